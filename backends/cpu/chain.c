@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/chain.h"
+
+#include <string.h>
+
+#include "backends/cpu/isa.h"
+
+/* The loops of one instruction set. */
+struct chain_loops {
+    void (*load)(const struct qn_lane *, const char *base, uint32_t n, union qn_tile *);
+    uint32_t (*seen)(uint32_t work, uint32_t n, const union qn_tile *);
+    void (*ops_f32)(uint32_t code, float p0, float p1, uint32_t n, float *);
+    void (*ops_f64)(uint32_t code, double p0, double p1, uint32_t n, double *);
+    void (*ops_i64)(uint32_t code, int64_t p0, int64_t p1, uint32_t n, int64_t *);
+    void (*ops_code)(uint32_t code, uint32_t p0, uint32_t p1, uint32_t n, uint32_t *);
+    void (*convert)(uint32_t code, uint32_t work, uint32_t n, union qn_tile *);
+    uint32_t (*find)(uint32_t work, const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
+    void (*remap)(const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
+    void (*value)(const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
+};
+
+/* Stored values may lie at any address: a packed struct's field is a valid column. */
+#define STORED(T) typedef T stored_##T __attribute__((aligned(1), may_alias))
+STORED(int8_t);
+STORED(int16_t);
+STORED(int32_t);
+STORED(int64_t);
+STORED(uint8_t);
+STORED(uint16_t);
+STORED(uint32_t);
+STORED(uint64_t);
+STORED(float);
+STORED(double);
+#undef STORED
+
+static inline double word_f64(uint64_t word)
+{
+    double value;
+    memcpy(&value, &word, sizeof value);
+    return value;
+}
+
+static inline int64_t word_i64(uint64_t word)
+{
+    return (int64_t)word;
+}
+
+static inline int64_t to_i64(double v)
+{
+    if (v >= -0x1p63 && v < 0x1p63) return (int64_t)v;
+    return v != v ? 0 : v < 0 ? INT64_MIN : INT64_MAX;
+}
+
+#define QN_SUFFIX baseline
+#include "backends/cpu/chain_body.h"
+#undef QN_SUFFIX
+#if QN_X86
+QN_TARGET_BEGIN(QN_FEATURES_AVX2)
+#define QN_SUFFIX avx2
+#include "backends/cpu/chain_body.h"
+#undef QN_SUFFIX
+QN_TARGET_END
+QN_TARGET_BEGIN(QN_FEATURES_AVX512)
+#define QN_SUFFIX avx512
+#include "backends/cpu/chain_body.h"
+#undef QN_SUFFIX
+QN_TARGET_END
+#endif
+
+static const struct chain_loops *loops(void)
+{
+#if QN_X86
+    switch (qn_cpu_isa_level()) {
+    case QN_ISA_AVX512: return &loops_avx512;
+    case QN_ISA_AVX2: return &loops_avx2;
+    default: break;
+    }
+#endif
+    return &loops_baseline;
+}
+
+/* Arrow's bitmap: a cleared bit is a missing value. Whole bytes of ones are skipped. */
+static void apply_validity(const struct qn_lane *lane, uint64_t row, uint32_t n,
+                           union qn_tile *tile)
+{
+    static const float nan_f32 = __builtin_nanf("");
+    static const double nan_f64 = __builtin_nan("");
+    uint64_t first = (uint64_t)lane->validity_offset + row;
+    for (uint32_t i = 0; i < n;) {
+        uint64_t bit = first + i;
+        uint32_t byte = lane->validity[bit >> 3];
+        uint32_t end = i + (8u - (uint32_t)(bit & 7));
+        if (end > n) end = n;
+        if (byte == 0xffu) {
+            i = end;
+            continue;
+        }
+        for (byte >>= bit & 7; i < end; i++, byte >>= 1) {
+            if (byte & 1u) continue;
+            if (lane->work == QN_W_F32)
+                tile->f32[i] = nan_f32;
+            else
+                tile->f64[i] = nan_f64;
+        }
+    }
+}
+
+void qn_chain_load(const struct qn_lane *lane, uint64_t row, uint32_t n, union qn_tile *tile)
+{
+    loops()->load(lane, (const char *)lane->data + (int64_t)row * lane->stride, n, tile);
+    if (lane->validity != NULL && (lane->work == QN_W_F32 || lane->work == QN_W_F64))
+        apply_validity(lane, row, n, tile);
+}
+
+uint32_t qn_chain_seen(uint32_t work, uint32_t n, const union qn_tile *tile)
+{
+    return loops()->seen(work, n, tile);
+}
+
+uint32_t qn_chain_op_work(uint32_t code, uint32_t work)
+{
+    switch (code) {
+    case QN_OP_TO_F32: return QN_W_F32;
+    case QN_OP_TO_F64:
+    case QN_OP_VALUE: return QN_W_F64;
+    case QN_OP_TO_I64: return QN_W_I64;
+    case QN_OP_FIND:
+    case QN_OP_REMAP: return QN_W_CODE;
+    default: return work;
+    }
+}
+
+uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane *lane)
+{
+    uint32_t work = lane->work;
+    for (uint32_t i = 0; i < lane->n_ops; i++)
+        work = qn_chain_op_work(batch->ops[lane->first_op + i].code, work);
+    return work;
+}
+
+/* The ops that act on the value alone: p0 and p1 are of the working type. */
+static void apply_plain(const struct chain_loops *f, const struct qn_op *op, const uint64_t *p,
+                        int two, uint32_t work, uint32_t n, union qn_tile *tile)
+{
+    uint64_t w0 = p != NULL ? p[0] : 0, w1 = two ? p[1] : 0;
+    switch (work) {
+    case QN_W_F32:
+        f->ops_f32(op->code, (float)word_f64(w0), (float)word_f64(w1), n, tile->f32);
+        break;
+    case QN_W_F64: f->ops_f64(op->code, word_f64(w0), word_f64(w1), n, tile->f64); break;
+    case QN_W_I64: f->ops_i64(op->code, word_i64(w0), word_i64(w1), n, tile->i64); break;
+    default: f->ops_code(op->code, (uint32_t)w0, (uint32_t)w1, n, tile->code); break;
+    }
+}
+
+uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_t n_ops,
+                        uint32_t work, uint32_t n, union qn_tile *tile, uint32_t *seen)
+{
+    const struct chain_loops *f = loops();
+    for (uint32_t o = first_op; o < first_op + n_ops; o++) {
+        const struct qn_op *op = &batch->ops[o];
+        const uint64_t *p = batch->words != NULL ? batch->words + op->arg : NULL;
+        switch (op->code) {
+        case QN_OP_NORM: break;
+        case QN_OP_MISSING: apply_plain(f, op, NULL, 0, work, n, tile); break;
+        case QN_OP_TO_F32:
+        case QN_OP_TO_F64:
+        case QN_OP_TO_I64: f->convert(op->code, work, n, tile); break;
+        case QN_OP_FIND: {
+            uint32_t unknown = f->find(work, batch->words + p[0], p[1], n, tile);
+            if (seen != NULL) *seen |= unknown;
+            break;
+        }
+        case QN_OP_REMAP: f->remap(batch->words + p[0], p[1], n, tile); break;
+        case QN_OP_VALUE: f->value(batch->words + p[0], p[1], n, tile); break;
+        case QN_OP_FILL_EQ:
+        case QN_OP_CLIP: apply_plain(f, op, p, 1, work, n, tile); break;
+        default: apply_plain(f, op, p, 0, work, n, tile); break;
+        }
+        work = qn_chain_op_work(op->code, work);
+    }
+    return work;
+}
+
+uint32_t qn_chain_eval(const struct qn_batch *batch, const struct qn_lane *lane, uint64_t row,
+                       uint32_t n, union qn_tile *tile, uint32_t *seen)
+{
+    qn_chain_load(lane, row, n, tile);
+    if (seen != NULL) *seen |= qn_chain_seen(lane->work, n, tile);
+    if (lane->n_ops == 0) return lane->work;
+    return qn_chain_apply(batch, lane->first_op, lane->n_ops, lane->work, n, tile, seen);
+}
+
+void qn_tile_widen(uint32_t work, uint32_t n, union qn_tile *tile)
+{
+    if (work == QN_W_I64 || work == QN_W_CODE) loops()->convert(QN_OP_TO_F64, work, n, tile);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/order.h"
+
+#include "backends/cpu/isa.h"
+
+enum {
+    SMALL = 48,     /* sorted by insertion */
+    BUCKETS = 2048, /* of a histogram */
+    WANTED = 64,    /* ranks, hence buckets, looked at in one go; with more, sorting is faster */
+    DIGIT_BITS = 8,
+    DIGIT_MASK = 255
+};
+
+/* A bucket that holds wanted ranks: its keys at spare[first .. at), how many keys are smaller, and
+ * which ranks. */
+struct wanted {
+    size_t first, at;
+    uint64_t below;
+    size_t first_rank, n_ranks;
+};
+
+#define QN_SUFFIX u32
+#define KEY uint32_t
+#include "backends/cpu/order_body.h"
+#undef QN_SUFFIX
+#undef KEY
+#define QN_SUFFIX u64
+#define KEY uint64_t
+#include "backends/cpu/order_body.h"
+#undef QN_SUFFIX
+#undef KEY

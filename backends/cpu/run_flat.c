@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Uniform chains over a row-major matrix, seen as one long vector. Parameters are repeated to a period
+ * that is a multiple of the column count and at least a block long, plus one block, so that a block
+ * at any position reads them with plain vector loads and the position wraps by one subtraction. */
+#include <string.h>
+
+#include "backends/cpu/isa.h"
+#include "backends/cpu/run.h"
+#include "backends/cpu/run_flat.h"
+#include "host/core/checked.h"
+
+#if QN_X86
+#include <immintrin.h>
+#endif
+
+enum {
+    FLAT_VECTORS = 8,       /* registers of a block                                             */
+    FLAT_BLOCK_BYTES = 256, /* a block of the widest vectors                                    */
+    FLAT_ALIGN = 64,        /* streamed stores fill whole cache lines                           */
+    FLAT_AHEAD = 2048,      /* bytes that a streaming loop prefetches ahead                     */
+    FLAT_TASK_BYTES = 1 << 19,
+    FLAT_ALONE_BYTES = 1 << 18 /* below this a second thread costs more than it brings           */
+};
+
+typedef void flat_run_fn(const struct qn_flat_chain *, const void *, void *, size_t, size_t, void *,
+                         int);
+typedef uint32_t flat_column_fn(const struct qn_flat_chain *, const void *, void *, size_t, int);
+
+struct flat {
+    struct qn_flat_chain chain;
+    uint32_t is_f64, size, stream;
+    size_t columns;
+    void *params;
+    /* what the tasks share */
+    const char *in;
+    char *out;
+    size_t total, lead, task; /* values: all, before the first aligned boundary, per task        */
+    char *seen;               /* `extended` integers per worker, or NULL                         */
+    flat_run_fn *run;
+};
+
+#define FLAT_FENCE() ((void)0)
+#define QN_SUFFIX baseline
+#define FLAT_BYTES 16
+#if QN_X86
+#undef FLAT_FENCE
+#define FLAT_FENCE() _mm_sfence()
+#define FLAT_STREAM(p, v) _mm_stream_si128((__m128i *)(void *)(p), (__m128i)(v))
+#define FLAT_ANY(m) (_mm_movemask_epi8((__m128i)(m)) != 0)
+#else
+typedef int64_t any_pair __attribute__((vector_size(16)));
+#define FLAT_STREAM(p, v) (*(__typeof__(v) *)(p) = (v))
+#define FLAT_ANY(m) ((((any_pair)(m))[0] | ((any_pair)(m))[1]) != 0)
+#endif
+#define FLAT_F64 0
+#include "backends/cpu/run_flat_body.h"
+#define FLAT_F64 1
+#include "backends/cpu/run_flat_body.h"
+#undef QN_SUFFIX
+#undef FLAT_BYTES
+#undef FLAT_STREAM
+#undef FLAT_ANY
+
+#if QN_X86
+QN_TARGET_BEGIN(QN_FEATURES_AVX2)
+#define QN_SUFFIX avx2
+#define FLAT_BYTES 32
+#define FLAT_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
+#define FLAT_ANY(m) (!_mm256_testz_si256((__m256i)(m), (__m256i)(m)))
+#define FLAT_F64 0
+#include "backends/cpu/run_flat_body.h"
+#define FLAT_F64 1
+#include "backends/cpu/run_flat_body.h"
+#undef QN_SUFFIX
+#undef FLAT_BYTES
+#undef FLAT_STREAM
+#undef FLAT_ANY
+QN_TARGET_END
+#endif
+
+static flat_run_fn *choose_run(uint32_t is_f64)
+{
+#if QN_X86
+    /* Wider vectors lose: streamed 64-byte stores reach 85 % of the copy limit, pairs of 32 all. */
+    if (qn_cpu_isa_level() >= QN_ISA_AVX2) return is_f64 ? run_f64_avx2 : run_f32_avx2;
+#endif
+    return is_f64 ? run_f64_baseline : run_f32_baseline;
+}
+
+static flat_column_fn *choose_column(uint32_t is_f64)
+{
+#if QN_X86
+    if (qn_cpu_isa_level() >= QN_ISA_AVX2) return is_f64 ? column_f64_avx2 : column_f32_avx2;
+#endif
+    return is_f64 ? column_f64_baseline : column_f32_baseline;
+}
+
+static int known_op(uint32_t code)
+{
+    switch (code) {
+    case QN_OP_FILL:
+    case QN_OP_FILL_EQ:
+    case QN_OP_SUB:
+    case QN_OP_ADD:
+    case QN_OP_MUL:
+    case QN_OP_DIV:
+    case QN_OP_CLIP:
+    case QN_OP_GREATER:
+    case QN_OP_MISSING:
+    case QN_OP_EQUAL: return 1;
+    default: return 0;
+    }
+}
+
+static int two_words(uint32_t code)
+{
+    return code == QN_OP_FILL_EQ || code == QN_OP_CLIP;
+}
+
+int qn_run_is_matrix(const struct qn_run_request *r)
+{
+    const struct qn_lane *lanes = r->batch.lanes;
+    uint32_t d = r->batch.n_lanes;
+    if (d == 0 || d != r->n_slots) return 0;
+    if (!(lanes[0].type == QN_T_F32 && lanes[0].work == QN_W_F32) &&
+        !(lanes[0].type == QN_T_F64 && lanes[0].work == QN_W_F64))
+        return 0;
+    uint32_t size = lanes[0].work == QN_W_F64 ? 8 : 4;
+    for (uint32_t j = 0; j < d; j++) {
+        const struct qn_lane *lane = &lanes[j];
+        const struct qn_slot *slot = &r->slots[j];
+        if (lane->type != lanes[0].type || lane->work != lanes[0].work || lane->validity != NULL)
+            return 0;
+        if ((const char *)lane->data != (const char *)lanes[0].data + (size_t)j * size) return 0;
+        if (lane->stride != (int64_t)((uint64_t)d * size)) return 0;
+        if (slot->lane != j || slot->match != QN_MATCH_VALUE || slot->type != lane->type) return 0;
+        if (slot->offset != r->slots[0].offset + (uint64_t)j * size) return 0;
+        if (slot->stride != (uint64_t)d * size) return 0;
+    }
+    uintptr_t both = (uintptr_t)lanes[0].data | ((uintptr_t)r->out_host + r->slots[0].offset);
+    return both % size == 0;
+}
+
+static int same_chains(const struct qn_batch *b)
+{
+    const struct qn_lane *first = &b->lanes[0];
+    if (first->n_ops > QN_FLAT_MAX_OPS) return 0;
+    for (uint32_t i = 0; i < first->n_ops; i++)
+        if (!known_op(b->ops[first->first_op + i].code)) return 0;
+    for (uint32_t j = 1; j < b->n_lanes; j++) {
+        if (b->lanes[j].n_ops != first->n_ops) return 0;
+        for (uint32_t i = 0; i < first->n_ops; i++)
+            if (b->ops[b->lanes[j].first_op + i].code != b->ops[first->first_op + i].code) return 0;
+    }
+    return 1;
+}
+
+/* One parameter of one op, for all columns, repeated over the extended period. */
+static void spread(const struct flat *f, const struct qn_batch *b, uint32_t op, uint32_t word,
+                   size_t at)
+{
+    for (size_t j = 0; j < f->columns; j++) {
+        const struct qn_op *o = &b->ops[b->lanes[j].first_op + op];
+        double value;
+        memcpy(&value, &b->words[o->arg + word], sizeof value);
+        if (f->is_f64)
+            ((double *)f->params)[at + j] = value;
+        else
+            ((float *)f->params)[at + j] = (float)value;
+    }
+    char *first = (char *)f->params + at * f->size;
+    for (size_t j = f->columns; j < f->chain.extended; j++)
+        memcpy(first + j * f->size, first + (j - f->columns) * f->size, f->size);
+}
+
+static quern_status set_params(struct flat *f, const struct qn_batch *b)
+{
+    const size_t block = FLAT_BLOCK_BYTES / f->size;
+    f->columns = b->n_lanes;
+    f->chain.period = f->columns * ((block + f->columns - 1) / f->columns);
+    f->chain.extended = f->chain.period + block;
+    f->chain.n_ops = b->lanes[0].n_ops;
+    size_t values =
+        f->chain.extended; /* at least one run, so that there is something to point at */
+    for (uint32_t i = 0; i < f->chain.n_ops; i++) {
+        uint32_t code = b->ops[b->lanes[0].first_op + i].code;
+        f->chain.ops[i] = (struct qn_flat_op){code, values - f->chain.extended};
+        values += f->chain.extended * (two_words(code) ? 2u : code == QN_OP_MISSING ? 0u : 1u);
+    }
+    f->params = qn_alloc_aligned(values, f->size);
+    if (f->params == NULL) return qn_error_memory("parameters of a chain", values * f->size);
+    f->chain.params = f->params;
+    for (uint32_t i = 0; i < f->chain.n_ops; i++) {
+        if (f->chain.ops[i].code == QN_OP_MISSING) continue;
+        spread(f, b, i, 0, f->chain.ops[i].first);
+        if (two_words(f->chain.ops[i].code))
+            spread(f, b, i, 1, f->chain.ops[i].first + f->chain.extended);
+    }
+    return QUERN_OK;
+}
+
+static void flat_task(void *user, uint32_t worker, uint64_t task)
+{
+    const struct flat *f = user;
+    size_t from = task == 0 ? 0 : f->lead + (size_t)task * f->task;
+    size_t to = f->lead + (size_t)(task + 1) * f->task;
+    if (to > f->total) to = f->total;
+    char *seen = f->seen != NULL ? f->seen + worker * f->chain.extended * f->size : NULL;
+    f->run(&f->chain, f->in + from * f->size, f->out + from * f->size, to - from, from % f->columns,
+           seen, (int)f->stream);
+}
+
+static void gather_seen(const struct flat *f, uint32_t workers, uint32_t *seen)
+{
+    for (uint32_t w = 0; w < workers; w++)
+        for (size_t i = 0; i < f->chain.extended; i++) {
+            size_t at = w * f->chain.extended + i;
+            seen[i % f->columns] |= f->is_f64
+                                        ? (uint32_t)((const uint64_t *)(const void *)f->seen)[at]
+                                        : ((const uint32_t *)(const void *)f->seen)[at];
+        }
+}
+
+int qn_run_flat(struct qn_threads *threads, const struct qn_run_request *r, quern_status *status)
+{
+    struct flat f = {0};
+    if (r->n_norms != 0 || !qn_run_is_matrix(r) || !same_chains(&r->batch)) return 0;
+    f.is_f64 = r->batch.lanes[0].work == QN_W_F64;
+    f.size = f.is_f64 ? 8 : 4;
+    *status = set_params(&f, &r->batch);
+    if (*status != QUERN_OK) return 1;
+    f.in = r->batch.lanes[0].data;
+    f.out = (char *)r->out_host + r->slots[0].offset;
+    f.total = (size_t)r->batch.rows * f.columns;
+    f.stream = r->stream != 0 && f.in != f.out; /* in place the line is in cache already */
+    f.lead = (size_t)(-(uintptr_t)f.out % FLAT_ALIGN) / f.size;
+    f.task = FLAT_TASK_BYTES / f.size;
+    if (f.total * f.size < FLAT_ALONE_BYTES) threads = NULL;
+    uint32_t workers = qn_threads_size(threads);
+    if (r->seen != NULL) {
+        f.seen = qn_zalloc((size_t)workers * f.chain.extended, f.size);
+        if (f.seen == NULL) {
+            *status =
+                qn_error_memory("marks of a chain", (uint64_t)workers * f.chain.extended * f.size);
+            goto cleanup;
+        }
+    }
+    f.run = choose_run(f.is_f64);
+    size_t rest = f.total > f.lead ? f.total - f.lead : 0;
+    uint64_t tasks = (rest + f.task - 1) / f.task;
+    qn_threads_run(threads, tasks > 0 ? tasks : 1, flat_task, &f);
+    if (r->seen != NULL) gather_seen(&f, workers, r->seen);
+cleanup:
+    qn_free(f.seen);
+    qn_free(f.params);
+    return 1;
+}
+
+int qn_flat_column_open(struct qn_flat_column *c, const struct qn_batch *b, uint32_t first_op,
+                        uint32_t n_ops, uint32_t work)
+{
+    if (work > QN_W_F64 || n_ops > QN_FLAT_MAX_OPS) return 0;
+    *c = (struct qn_flat_column){.chain = {.n_ops = n_ops, .extended = 1}};
+    for (uint32_t i = 0; i < n_ops; i++) {
+        const struct qn_op *op = &b->ops[first_op + i];
+        if (!known_op(op->code)) return 0;
+        c->chain.ops[i] = (struct qn_flat_op){op->code, 2 * (size_t)i};
+        for (uint32_t k = 0; op->code != QN_OP_MISSING && k < 1u + (uint32_t)two_words(op->code);
+             k++) {
+            double value;
+            memcpy(&value, &b->words[op->arg + k], sizeof value);
+            if (work == QN_W_F64)
+                c->params.f64[2 * i + k] = value;
+            else
+                c->params.f32[2 * i + k] = (float)value;
+        }
+    }
+    c->is_f64 = work == QN_W_F64;
+    return 1;
+}
+
+uint32_t qn_flat_column_run(const struct qn_flat_column *c, const void *in, void *out, size_t n,
+                            int marked)
+{
+    struct qn_flat_chain chain = c->chain; /* the struct may have been moved since it was made */
+    chain.params = &c->params;
+    return choose_column(c->is_f64)(&chain, in, out, n, marked);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The flat chain, once per instruction set and working type. run_flat.c sets QN_SUFFIX, FLAT_F64 (0 or
+ * 1), FLAT_BYTES of a vector, FLAT_STREAM(p, v), FLAT_FENCE() and FLAT_ANY(mask) and includes this.
+ *
+ * A block is eight vectors held in registers while the chain's ops are interpreted over them: the
+ * interpreter costs one well-predicted jump per op and 256 bytes (AVX2), any chain runs at the
+ * speed of memory, and no table of fused pairs is needed. */
+
+#if FLAT_F64
+#define T double
+#define TI int64_t
+#define ABS_BITS INT64_C(0x7fffffffffffffff)
+#define INF_BITS INT64_C(0x7ff0000000000000)
+#define NAN_BITS INT64_C(0x7ff8000000000000)
+#define FLAT(name) QN_PASTE(name##_f64, QN_SUFFIX)
+#else
+#define T float
+#define TI int32_t
+#define ABS_BITS INT32_C(0x7fffffff)
+#define INF_BITS INT32_C(0x7f800000)
+#define NAN_BITS INT32_C(0x7fc00000)
+#define FLAT(name) QN_PASTE(name##_f32, QN_SUFFIX)
+#endif
+
+typedef T FLAT(v) __attribute__((vector_size(FLAT_BYTES)));
+typedef TI FLAT(vi) __attribute__((vector_size(FLAT_BYTES)));
+typedef T FLAT(vu) __attribute__((vector_size(FLAT_BYTES), aligned(sizeof(T)), may_alias));
+typedef TI FLAT(viu) __attribute__((vector_size(FLAT_BYTES), aligned(sizeof(T)), may_alias));
+
+#define V FLAT(v)
+#define VI FLAT(vi)
+#define W ((size_t)(FLAT_BYTES / sizeof(T)))
+#define LOAD(p) (*(const FLAT(vu) *)(p))
+#define PARAM(p, k) (column ? (V)SPLAT(*(const TI *)(const void *)(p)) : (V)LOAD((p) + (k)*W))
+#define SPLAT(bits) ((VI){0} + (TI)(bits))
+#define SELECT(mask, a, b) ((V)(((VI)(mask) & (VI)(a)) | (~(VI)(mask) & (VI)(b))))
+#define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+
+/* Which of a block's values are not finite, by column; rare, or (imputing) a loop of its own. */
+static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
+{
+    for (size_t k = 0; k < FLAT_VECTORS; k++) {
+        V x = LOAD(in + k * W);
+        VI nan = (VI)(x != x), inf = (VI)(((VI)x & SPLAT(ABS_BITS)) == SPLAT(INF_BITS));
+        FLAT(viu) *at = (FLAT(viu) *)(seen + k * W);
+        *at |= (nan & SPLAT(QN_SEEN_NAN)) | (inf & SPLAT(QN_SEEN_INF));
+    }
+}
+
+static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
+                               TI *seen, const int stream, const int column)
+{
+#define X(k) V x##k = LOAD(in + k * W);
+    EACH(X)
+#undef X
+    const V zero = {0};
+    if (seen != NULL) {
+        VI special = {0};
+#define X(k) special |= (VI)(((VI)x##k & SPLAT(INF_BITS)) == SPLAT(INF_BITS));
+        EACH(X)
+#undef X
+        if (QN_UNLIKELY(FLAT_ANY(special))) FLAT(mark)(in, seen + pos);
+    }
+    const T *params = (const T *)f->params + pos;
+    for (uint32_t i = 0; i < f->n_ops; i++) {
+        const T *p = params + f->ops[i].first;
+        const T *q = p + f->extended;
+        switch (f->ops[i].code) {
+#define X(k) x##k = x##k - PARAM(p, k);
+        case QN_OP_SUB: EACH(X) break;
+#undef X
+#define X(k) x##k = x##k + PARAM(p, k);
+        case QN_OP_ADD: EACH(X) break;
+#undef X
+#define X(k) x##k = x##k * PARAM(p, k);
+        case QN_OP_MUL: EACH(X) break;
+#undef X
+#define X(k) x##k = x##k / PARAM(p, k);
+        case QN_OP_DIV: EACH(X) break;
+#undef X
+#define X(k) x##k = SELECT(x##k != x##k, PARAM(p, k), x##k);
+        case QN_OP_FILL: EACH(X) break;
+#undef X
+#define X(k) x##k = SELECT(x##k == PARAM(p, k), PARAM(q, k), x##k);
+        case QN_OP_FILL_EQ: EACH(X) break;
+#undef X
+#define X(k)                                                                                       \
+    x##k = SELECT(x##k < PARAM(p, k), PARAM(p, k), x##k);                                          \
+    x##k = SELECT(x##k > PARAM(q, k), PARAM(q, k), x##k);
+        case QN_OP_CLIP: EACH(X) break;
+#undef X
+#define X(k) x##k = SELECT(x##k > PARAM(p, k), zero + 1, zero);
+        case QN_OP_GREATER: EACH(X) break;
+#undef X
+#define X(k) x##k = SELECT(x##k != x##k, zero + 1, zero);
+        case QN_OP_MISSING: EACH(X) break;
+#undef X
+#define X(k) x##k = SELECT(x##k == PARAM(p, k), zero + 1, zero);
+        default: EACH(X) break; /* QN_OP_EQUAL: the plan admits nothing else */
+#undef X
+        }
+    }
+#define X(k) x##k = SELECT(x##k != x##k, (V)SPLAT(NAN_BITS), x##k);
+    EACH(X)
+#undef X
+    if (stream) {
+#define X(k) FLAT_STREAM(out + k * W, x##k);
+        EACH(X)
+#undef X
+    } else {
+#define X(k) *(FLAT(vu) *)(out + k * W) = x##k;
+        EACH(X)
+#undef X
+    }
+}
+
+/* Fewer values than a block: through a buffer, padded with zeros. */
+static inline void FLAT(part)(const struct qn_flat_chain *f, const T *in, T *out, size_t n,
+                              size_t pos, TI *seen, const int column)
+{
+    T buffer[FLAT_VECTORS * W] = {0};
+    memcpy(buffer, in, n * sizeof(T));
+    FLAT(block)(f, buffer, buffer, pos, seen, 0, column);
+    memcpy(out, buffer, n * sizeof(T));
+}
+
+static void FLAT(run)(const struct qn_flat_chain *f, const void *from, void *to, size_t n,
+                      size_t pos, void *marks, int stream)
+{
+    const T *in = from;
+    T *out = to;
+    TI *seen = marks;
+    const size_t block = FLAT_VECTORS * W;
+    if (stream) {
+        size_t head = (size_t)(-(uintptr_t)out % FLAT_ALIGN) / sizeof(T);
+        if (head > n) head = n;
+        if (head > 0) {
+            FLAT(part)(f, in, out, head, pos, seen, 0);
+            in += head, out += head, n -= head, pos += head;
+            if (pos >= f->period) pos -= f->period;
+        }
+        for (; n >= block; n -= block, in += block, out += block) {
+            for (size_t k = 0; k < FLAT_VECTORS * FLAT_BYTES; k += 64)
+                __builtin_prefetch((const char *)in + k + FLAT_AHEAD, 0, 0);
+            FLAT(block)(f, in, out, pos, seen, 1, 0);
+            pos += block;
+            if (pos >= f->period) pos -= f->period;
+        }
+    } else
+        for (; n >= block; n -= block, in += block, out += block) {
+            FLAT(block)(f, in, out, pos, seen, 0, 0);
+            pos += block;
+            if (pos >= f->period) pos -= f->period;
+        }
+    if (n > 0) FLAT(part)(f, in, out, n, pos, seen, 0);
+    if (stream) FLAT_FENCE();
+}
+
+/* A tile's column: the parameters are the same for each value. Returns what was seen. */
+static uint32_t FLAT(column)(const struct qn_flat_chain *f, const void *from, void *to, size_t n,
+                             int marked)
+{
+    const T *in = from;
+    T *out = to;
+    TI marks[FLAT_VECTORS * W] = {0}, all = 0;
+    TI *seen = marked ? marks : NULL;
+    const size_t block = FLAT_VECTORS * W;
+    for (; n >= block; n -= block, in += block, out += block)
+        FLAT(block)(f, in, out, 0, seen, 0, 1);
+    if (n > 0) FLAT(part)(f, in, out, n, 0, seen, 1);
+    for (size_t i = 0; i < block; i++) all |= marks[i];
+    return (uint32_t)all;
+}
+
+#undef V
+#undef VI
+#undef PARAM
+#undef W
+#undef LOAD
+#undef SPLAT
+#undef SELECT
+#undef EACH
+#undef T
+#undef TI
+#undef ABS_BITS
+#undef INF_BITS
+#undef NAN_BITS
+#undef FLAT
+#undef FLAT_F64

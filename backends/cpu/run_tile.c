@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/run_tile.h"
+
+#include <string.h>
+
+#include "backends/cpu/norm.h"
+#include "backends/cpu/run.h"
+#include "backends/cpu/run_store.h"
+#include "host/core/checked.h"
+#include "kernels/norm.h"
+
+enum {
+    TILE_BYTES = 192 << 10, /* a tile's columns stay in the second-level cache */
+    TILE_MIN_ROWS = 16,
+    TILE_PAD = 64, /* columns a power of two apart would share one cache set */
+    RUN_MIN = 4,
+    RUN_RAW = 16, /* lanes of a run that is converted */
+    RUN_ROWS = 64 /* rows turned at once */
+};
+
+uint32_t qn_type_size(uint32_t type)
+{
+    static const uint8_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8};
+    return type < sizeof sizes ? sizes[type] : 0;
+}
+
+/* Whether the words that an op names exist: its parameters, and a table's entries. */
+static int words_exist(const struct qn_batch *b, const struct qn_op *op)
+{
+    uint64_t n = 1;
+    switch (op->code) {
+    case QN_OP_MISSING:
+    case QN_OP_NORM:
+    case QN_OP_TO_F32:
+    case QN_OP_TO_F64:
+    case QN_OP_TO_I64: return 1;
+    case QN_OP_FILL_EQ:
+    case QN_OP_CLIP:
+    case QN_OP_FIND:
+    case QN_OP_REMAP:
+    case QN_OP_VALUE: n = 2; break;
+    default: break;
+    }
+    if (op->arg >= b->n_words || b->n_words - op->arg < n) return 0;
+    if (op->code < QN_OP_FIND) return 1;
+    uint64_t first = b->words[op->arg], count = b->words[op->arg + 1];
+    return first <= b->n_words && count <= b->n_words - first &&
+           (count > 0 || op->code == QN_OP_FIND);
+}
+
+static quern_status check_lane(const struct qn_batch *b, uint32_t l)
+{
+    const struct qn_lane *lane = &b->lanes[l];
+    if (qn_type_size(lane->type) == 0 || lane->work > QN_W_CODE)
+        return qn_error(QUERN_INVALID, "lane %u: type %u as %u", l, lane->type, lane->work);
+    if (lane->n_ops > b->n_ops || lane->first_op > b->n_ops - lane->n_ops)
+        return qn_error(QUERN_INVALID, "lane %u: ops %u + %u of %u", l, lane->first_op, lane->n_ops,
+                        b->n_ops);
+    uint32_t work = lane->work;
+    for (uint32_t i = 0; i < lane->n_ops; i++) {
+        const struct qn_op *op = &b->ops[lane->first_op + i];
+        int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
+        if (op->code < QN_OP_FILL || op->code > QN_OP_VALUE || !words_exist(b, op) ||
+            (codes && work != QN_W_CODE) || (op->code == QN_OP_FIND && work == QN_W_CODE))
+            return qn_error(QUERN_INVALID, "lane %u: op %u on working type %u, words from %u of %u",
+                            l, op->code, work, op->arg, b->n_words);
+        work = qn_chain_op_work(op->code, work);
+    }
+    return QUERN_OK;
+}
+
+quern_status qn_run_check(const struct qn_batch *b)
+{
+    for (uint32_t l = 0; l < b->n_lanes; l++) QN_TRY(check_lane(b, l));
+    return QUERN_OK;
+}
+
+/* Finds the NORM op and follows the working type. */
+static quern_status open_lane(struct qn_tiles *t, uint32_t l)
+{
+    const struct qn_lane *lane = &t->batch->lanes[l];
+    struct qn_tile_lane *out = &t->lanes[l];
+    out->before = lane->n_ops;
+    out->group = QN_TILE_NO_GROUP;
+    uint32_t work = lane->work;
+    for (uint32_t i = 0; i < lane->n_ops; i++) {
+        const struct qn_op *op = &t->batch->ops[lane->first_op + i];
+        if (op->code == QN_OP_NORM) {
+            if (out->group != QN_TILE_NO_GROUP || op->arg >= t->n_norms || work > QN_W_F64)
+                return qn_error(QUERN_INVALID, "lane %u: norm group %u of %u", l, op->arg,
+                                t->n_norms);
+            out->before = i;
+            out->group = op->arg;
+            out->work_at_norm = work;
+        }
+        work = qn_chain_op_work(op->code, work);
+    }
+    out->final_work = work;
+    return QUERN_OK;
+}
+
+static quern_status check_norm(const struct qn_tiles *t, uint32_t g)
+{
+    const struct qn_norm_desc *n = &t->norms[g];
+    uint32_t lanes = t->batch->n_lanes;
+    if (n->n_lanes == 0 || n->n_lanes > lanes || n->first_lane > lanes - n->n_lanes ||
+        n->n_lanes > QN_NORM_MAX_LANES || n->kind < QN_NORM_L1 || n->kind > QN_NORM_MAX)
+        return qn_error(QUERN_INVALID, "norm group %u: lanes %u + %u of %u, kind %u", g,
+                        n->first_lane, n->n_lanes, lanes, n->kind);
+    for (uint32_t i = 0; i < n->n_lanes; i++) {
+        struct qn_tile_lane *lane = &t->lanes[n->first_lane + i];
+        if (lane->group != g || lane->work_at_norm != t->lanes[n->first_lane].work_at_norm)
+            return qn_error(QUERN_INVALID, "norm group %u: lane %u is not of it", g,
+                            n->first_lane + i);
+        lane->wanted = 1;
+    }
+    return QUERN_OK;
+}
+
+/* A lane that divides by a norm is one of those that make it. */
+static quern_status check_members(const struct qn_tiles *t)
+{
+    for (uint32_t l = 0; l < t->batch->n_lanes; l++) {
+        uint32_t g = t->lanes[l].group;
+        if (g == QN_TILE_NO_GROUP) continue;
+        if (l < t->norms[g].first_lane || l - t->norms[g].first_lane >= t->norms[g].n_lanes)
+            return qn_error(QUERN_INVALID, "lane %u is outside its norm group %u", l, g);
+    }
+    return QUERN_OK;
+}
+
+static quern_status open_slot(struct qn_tiles *t, const struct qn_slot *slot, uint32_t s)
+{
+    if (slot->lane >= t->batch->n_lanes || qn_type_size(slot->type) == 0)
+        return qn_error(QUERN_INVALID, "slot %u: lane %u of %u, type %u", s, slot->lane,
+                        t->batch->n_lanes, slot->type);
+    struct qn_tile_lane *lane = &t->lanes[slot->lane];
+    lane->wanted = 1;
+    t->slot_column[s] = QN_MATCH_VALUE;
+    if (slot->match != QN_MATCH_VALUE) {
+        if (lane->final_work != QN_W_CODE)
+            return qn_error(QUERN_INVALID, "slot %u: one-hot of lane %u, which holds no codes", s,
+                            slot->lane);
+        return QUERN_OK;
+    }
+    if (lane->by_type[slot->type] == 0) {
+        t->columns[t->n_columns] = (struct qn_tile_column){.lane = slot->lane, .type = slot->type};
+        lane->by_type[slot->type] = ++t->n_columns;
+    }
+    t->slot_column[s] = lane->by_type[slot->type] - 1;
+    return QUERN_OK;
+}
+
+static int stored_as_is(uint32_t work, uint32_t type)
+{
+    static const uint32_t own[] = {QN_T_F32, QN_T_F64, QN_T_I64, QN_T_U32};
+    return own[work] == type;
+}
+
+/* The stored bits are the accumulator's. */
+static int loads_as_is(const struct qn_lane *lane)
+{
+    switch (lane->work) {
+    case QN_W_F32: return lane->type == QN_T_F32;
+    case QN_W_F64: return lane->type == QN_T_F64;
+    case QN_W_I64: return lane->type == QN_T_I64 || lane->type == QN_T_U64;
+    default: return lane->type == QN_T_U32;
+    }
+}
+
+/* Neighbours in the rows of one matrix are loaded together: a row's bytes are read once, in order,
+ * and turned into columns. */
+static void find_runs(struct qn_tiles *t)
+{
+    const struct qn_lane *lanes = t->batch->lanes;
+    for (uint32_t l = 0, end; l < t->batch->n_lanes; l = end) {
+        const struct qn_lane *a = &lanes[l];
+        uint32_t size = qn_type_size(a->type), most = loads_as_is(a) ? UINT32_MAX : RUN_RAW;
+        for (end = l + 1; end < t->batch->n_lanes && end - l < most; end++) {
+            const struct qn_lane *b = &lanes[end];
+            if (b->type != a->type || b->work != a->work || b->stride != a->stride ||
+                b->validity != NULL ||
+                (const char *)b->data != (const char *)a->data + (size_t)(end - l) * size)
+                break;
+        }
+        if (end - l < RUN_MIN || size < 4 || a->validity != NULL) {
+            end = l + 1; /* the next lane may still begin one */
+            continue;
+        }
+        t->lanes[l].run = end - l;
+        for (uint32_t i = l; i < end; i++) t->lanes[i].in_run = 1;
+    }
+}
+
+/* Chains of float ops run in one pass, from the column's own memory where its values lie packed. */
+static quern_status fuse(struct qn_tiles *t)
+{
+    const struct qn_batch *b = t->batch;
+    t->fused = qn_alloc(b->n_lanes, sizeof *t->fused);
+    if (t->fused == NULL) return qn_error_memory("chains", b->n_lanes * sizeof *t->fused);
+    for (uint32_t l = 0, n = 0; l < b->n_lanes; l++)
+        if (qn_flat_column_open(&t->fused[n], b, b->lanes[l].first_op, t->lanes[l].before,
+                                b->lanes[l].work))
+            t->lanes[l].fused = ++n;
+    return QUERN_OK;
+}
+
+/* Rows of a tile and the places of everything in a worker's scratch. */
+static void lay_out(struct qn_tiles *t)
+{
+    const uint32_t n_lanes = t->batch->n_lanes;
+    size_t converted = 0;
+    for (uint32_t c = 0; c < t->n_columns; c++) {
+        struct qn_tile_column *column = &t->columns[c];
+        column->size = qn_type_size(column->type);
+        struct qn_tile_lane *lane = &t->lanes[column->lane];
+        if (stored_as_is(lane->final_work, column->type))
+            lane->as_is = 1;
+        else
+            converted++;
+    }
+    size_t per_row = ((size_t)n_lanes + converted) * sizeof(double);
+    size_t rows = TILE_BYTES / (per_row > 0 ? per_row : 1);
+    if (rows > QN_TILE_ROWS) rows = QN_TILE_ROWS;
+    if (rows > t->batch->rows) rows = (size_t)t->batch->rows;
+    rows = (rows + TILE_MIN_ROWS - 1) / TILE_MIN_ROWS * TILE_MIN_ROWS;
+    t->rows = (uint32_t)(rows > 0 ? rows : TILE_MIN_ROWS);
+    size_t pitch = t->rows * sizeof(double) + TILE_PAD, at = 0;
+    t->pitch = pitch;
+    for (uint32_t l = 0; l < n_lanes; l++, at += pitch) t->lanes[l].at = at;
+    for (uint32_t c = 0; c < t->n_columns; c++) {
+        struct qn_tile_column *column = &t->columns[c];
+        column->at = t->lanes[column->lane].at;
+        if (stored_as_is(t->lanes[column->lane].final_work, column->type)) continue;
+        column->at = at;
+        at += pitch;
+    }
+    t->raw_at = at;
+    at += RUN_RAW * pitch;
+    t->norm_at = at;
+    uint32_t widest = 0;
+    for (uint32_t g = 0; g < t->n_norms; g++)
+        if (t->norms[g].n_lanes > widest) widest = t->norms[g].n_lanes;
+    if (widest > 0) at += qn_norm_scratch(widest, t->rows);
+    t->cols_at = at;
+    t->scratch = (at + widest * sizeof(void *) + 63) / 64 * 64;
+}
+
+quern_status qn_tiles_open(struct qn_tiles *t, const struct qn_batch *batch,
+                           const struct qn_slot *slots, uint32_t n_slots,
+                           const struct qn_norm_desc *norms, uint32_t n_norms)
+{
+    QN_TRY(qn_run_check(batch));
+    quern_status status = QUERN_OK;
+    *t = (struct qn_tiles){.batch = batch, .norms = norms, .n_norms = n_norms};
+    t->lanes = qn_zalloc(batch->n_lanes, sizeof *t->lanes);
+    t->columns = qn_zalloc(n_slots, sizeof *t->columns);
+    t->slot_column = qn_zalloc(n_slots, sizeof *t->slot_column);
+    if (t->lanes == NULL || t->columns == NULL || t->slot_column == NULL) {
+        status = qn_error_memory("program", (uint64_t)n_slots * sizeof *t->columns);
+        goto cleanup;
+    }
+    for (uint32_t l = 0; l < batch->n_lanes; l++) QN_GO(open_lane(t, l));
+    for (uint32_t g = 0; g < n_norms; g++) QN_GO(check_norm(t, g));
+    QN_GO(check_members(t));
+    for (uint32_t s = 0; s < n_slots; s++) QN_GO(open_slot(t, &slots[s], s));
+    QN_GO(fuse(t));
+    find_runs(t);
+    lay_out(t);
+    return QUERN_OK;
+cleanup:
+    qn_tiles_close(t);
+    return status;
+}
+
+void qn_tiles_close(struct qn_tiles *t)
+{
+    qn_free(t->lanes);
+    qn_free(t->columns);
+    qn_free(t->slot_column);
+    qn_free(t->fused);
+    t->lanes = NULL;
+    t->columns = NULL;
+    t->slot_column = NULL;
+    t->fused = NULL;
+}
+
+static union qn_tile *tile_of(const struct qn_tiles *t, char *scratch, uint32_t l)
+{
+    return (union qn_tile *)(void *)(scratch + t->lanes[l].at);
+}
+
+/* The next tile's column is asked for while this one is worked on: the visits are too short for
+ * the processor to see the stream by itself. */
+static void prefetch(const struct qn_lane *lane, uint64_t row, uint32_t n, uint64_t rows)
+{
+    if (lane->stride > 64 || lane->stride < 0 || row >= rows) return;
+    if (n > rows - row) n = (uint32_t)(rows - row);
+    const char *at = (const char *)lane->data + (int64_t)row * lane->stride;
+    const char *end = at + (int64_t)n * lane->stride;
+    for (; at < end; at += 64) __builtin_prefetch(at, 0, 2);
+}
+
+static void norm_group(const struct qn_tiles *t, char *scratch, uint32_t g, uint32_t n)
+{
+    const struct qn_norm_desc *norm = &t->norms[g];
+    void **cols = (void **)(void *)(scratch + t->cols_at);
+    for (uint32_t i = 0; i < norm->n_lanes; i++)
+        cols[i] = tile_of(t, scratch, norm->first_lane + i);
+    qn_norm_tile(t->lanes[norm->first_lane].work_at_norm, norm->kind, norm->order, cols,
+                 norm->n_lanes, n, scratch + t->norm_at);
+}
+
+/* Rows [row, row + n) of a run: as they are into the lanes' tiles, else by way of the raw columns. */
+static void load_run(const struct qn_tiles *t, char *scratch, uint32_t first, uint64_t row,
+                     uint32_t n)
+{
+    const struct qn_lane *lanes = &t->batch->lanes[first];
+    const uint32_t run = t->lanes[first].run, size = qn_type_size(lanes->type);
+    const int as_is = loads_as_is(lanes);
+    const size_t pitch = t->pitch;
+    char *to = scratch + (as_is ? t->lanes[first].at : t->raw_at);
+    const char *at = (const char *)lanes->data + (int64_t)row * lanes->stride;
+    const int64_t ahead = t->batch->rows - row >= 2 * (uint64_t)n ? (int64_t)n * lanes->stride : 0;
+    for (uint32_t from = 0; from < n; from += RUN_ROWS) {
+        const void *rows[RUN_ROWS];
+        uint32_t some = n - from < RUN_ROWS ? n - from : RUN_ROWS;
+        for (uint32_t r = 0; r < some; r++, at += lanes->stride) {
+            rows[r] = at;
+            for (uint32_t k = 0; k < run * size; k += 64) __builtin_prefetch(at + ahead + k, 0, 2);
+        }
+        qn_store()->transpose(size, rows, some, 0, run, to + (size_t)from * size, pitch);
+    }
+    for (uint32_t l = 0; !as_is && l < run; l++) {
+        struct qn_lane packed = lanes[l];
+        packed.data = scratch + t->raw_at + l * pitch;
+        packed.stride = size;
+        qn_chain_load(&packed, 0, n, tile_of(t, scratch, first + l));
+    }
+}
+
+/* A lane up to its norm. */
+static void eval_lane(const struct qn_tiles *t, char *scratch, uint32_t l, uint64_t row, uint32_t n,
+                      uint32_t *seen)
+{
+    const struct qn_batch *b = t->batch;
+    const struct qn_lane *lane = &b->lanes[l];
+    const struct qn_tile_lane *plan = &t->lanes[l];
+    const uint32_t size = qn_type_size(lane->type);
+    union qn_tile *tile = tile_of(t, scratch, l);
+    const void *from = tile;
+    if (!plan->in_run) {
+        prefetch(lane, row + n, n, b->rows);
+        if (plan->fused != 0 && lane->stride == size && loads_as_is(lane) &&
+            lane->validity == NULL && (uintptr_t)lane->data % size == 0)
+            from = (const char *)lane->data + row * size;
+        else
+            qn_chain_load(lane, row, n, tile);
+    }
+    if (plan->fused != 0) {
+        uint32_t mark = qn_flat_column_run(&t->fused[plan->fused - 1], from, tile, n, seen != NULL);
+        if (seen != NULL) *seen |= mark;
+        return;
+    }
+    if (seen != NULL) *seen |= qn_chain_seen(lane->work, n, tile);
+    qn_chain_apply(b, lane->first_op, plan->before, lane->work, n, tile, seen);
+}
+
+void qn_tiles_eval(const struct qn_tiles *t, char *scratch, uint64_t row, uint32_t n,
+                   uint32_t *seen)
+{
+    const struct qn_batch *b = t->batch;
+    const struct qn_store *store = qn_store();
+    for (uint32_t l = 0; l < b->n_lanes; l++) {
+        if (t->lanes[l].run > 0) load_run(t, scratch, l, row, n);
+        if (t->lanes[l].wanted || seen != NULL)
+            eval_lane(t, scratch, l, row, n, seen != NULL ? &seen[l] : NULL);
+    }
+    for (uint32_t g = 0; g < t->n_norms; g++) norm_group(t, scratch, g, n);
+    for (uint32_t l = 0; l < b->n_lanes; l++) {
+        const struct qn_tile_lane *lane = &t->lanes[l];
+        union qn_tile *tile = tile_of(t, scratch, l);
+        if (lane->group != QN_TILE_NO_GROUP)
+            qn_chain_apply(b, b->lanes[l].first_op + lane->before + 1,
+                           b->lanes[l].n_ops - lane->before - 1, lane->work_at_norm, n, tile,
+                           seen != NULL ? &seen[l] : NULL);
+        if (lane->as_is && (lane->fused == 0 || lane->group != QN_TILE_NO_GROUP))
+            store->canonical(lane->final_work, n, tile);
+    }
+    for (uint32_t c = 0; c < t->n_columns; c++) {
+        const struct qn_tile_column *column = &t->columns[c];
+        const struct qn_tile_lane *lane = &t->lanes[column->lane];
+        if (column->at != lane->at)
+            store->convert(lane->final_work, column->type, n, tile_of(t, scratch, column->lane),
+                           scratch + column->at);
+    }
+}

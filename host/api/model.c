@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Models of the public interface: transform, save, load, what is in them. */
+#include <string.h>
+
+#include "host/api/api.h"
+#include "host/core/checked.h"
+
+/* ---- transform ---- */
+
+static quern_status check_matrix(const struct quern_model *m, const struct quern_table *table,
+                                 const quern_matrix *out)
+{
+    uint32_t columns = m->program.n_slots;
+    if (out->type != m->dtype)
+        return qn_error(QUERN_INVALID, "the output is of type %s; the matrix given is of %s",
+                        qn_type_name(m->dtype), qn_type_name(out->type));
+    if (out->rows != table->rows || out->columns != columns)
+        return qn_error(QUERN_INVALID, "the output is %llu x %u; the matrix given is %llu x %u",
+                        (unsigned long long)table->rows, columns, (unsigned long long)out->rows,
+                        out->columns);
+    if (out->row_stride < (int64_t)(columns * qn_type_bytes(m->dtype)))
+        return qn_error(QUERN_INVALID, "row_stride %lld is less than a row",
+                        (long long)out->row_stride);
+    return QUERN_OK;
+}
+
+static quern_status make_matrix(const struct quern_model *m, const struct quern_table *table,
+                                quern_matrix *out)
+{
+    size_t row, bytes;
+    if (qn_mul_size(m->program.n_slots, qn_type_bytes(m->dtype), &row) ||
+        qn_mul_size(row, (size_t)table->rows, &bytes))
+        return qn_error_memory("output", UINT64_MAX);
+    void *data = qn_alloc_aligned(bytes, 1);
+    if (data == NULL) return qn_error_memory("output", bytes);
+    *out = (quern_matrix){.data = data,
+                          .type = m->dtype,
+                          .rows = table->rows,
+                          .columns = m->program.n_slots,
+                          .row_stride = (int64_t)row,
+                          .owned = 1};
+    return QUERN_OK;
+}
+
+static quern_status apply_dense(quern_context *cx, const quern_model *m, const quern_table *bound,
+                                struct qn_fit_rest *rest, quern_matrix *out)
+{
+    int made = out->data == NULL;
+    QN_TRY(made ? make_matrix(m, bound, out) : check_matrix(m, bound, out));
+    struct qn_target target = {
+        .kind = QN_TARGET_MATRIX, .data = out->data, .row_stride = out->row_stride};
+    quern_status status = qn_transform(cx, m, bound, rest, &target);
+    if (status != QUERN_OK && made) quern_matrix_free(out);
+    return status;
+}
+
+static quern_status apply_sparse(quern_context *cx, const quern_model *m, const quern_table *bound,
+                                 struct qn_fit_rest *rest, quern_csr *out)
+{
+    struct qn_csr csr = {0};
+    struct qn_target target = {.kind = QN_TARGET_CSR, .csr = &csr};
+    if (m->dtype != QUERN_FLOAT32 && m->dtype != QUERN_FLOAT64 && m->dtype != QUERN_INT64)
+        return qn_error(QUERN_UNSUPPORTED, "sparse output of type %s; set output.dtype to float64",
+                        qn_type_name(m->dtype));
+    quern_status status = qn_transform(cx, m, bound, rest, &target);
+    if (status == QUERN_OK && csr.indptr == NULL) { /* no rows */
+        csr.indptr = qn_zalloc(1, sizeof *csr.indptr);
+        if (csr.indptr == NULL) status = qn_error_memory("output", 8);
+    }
+    if (status != QUERN_OK) {
+        qn_csr_free(&csr);
+        return status;
+    }
+    *out = (quern_csr){.rows = csr.rows,
+                       .columns = m->program.n_slots,
+                       .nnz = csr.nnz,
+                       .indptr = csr.indptr,
+                       .indices = csr.indices,
+                       .data = csr.data,
+                       .type = m->dtype};
+    return QUERN_OK;
+}
+
+quern_status qn_model_apply(struct quern_context *cx, const struct quern_model *m,
+                            const struct quern_table *table, struct qn_fit_rest *rest,
+                            quern_matrix *out, quern_csr *csr)
+{
+    quern_table *bound;
+    if (m->dtype == QUERN_STRING)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "string columns pass through, so the output is no matrix; write .csv");
+    QN_TRY(qn_model_bind(m, table, &bound));
+    quern_status status =
+        out != NULL ? apply_dense(cx, m, bound, rest, out) : apply_sparse(cx, m, bound, rest, csr);
+    qn_table_free(bound);
+    return status;
+}
+
+quern_status quern_model_transform(quern_context *context, const quern_model *model,
+                                   const quern_table *table, quern_matrix *out, quern_csr *csr)
+{
+    if (context == NULL || model == NULL || table == NULL || (out == NULL) == (csr == NULL))
+        return qn_null_argument("quern_model_transform");
+    return qn_model_apply(context, model, table, NULL, out, csr);
+}
+
+void quern_matrix_free(quern_matrix *matrix)
+{
+    if (matrix == NULL) return;
+    if (matrix->owned) qn_free(matrix->data);
+    memset(matrix, 0, sizeof *matrix);
+}
+
+void quern_csr_free(quern_csr *csr)
+{
+    if (csr == NULL) return;
+    qn_free(csr->indptr);
+    qn_free(csr->indices);
+    qn_free(csr->data);
+    memset(csr, 0, sizeof *csr);
+}
+
+/* ---- save and load ---- */
+
+quern_status quern_model_save(const quern_model *model, const char *path)
+{
+    if (model == NULL || path == NULL) return qn_null_argument("quern_model_save");
+    return qn_model_save(model, path);
+}
+
+quern_status quern_model_load(const char *path, quern_model **out)
+{
+    if (path == NULL || out == NULL) return qn_null_argument("quern_model_load");
+    return qn_model_load(path, out);
+}
+
+quern_status quern_model_to_bytes(const quern_model *model, void **bytes, size_t *size)
+{
+    if (model == NULL || bytes == NULL || size == NULL)
+        return qn_null_argument("quern_model_to_bytes");
+    return qn_model_bytes(model, bytes, size);
+}
+
+quern_status quern_model_from_bytes(const char *name, const void *bytes, size_t size,
+                                    quern_model **out)
+{
+    if (bytes == NULL || out == NULL) return qn_null_argument("quern_model_from_bytes");
+    return qn_model_parse(name != NULL ? name : "model", bytes, size, out);
+}
+
+void quern_model_free(quern_model *model)
+{
+    qn_model_free(model);
+}
+
+/* ---- questions ---- */
+
+uint32_t quern_model_inputs(const quern_model *model)
+{
+    return model->schema->n_columns;
+}
+
+const char *quern_model_input_name(const quern_model *model, uint32_t i)
+{
+    return i < model->schema->n_columns ? model->schema->columns[i].name : NULL;
+}
+
+quern_type quern_model_input_type(const quern_model *model, uint32_t i)
+{
+    return i < model->schema->n_columns ? model->schema->columns[i].type : QUERN_FLOAT64;
+}
+
+uint32_t quern_model_outputs(const quern_model *model)
+{
+    return model->plan->n_outputs;
+}
+
+const char *quern_model_output_name(const quern_model *model, uint32_t i)
+{
+    return i < model->plan->n_outputs ? model->plan->outputs[i].name : NULL;
+}
+
+quern_type quern_model_output_type(const quern_model *model)
+{
+    return model->dtype;
+}
+
+int quern_model_is_sparse(const quern_model *model)
+{
+    return model->sparse;
+}

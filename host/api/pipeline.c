@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Pipelines of the public interface: from a spec or by calls, fit and fit_transform. */
+#include <string.h>
+
+#include "host/api/api.h"
+#include "host/core/checked.h"
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory for a pipeline");
+}
+
+quern_status qn_pipeline_spec(const struct quern_pipeline *p, struct qn_spec **out)
+{
+    char *text = json_dumps(p->json, JSON_COMPACT);
+    if (text == NULL) return memory_error();
+    quern_status status = qn_spec_parse(p->name, text, strlen(text), out);
+    qn_free(text);
+    return status;
+}
+
+quern_status quern_pipeline_from_spec(const char *name, const char *json, size_t bytes,
+                                      quern_pipeline **out)
+{
+    if (json == NULL || out == NULL) return qn_null_argument("quern_pipeline_from_spec");
+    *out = NULL;
+    struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
+    if (p == NULL) return memory_error();
+    p->name = qn_strdup(name != NULL ? name : "spec");
+    quern_status status = p->name != NULL ? QUERN_OK : memory_error();
+    if (status == QUERN_OK) status = qn_spec_parse(p->name, json, bytes, &p->spec);
+    if (status != QUERN_OK) {
+        quern_pipeline_free(p);
+        return status;
+    }
+    p->json = json_incref(p->spec->json);
+    *out = p;
+    return QUERN_OK;
+}
+
+quern_status quern_pipeline_from_file(const char *path, quern_pipeline **out)
+{
+    struct qn_mapping file;
+    if (path == NULL || out == NULL) return qn_null_argument("quern_pipeline_from_file");
+    *out = NULL;
+    QN_TRY(qn_map_file(path, &file));
+    quern_status status = quern_pipeline_from_spec(
+        path, file.data != NULL ? (const char *)file.data : "", file.size, out);
+    qn_unmap_file(&file);
+    return status;
+}
+
+quern_status quern_pipeline_create(quern_pipeline **out)
+{
+    if (out == NULL) return qn_null_argument("quern_pipeline_create");
+    *out = NULL;
+    struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
+    if (p == NULL) return memory_error();
+    p->name = qn_strdup("pipeline");
+    p->json = json_pack("{s:i, s:[]}", "quern", 1, "steps");
+    if (p->name == NULL || p->json == NULL) {
+        quern_pipeline_free(p);
+        return memory_error();
+    }
+    *out = p;
+    return QUERN_OK;
+}
+
+/* The pipeline with `json` instead of its own, if that is a valid spec. */
+static quern_status replace(struct quern_pipeline *p, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct qn_spec *spec = NULL;
+    quern_status status =
+        text != NULL ? qn_spec_parse(p->name, text, strlen(text), &spec) : memory_error();
+    qn_free(text);
+    if (status != QUERN_OK) {
+        json_decref(json);
+        return status;
+    }
+    qn_spec_free(p->spec);
+    json_decref(p->json);
+    p->spec = spec;
+    p->json = json;
+    return QUERN_OK;
+}
+
+static quern_status make_chain(const char *const *apply, uint32_t n, json_t **out)
+{
+    json_t *chain = json_array();
+    *out = NULL;
+    for (uint32_t i = 0; chain != NULL && i < n; i++) {
+        const char *name = apply[2 * i], *params = apply[2 * i + 1];
+        json_error_t where;
+        json_t *one = NULL;
+        if (name == NULL) {
+            json_decref(chain);
+            return qn_error(QUERN_INVALID, "estimator %u has no name", i);
+        }
+        if (params == NULL || params[0] == '\0') {
+            one = json_string(name);
+        } else {
+            json_t *object = json_loads(params, JSON_REJECT_DUPLICATES, &where);
+            if (object == NULL) {
+                json_decref(chain);
+                return qn_error(QUERN_INVALID, "parameters of %s: column %d: %s", name,
+                                where.column, where.text);
+            }
+            one = json_pack("{s:o}", name, object);
+        }
+        if (one == NULL || json_array_append_new(chain, one) != 0) {
+            json_decref(chain);
+            return memory_error();
+        }
+    }
+    *out = chain;
+    return chain != NULL ? QUERN_OK : memory_error();
+}
+
+static json_t *make_columns(const char *const *columns, uint32_t n)
+{
+    if (columns == NULL) return json_string("*");
+    json_t *list = json_array();
+    for (uint32_t i = 0; list != NULL && i < n; i++)
+        if (json_array_append_new(list, json_string(columns[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+quern_status quern_pipeline_add(quern_pipeline *p, const char *step_name,
+                                const char *const *columns, uint32_t n_columns,
+                                const char *const *apply, uint32_t n_apply)
+{
+    json_t *chain, *json = NULL, *step = NULL;
+    if (p == NULL || apply == NULL) return qn_null_argument("quern_pipeline_add");
+    QN_TRY(make_chain(apply, n_apply, &chain));
+    json_t *list = make_columns(columns, n_columns);
+    if (list != NULL) json = json_deep_copy(p->json);
+    if (json != NULL) step = json_pack("{s:O, s:O}", "columns", list, "apply", chain);
+    json_decref(list);
+    json_decref(chain);
+    if (step == NULL ||
+        (step_name != NULL && json_object_set_new(step, "name", json_string(step_name)) != 0) ||
+        json_array_append_new(json_object_get(json, "steps"), step) != 0) {
+        json_decref(json);
+        return memory_error();
+    }
+    return replace(p, json);
+}
+
+quern_status quern_pipeline_options(quern_pipeline *p, const char *remainder,
+                                    const char *output_dtype)
+{
+    if (p == NULL) return qn_null_argument("quern_pipeline_options");
+    json_t *json = json_deep_copy(p->json);
+    int failed = json == NULL;
+    if (!failed && remainder != NULL)
+        failed |= json_object_set_new(json, "remainder", json_string(remainder)) != 0;
+    if (!failed && output_dtype != NULL)
+        failed |=
+            json_object_set_new(json, "output", json_pack("{s:s}", "dtype", output_dtype)) != 0;
+    if (failed) {
+        json_decref(json);
+        return memory_error();
+    }
+    return replace(p, json);
+}
+
+quern_status quern_pipeline_spec(const quern_pipeline *p, char **json)
+{
+    if (p == NULL || json == NULL) return qn_null_argument("quern_pipeline_spec");
+    *json = json_dumps(p->json, JSON_INDENT(1));
+    return *json != NULL ? QUERN_OK : memory_error();
+}
+
+void quern_pipeline_free(quern_pipeline *p)
+{
+    if (p == NULL) return;
+    qn_spec_free(p->spec);
+    json_decref(p->json);
+    qn_free(p->name);
+    qn_free(p);
+}
+
+/* ---- fit ---- */
+
+/* Fits fit in one piece where the data fits into device memory; else in chunks. */
+static uint64_t fit_chunk(const quern_context *context, const quern_table *table)
+{
+    const struct qn_device *d = context->device;
+    if (d == NULL || table->rows == 0 || table->resident != NULL) return 0;
+    struct qn_pool_stats stats;
+    uint64_t bytes = 0, row;
+    qn_pool_stats(d->pool, &stats);
+    uint64_t room = d->caps.memory_free != UINT64_MAX ? d->caps.memory_free : d->caps.memory_total;
+    if (stats.limit != 0 && stats.limit < room) room = stats.limit;
+    room = room / 10 * 7;
+    if (d->caps.max_alloc < room) room = d->caps.max_alloc;
+    for (uint32_t i = 0; i < table->n_columns; i++) {
+        size_t value = qn_type_bytes(table->columns[i].type);
+        bytes += value != 0 ? value + 1 : 5;
+    }
+    if (bytes == 0 || table->rows <= room / bytes) return 0;
+    row = room / 2 / bytes / QN_GROUP_ROWS * QN_GROUP_ROWS;
+    return row != 0 ? row : QN_GROUP_ROWS;
+}
+
+static quern_status fit_on(quern_context *context, const quern_pipeline *p,
+                           const quern_table *table, struct qn_fit_rest *rest, quern_model **out)
+{
+    struct qn_spec *spec;
+    struct qn_feed feed = {.table = table, .rows = table->rows, .chunk = fit_chunk(context, table)};
+    if (p->spec == NULL) return qn_error(QUERN_INVALID, "the pipeline has no step");
+    QN_TRY(qn_pipeline_spec(p, &spec));
+    quern_status status = qn_fit(context, spec, table, &feed, rest, out);
+    qn_feed_close(&feed);
+    return status;
+}
+
+quern_status qn_pipeline_fit(quern_context *context, const quern_pipeline *p,
+                             const quern_table *table, struct qn_fit_rest *rest, quern_model **out)
+{
+    quern_status status = fit_on(context, p, table, rest, out);
+    if (status != QUERN_UNSUPPORTED || context->device == NULL) return status;
+    /* the device cannot do some of it: the policy says whether the CPU may */
+    char why[QN_ERROR_TEXT];
+    (void)strncpy(why, qn_error_text(), sizeof why - 1);
+    why[sizeof why - 1] = '\0';
+    QN_TRY(qn_context_fall_back(context, "fit", "statistics", "cpu", why));
+    struct qn_device *device = context->device;
+    context->device = NULL;
+    status = fit_on(context, p, table, NULL, out);
+    context->device = device;
+    return status;
+}
+
+quern_status quern_pipeline_fit(quern_context *context, const quern_pipeline *p,
+                                const quern_table *table, quern_model **out)
+{
+    if (context == NULL || p == NULL || table == NULL || out == NULL)
+        return qn_null_argument("quern_pipeline_fit");
+    return qn_pipeline_fit(context, p, table, NULL, out);
+}
+
+quern_status quern_pipeline_fit_transform(quern_context *context, const quern_pipeline *p,
+                                          const quern_table *table, quern_matrix *out,
+                                          quern_csr *csr, quern_model **model)
+{
+    struct qn_fit_rest rest;
+    quern_model *fitted = NULL;
+    if (context == NULL || p == NULL || table == NULL || (out == NULL) == (csr == NULL))
+        return qn_null_argument("quern_pipeline_fit_transform");
+    memset(&rest, 0, sizeof rest);
+    quern_status status = qn_pipeline_fit(context, p, table, &rest, &fitted);
+    if (status == QUERN_OK) status = qn_model_apply(context, fitted, table, &rest, out, csr);
+    qn_fit_rest_free(context, &rest);
+    if (status == QUERN_OK && model != NULL)
+        *model = fitted;
+    else
+        quern_model_free(fitted);
+    return status;
+}
+
+/* ---- fit by chunks: copies, one after another ---- */
+
+struct quern_fit {
+    quern_context *context;
+    struct qn_spec *spec;
+    struct quern_pipeline *pipeline;
+    struct qn_append *rows;
+};
+
+quern_status quern_fit_begin(quern_context *context, const quern_pipeline *p, quern_fit **out)
+{
+    if (context == NULL || p == NULL || out == NULL) return qn_null_argument("quern_fit_begin");
+    *out = NULL;
+    if (p->spec == NULL) return qn_error(QUERN_INVALID, "the pipeline has no step");
+    quern_fit *fit = qn_zalloc(1, sizeof *fit);
+    char *text = json_dumps(p->json, JSON_COMPACT);
+    quern_status status = fit != NULL && text != NULL ? QUERN_OK : memory_error();
+    if (status == QUERN_OK)
+        status = quern_pipeline_from_spec(p->name, text, strlen(text), &fit->pipeline);
+    qn_free(text);
+    if (status != QUERN_OK) {
+        qn_free(fit);
+        return status;
+    }
+    fit->context = context;
+    *out = fit;
+    return QUERN_OK;
+}
+
+quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk)
+{
+    if (fit == NULL || chunk == NULL) return qn_null_argument("quern_fit_push");
+    if (chunk->resident != NULL)
+        return qn_error(QUERN_UNSUPPORTED, "chunks of a fit must be in host memory");
+    if (fit->rows == NULL) QN_TRY(qn_append_open(chunk, &fit->rows));
+    return qn_append_table(fit->rows, chunk);
+}
+
+void quern_fit_cancel(quern_fit *fit)
+{
+    if (fit == NULL) return;
+    qn_append_free(fit->rows);
+    quern_pipeline_free(fit->pipeline);
+    qn_free(fit);
+}
+
+quern_status quern_fit_finish(quern_fit *fit, quern_model **out)
+{
+    if (fit == NULL || out == NULL) return qn_null_argument("quern_fit_finish");
+    *out = NULL;
+    quern_status status = QUERN_OK;
+    if (fit->rows == NULL)
+        status = qn_error(QUERN_INVALID, "no rows were pushed; a fit needs at least one");
+    else
+        status = qn_pipeline_fit(fit->context, fit->pipeline, qn_append_view(fit->rows), NULL, out);
+    quern_fit_cancel(fit);
+    return status;
+}

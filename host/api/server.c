@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Serving one row at a time: the model's programs prepared once, then no lock and no allocation (rows
+ * of more than STACK_LANES lanes or columns take their scratch from the heap). */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/api/api.h"
+#include "host/core/checked.h"
+#include "host/ops/row.h"
+
+enum { STACK_LANES = 512 };
+
+/* Where a lane's value comes from. */
+struct feed_in {
+    uint32_t column; /* of the row, or output of the layer before               */
+    const struct qn_categories
+        *lookup;     /* a code column: cells are looked up here                 */
+    quern_type type; /* stored type                                             */
+    uint32_t work;
+};
+
+struct stage {
+    struct qn_row_program *program;
+    struct feed_in *feeds; /* one per lane */
+    const struct qn_program_lane *lanes;
+    uint32_t n_lanes, row_bytes;
+    uint32_t *offsets; /* of each output in the row that this layer makes */
+    struct qn_program made;
+};
+
+struct quern_server {
+    const struct quern_model *model;
+    struct qn_arena arena;
+    struct stage *stages;
+    uint32_t n_stages, most_lanes, most_bytes;
+};
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory for a server");
+}
+
+static quern_status open_feeds(quern_server *s, const struct qn_layer *layer, struct stage *stage)
+{
+    const struct qn_program *p = &stage->made;
+    stage->feeds = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *stage->feeds);
+    if (stage->feeds == NULL) return memory_error();
+    for (uint32_t i = 0; i < p->n_lanes; i++) {
+        uint32_t source = p->lanes[i].source;
+        struct feed_in *f = &stage->feeds[i];
+        f->work = p->lanes[i].work;
+        f->column = source;
+        if (source < layer->n_inputs) {
+            f->type = layer->input_types[source];
+            continue;
+        }
+        const struct qn_encoding *e = &layer->encodings[source - layer->n_inputs];
+        f->lookup = e->lookup;
+        f->column = e->source;
+        f->type = e->type;
+    }
+    return QUERN_OK;
+}
+
+static quern_status open_stage(quern_server *s, uint32_t k)
+{
+    const struct qn_layer *layer = &s->model->plan->layers[k];
+    struct stage *stage = &s->stages[k];
+    int last = k + 1 == s->n_stages;
+    if (last) {
+        stage->made = s->model->program;
+    } else {
+        QN_TRY(qn_program_make(&s->arena, layer, layer->outputs, layer->n_outputs, NULL,
+                               &stage->made));
+    }
+    const struct qn_program *p = &stage->made;
+    struct qn_slot *slots = qn_arena_alloc(&s->arena, p->n_slots, sizeof *slots);
+    struct qn_lane *lanes = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *lanes);
+    stage->offsets = qn_arena_alloc(&s->arena, p->n_slots, sizeof *stage->offsets);
+    if (slots == NULL || lanes == NULL || stage->offsets == NULL) return memory_error();
+    for (uint32_t i = 0; i < p->n_slots; i++) {
+        uint32_t bytes = (uint32_t)qn_type_bytes(p->slots[i].type);
+        /* the last row is packed as the output is; earlier ones are aligned */
+        stage->offsets[i] = stage->row_bytes;
+        slots[i] = (struct qn_slot){.offset = stage->row_bytes,
+                                    .type = (uint32_t)p->slots[i].type,
+                                    .lane = p->slots[i].lane,
+                                    .match = p->slots[i].match};
+        stage->row_bytes += last ? bytes : 8;
+    }
+    QN_TRY(open_feeds(s, layer, stage));
+    for (uint32_t i = 0; i < p->n_lanes; i++)
+        lanes[i] = (struct qn_lane){.type = (uint32_t)stage->feeds[i].type,
+                                    .work = p->lanes[i].work,
+                                    .valid_bit = QN_NO_VALIDITY,
+                                    .stride = 8,
+                                    .first_op = p->lanes[i].first_op,
+                                    .n_ops = p->lanes[i].n_ops};
+    struct qn_batch batch = {.rows = 1,
+                             .lanes = lanes,
+                             .n_lanes = p->n_lanes,
+                             .ops = p->ops,
+                             .n_ops = p->n_ops,
+                             .words = p->words,
+                             .n_words = p->n_words};
+    stage->lanes = p->lanes;
+    stage->n_lanes = p->n_lanes;
+    if (p->n_lanes > s->most_lanes) s->most_lanes = p->n_lanes;
+    if (!last && stage->row_bytes > s->most_bytes) s->most_bytes = stage->row_bytes;
+    return qn_row_open(&batch, slots, p->n_slots, p->norms, p->n_norms, &stage->program);
+}
+
+quern_status quern_server_open(const quern_model *model, quern_server **out)
+{
+    if (model == NULL || out == NULL) return qn_null_argument("quern_server_open");
+    *out = NULL;
+    if (model->dtype == QUERN_STRING)
+        return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no number row");
+    quern_server *s = qn_zalloc(1, sizeof *s);
+    if (s == NULL) return memory_error();
+    s->model = model;
+    s->n_stages = model->plan->n_layers;
+    s->stages = qn_arena_alloc(&s->arena, s->n_stages, sizeof *s->stages);
+    quern_status status = s->stages != NULL ? QUERN_OK : memory_error();
+    for (uint32_t k = 0; status == QUERN_OK && k < s->n_stages; k++) status = open_stage(s, k);
+    if (status != QUERN_OK) {
+        quern_server_close(s);
+        return status;
+    }
+    *out = s;
+    return QUERN_OK;
+}
+
+void quern_server_close(quern_server *s)
+{
+    if (s == NULL) return;
+    for (uint32_t k = 0; s->stages != NULL && k < s->n_stages; k++)
+        qn_row_close(s->stages[k].program);
+    qn_arena_free(&s->arena);
+    qn_free(s);
+}
+
+/* ---- one row ---- */
+
+static uint32_t code_of(const struct feed_in *f, const quern_cell *cell)
+{
+    uint32_t n = qn_categories_count(f->lookup);
+    if (qn_categories_type(f->lookup) == QUERN_STRING)
+        return cell->text == NULL ? n
+                                  : qn_categories_find_string(f->lookup, cell->text, cell->bytes);
+    if (!cell->is_integer && isnan(cell->number)) return n;
+    return qn_categories_find_i64(f->lookup,
+                                  cell->is_integer ? cell->integer : (int64_t)cell->number);
+}
+
+static void load_cells(const struct stage *stage, const quern_cell *cells,
+                       union qn_row_value *values)
+{
+    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+        const struct feed_in *f = &stage->feeds[i];
+        const quern_cell *cell = &cells[f->column];
+        if (f->lookup != NULL)
+            values[i].code = code_of(f, cell);
+        else if (f->work == QN_W_I64)
+            values[i].i64 = cell->is_integer ? cell->integer : (int64_t)cell->number;
+        else if (f->work == QN_W_F32)
+            values[i].f64 =
+                (double)(float)(cell->is_integer ? (double)cell->integer : cell->number);
+        else
+            values[i].f64 = cell->is_integer ? (double)cell->integer : cell->number;
+    }
+}
+
+static int64_t read_integer(quern_type type, const char *at)
+{
+    int64_t i64;
+    int32_t i32;
+    int16_t i16;
+    switch (type) {
+    case QUERN_INT8: return *(const int8_t *)at;
+    case QUERN_BOOL:
+    case QUERN_UINT8: return *(const uint8_t *)at;
+    case QUERN_INT16: memcpy(&i16, at, sizeof i16); return i16;
+    case QUERN_UINT16: memcpy(&i16, at, sizeof i16); return (uint16_t)i16;
+    case QUERN_INT32: memcpy(&i32, at, sizeof i32); return i32;
+    case QUERN_UINT32: memcpy(&i32, at, sizeof i32); return (uint32_t)i32;
+    default: memcpy(&i64, at, sizeof i64); return i64;
+    }
+}
+
+/* Lanes of a later layer read the row that the layer before made; raw columns are still the cells. */
+static void load_row(const struct stage *before, const struct stage *stage, const quern_cell *cells,
+                     const char *row, union qn_row_value *values)
+{
+    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+        const struct feed_in *f = &stage->feeds[i];
+        if (f->lookup != NULL) {
+            values[i].code = code_of(f, &cells[f->column]);
+            continue;
+        }
+        const char *at = row + before->offsets[f->column];
+        float f32;
+        double f64;
+        if (f->type == QUERN_FLOAT32) {
+            memcpy(&f32, at, sizeof f32);
+            f64 = (double)f32;
+        } else if (f->type == QUERN_FLOAT64) {
+            memcpy(&f64, at, sizeof f64);
+        } else {
+            int64_t whole = read_integer(f->type, at);
+            if (f->work == QN_W_I64) {
+                values[i].i64 = whole;
+                continue;
+            }
+            f64 = (double)whole;
+        }
+        values[i].f64 = f->work == QN_W_F32 ? (double)(float)f64 : f64;
+    }
+}
+
+/* The sentence for a row that may not pass. Slow: only when there is something to say. */
+static quern_status check_row(const quern_server *s, const struct stage *stage,
+                              const union qn_row_value *values, const uint32_t *seen)
+{
+    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+        const struct qn_program_lane *lane = &stage->lanes[i];
+        const struct feed_in *f = &stage->feeds[i];
+        const char *name = f->column < s->model->schema->n_columns
+                               ? s->model->schema->columns[f->column].name
+                               : NULL;
+        uint32_t n = f->lookup != NULL ? qn_categories_count(f->lookup) : 0;
+        int unknown = f->lookup != NULL ? values[i].code > n || (values[i].code == n &&
+                                                                 lane->chain->refuse_missing_code)
+                                        : (seen[i] & QN_SEEN_UNKNOWN) != 0;
+        if (unknown && lane->refuse_unknown)
+            return qn_error(QUERN_INVALID, "column \"%s\" has a category that %s did not see",
+                            name != NULL ? name : "?", lane->blame);
+        if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
+            return qn_error(QUERN_INVALID,
+                            "column \"%s\" has a missing value, which %s cannot take",
+                            name != NULL ? name : "?", lane->blame);
+        if ((seen[i] & QN_SEEN_INF) && lane->n_ops != 0)
+            return qn_error(QUERN_INVALID, "column \"%s\" has an infinite value",
+                            name != NULL ? name : "?");
+    }
+    return QUERN_OK;
+}
+
+static int needs_check(const struct stage *stage, const union qn_row_value *values, uint32_t seen)
+{
+    if (seen != 0) return 1;
+    for (uint32_t i = 0; i < stage->n_lanes; i++)
+        if (stage->feeds[i].lookup != NULL && stage->lanes[i].refuse_unknown &&
+            values[i].code >= qn_categories_count(stage->feeds[i].lookup))
+            return 1;
+    return 0;
+}
+
+static quern_status run_stages(const quern_server *s, const quern_cell *cells,
+                               union qn_row_value *values, uint32_t *seen, char *rows[2], void *out)
+{
+    for (uint32_t k = 0; k < s->n_stages; k++) {
+        const struct stage *stage = &s->stages[k];
+        char *to = k + 1 == s->n_stages ? (char *)out : rows[k & 1];
+        if (k == 0)
+            load_cells(stage, cells, values);
+        else
+            load_row(&s->stages[k - 1], stage, cells, rows[(k + 1) & 1], values);
+        uint32_t all = qn_row_run(stage->program, values, to, NULL);
+        if (!needs_check(stage, values, all)) continue;
+        memset(seen, 0, stage->n_lanes * sizeof *seen);
+        (void)qn_row_run(stage->program, values, to, seen);
+        QN_TRY(check_row(s, stage, values, seen));
+    }
+    return QUERN_OK;
+}
+
+quern_status quern_server_row(const quern_server *s, const quern_cell *cells, void *out)
+{
+    union qn_row_value values[STACK_LANES];
+    uint32_t seen[STACK_LANES];
+    _Alignas(8) char first[8 * STACK_LANES], second[8 * STACK_LANES];
+    char *rows[2] = {first, second};
+    if (s->most_lanes <= STACK_LANES && s->most_bytes <= sizeof first)
+        return run_stages(s, cells, values, seen, rows, out);
+    union qn_row_value *v = qn_alloc(s->most_lanes, sizeof *v);
+    uint32_t *w = qn_alloc(s->most_lanes, sizeof *w);
+    char *heap = qn_alloc(s->most_bytes, 2);
+    quern_status status = memory_error();
+    if (v != NULL && w != NULL && heap != NULL) {
+        rows[0] = heap;
+        rows[1] = heap + s->most_bytes;
+        status = run_stages(s, cells, v, w, rows, out);
+    }
+    qn_free(v);
+    qn_free(w);
+    qn_free(heap);
+    return status;
+}

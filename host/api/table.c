@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tables of the public interface: views, device-resident copies, buffers. */
+#include <string.h>
+
+#include "host/api/api.h"
+#include "host/core/checked.h"
+#include "host/data/resident.h"
+
+struct names {
+    struct qn_arena arena;
+};
+
+static void names_release(void *owner)
+{
+    struct names *n = owner;
+    qn_arena_free(&n->arena);
+    qn_free(n);
+}
+
+/* An empty table whose names it owns. */
+static quern_status new_table(uint32_t n_columns, uint64_t rows, quern_table **out,
+                              struct names **names)
+{
+    quern_table *t = qn_zalloc(1, sizeof *t);
+    *names = qn_zalloc(1, sizeof **names);
+    quern_column *columns = qn_zalloc(n_columns, sizeof *columns);
+    if (t == NULL || *names == NULL || columns == NULL) {
+        qn_free(t);
+        qn_free(*names);
+        qn_free(columns);
+        return qn_error_memory("table", n_columns * sizeof *columns);
+    }
+    *t = (quern_table){.rows = rows,
+                       .n_columns = n_columns,
+                       .columns = columns,
+                       .owner = *names,
+                       .release = names_release};
+    *out = t;
+    return QUERN_OK;
+}
+
+static quern_status check_column(const quern_column *c, uint32_t i, uint64_t rows)
+{
+    if ((unsigned)c->type > QUERN_DATETIME)
+        return qn_error(QUERN_INVALID, "column %u: unknown type %d", i, (int)c->type);
+    if (rows != 0 && c->data == NULL && c->type != QUERN_STRING)
+        return qn_error(QUERN_INVALID, "column %u: data is NULL", i);
+    if (c->type == QUERN_STRING) {
+        if (c->offset_bits != 32 && c->offset_bits != 64)
+            return qn_error(QUERN_INVALID, "column %u: offset_bits is %u, not 32 or 64", i,
+                            c->offset_bits);
+        if (c->offsets == NULL) return qn_error(QUERN_INVALID, "column %u: offsets is NULL", i);
+    }
+    if (c->validity != NULL && c->validity_offset < 0)
+        return qn_error(QUERN_INVALID, "column %u: validity_offset is negative", i);
+    return QUERN_OK;
+}
+
+/* Columns that are the columns of one row-major matrix, in order. */
+static int is_matrix(const quern_column *columns, uint32_t n)
+{
+    size_t bytes = n != 0 ? qn_type_bytes(columns[0].type) : 0;
+    if (bytes == 0 || columns[0].type == QUERN_DATETIME) return 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const quern_column *c = &columns[i];
+        if (c->type != columns[0].type || c->stride != columns[0].stride || c->validity != NULL ||
+            (const char *)c->data != (const char *)columns[0].data + i * bytes)
+            return 0;
+    }
+    return columns[0].stride >= (int64_t)(n * bytes);
+}
+
+quern_status quern_table_create(const quern_column *columns, uint32_t n_columns, uint64_t rows,
+                                quern_table **out)
+{
+    quern_table *t = NULL;
+    struct names *names;
+    if (out == NULL || columns == NULL) return qn_null_argument("quern_table_create");
+    *out = NULL;
+    if (n_columns == 0) return qn_error(QUERN_INVALID, "a table needs at least one column");
+    for (uint32_t i = 0; i < n_columns; i++) {
+        QN_TRY(check_column(&columns[i], i, rows));
+        if ((columns[i].name == NULL) != (columns[0].name == NULL))
+            return qn_error(QUERN_INVALID, "column %u: names are given for all columns or none", i);
+    }
+    QN_TRY(new_table(n_columns, rows, &t, &names));
+    t->has_names = columns[0].name != NULL;
+    for (uint32_t i = 0; i < n_columns; i++) {
+        t->columns[i] = columns[i];
+        if (columns[i].stride == 0) t->columns[i].stride = (int64_t)qn_type_bytes(columns[i].type);
+        if (columns[i].name == NULL) continue;
+        t->columns[i].name = qn_arena_strdup(&names->arena, columns[i].name);
+        if (t->columns[i].name == NULL) {
+            qn_table_free(t);
+            return qn_error_memory("table", 0);
+        }
+        for (uint32_t k = 0; k < i; k++)
+            if (strcmp(t->columns[k].name, t->columns[i].name) == 0) {
+                qn_table_free(t);
+                return qn_error(QUERN_INVALID, "two columns are called \"%s\"", columns[i].name);
+            }
+    }
+    t->is_matrix = is_matrix(t->columns, n_columns);
+    *out = t;
+    return QUERN_OK;
+}
+
+quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t rows,
+                                     uint32_t columns, int64_t row_stride, const char *const *names,
+                                     quern_table **out)
+{
+    size_t value = qn_type_bytes(type), row;
+    if (out == NULL || (data == NULL && rows != 0))
+        return qn_null_argument("quern_table_from_matrix");
+    *out = NULL;
+    if (value == 0 || type == QUERN_DATETIME)
+        return qn_error(QUERN_INVALID, "a matrix holds numbers, not %s", qn_type_name(type));
+    if (columns == 0 || qn_mul_size(columns, value, &row) || row > INT32_MAX * (size_t)1024)
+        return qn_error(QUERN_INVALID, "a matrix of %u columns", columns);
+    if (row_stride == 0) row_stride = (int64_t)row;
+    if (row_stride < (int64_t)row)
+        return qn_error(QUERN_INVALID, "row_stride %lld is less than a row's %zu bytes",
+                        (long long)row_stride, row);
+    quern_column *views = qn_zalloc(columns, sizeof *views);
+    if (views == NULL) return qn_error_memory("table", columns * sizeof *views);
+    for (uint32_t i = 0; i < columns; i++) {
+        views[i] = (quern_column){.name = names != NULL ? names[i] : NULL,
+                                  .type = type,
+                                  .data = data != NULL ? (const char *)data + i * value : NULL,
+                                  .stride = row_stride};
+    }
+    quern_status status = quern_table_create(views, columns, rows, out);
+    qn_free(views);
+    return status;
+}
+
+void quern_table_free(quern_table *table)
+{
+    qn_table_free(table);
+}
+
+uint64_t quern_table_rows(const quern_table *table)
+{
+    return table->rows;
+}
+
+uint32_t quern_table_columns(const quern_table *table)
+{
+    return table->n_columns;
+}
+
+const quern_column *quern_table_column(const quern_table *table, uint32_t i)
+{
+    return i < table->n_columns ? &table->columns[i] : NULL;
+}
+
+/* ---- buffers ---- */
+
+struct quern_buffer {
+    struct quern_context *context;
+    struct qn_span span;
+    uint64_t bytes;
+    char *host; /* on the CPU */
+};
+
+quern_status quern_buffer_alloc(quern_context *context, uint64_t bytes, quern_buffer **out)
+{
+    if (context == NULL || out == NULL) return qn_null_argument("quern_buffer_alloc");
+    *out = NULL;
+    quern_buffer *b = qn_zalloc(1, sizeof *b);
+    if (b == NULL) return qn_error_memory("buffer", sizeof *b);
+    b->context = context;
+    b->bytes = bytes;
+    quern_status status = QUERN_OK;
+    struct qn_device *d = context->device;
+    if (d != NULL) {
+        status = qn_pool_take(d->pool, d->queue_numbers[0], bytes != 0 ? bytes : 4, &b->span);
+    } else {
+        b->host = qn_alloc_aligned((size_t)bytes, 1);
+        if (b->host == NULL) status = qn_error_memory("buffer", bytes);
+    }
+    if (status != QUERN_OK) {
+        qn_free(b);
+        return status;
+    }
+    *out = b;
+    return QUERN_OK;
+}
+
+static quern_status check_range(const quern_buffer *b, uint64_t offset, uint64_t bytes)
+{
+    if (offset <= b->bytes && bytes <= b->bytes - offset) return QUERN_OK;
+    return qn_error(QUERN_INVALID, "bytes %llu … +%llu are outside a buffer of %llu",
+                    (unsigned long long)offset, (unsigned long long)bytes,
+                    (unsigned long long)b->bytes);
+}
+
+quern_status quern_buffer_upload(quern_buffer *b, uint64_t offset, const void *from, uint64_t bytes)
+{
+    QN_TRY(check_range(b, offset, bytes));
+    if (bytes == 0) return QUERN_OK;
+    if (b->host != NULL) {
+        memcpy(b->host + offset, from, (size_t)bytes);
+        return QUERN_OK;
+    }
+    struct qn_view to = {b->span.view.raw, b->span.view.offset + offset, bytes};
+    QN_TRY(qn_device_upload(b->context->device, 0, to, from, 1, bytes, (int64_t)bytes,
+                            QN_TRAFFIC_INPUT));
+    return qn_device_finish(b->context->device, 0);
+}
+
+quern_status quern_buffer_download(const quern_buffer *b, uint64_t offset, void *to, uint64_t bytes)
+{
+    QN_TRY(check_range(b, offset, bytes));
+    if (bytes == 0) return QUERN_OK;
+    if (b->host != NULL) {
+        memcpy(to, b->host + offset, (size_t)bytes);
+        return QUERN_OK;
+    }
+    struct qn_view from = {b->span.view.raw, b->span.view.offset + offset, bytes};
+    return qn_device_download(b->context->device, 0, to, 1, bytes, (int64_t)bytes, from,
+                              QN_TRAFFIC_OUTPUT);
+}
+
+void quern_buffer_free(quern_buffer *b)
+{
+    if (b == NULL) return;
+    if (b->host == NULL)
+        qn_pool_give(b->context->device->pool, b->context->device->queue_numbers[0], &b->span);
+    qn_free(b->host);
+    qn_free(b);
+}
+
+/* ---- device-resident tables ---- */
+
+struct resident_owner {
+    struct names names;
+    struct qn_resident resident;
+};
+
+static void resident_release(void *owner)
+{
+    struct resident_owner *o = owner;
+    struct qn_device *d = o->resident.device;
+    if (o->resident.span.view.raw != NULL)
+        qn_pool_give(d->pool, d->queue_numbers[0], &o->resident.span);
+    qn_arena_free(&o->names.arena);
+    qn_free(o);
+}
+
+static uint64_t up(uint64_t bytes)
+{
+    return (bytes + 255) & ~(uint64_t)255;
+}
+
+static quern_status upload_columns(struct qn_device *d, const quern_table *from,
+                                   struct resident_owner *o)
+{
+    struct qn_arena *arena = &o->names.arena;
+    uint64_t *offsets = qn_arena_alloc(arena, from->n_columns, sizeof *offsets);
+    uint64_t *strides = qn_arena_alloc(arena, from->n_columns, sizeof *strides);
+    uint64_t *bits = qn_arena_alloc(arena, from->n_columns, sizeof *bits), total = 0;
+    if (offsets == NULL || strides == NULL || bits == NULL) return qn_error_memory("table", 0);
+    o->resident.offsets = offsets;
+    o->resident.strides = strides;
+    o->resident.valid_bits = bits;
+    if (from->is_matrix) {
+        uint64_t value = qn_type_bytes(from->columns[0].type), row = from->n_columns * value;
+        QN_TRY(qn_pool_take(d->pool, d->queue_numbers[0], up(from->rows * row) + 256,
+                            &o->resident.span));
+        struct qn_view to = o->resident.span.view;
+        to.size = from->rows * row;
+        for (uint32_t i = 0; i < from->n_columns; i++) {
+            offsets[i] = i * value;
+            strides[i] = row;
+            bits[i] = QN_NO_VALIDITY;
+        }
+        if (from->rows == 0) return QUERN_OK;
+        return qn_device_upload(d, 0, to, from->columns[0].data, from->rows, row,
+                                from->columns[0].stride, QN_TRAFFIC_INPUT);
+    }
+    for (uint32_t i = 0; i < from->n_columns; i++)
+        total += up(from->rows * qn_type_bytes(from->columns[i].type)) + up(from->rows / 8 + 2);
+    QN_TRY(qn_pool_take(d->pool, d->queue_numbers[0], total, &o->resident.span));
+    struct qn_view base = o->resident.span.view;
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < from->n_columns; i++) {
+        const quern_column *c = &from->columns[i];
+        uint64_t bytes = qn_type_bytes(c->type);
+        offsets[i] = at;
+        strides[i] = bytes;
+        bits[i] = QN_NO_VALIDITY;
+        if (from->rows == 0) continue;
+        struct qn_view to = {base.raw, base.offset + at, from->rows * bytes};
+        QN_TRY(qn_device_upload(d, 0, to, c->data, from->rows, bytes, c->stride, QN_TRAFFIC_INPUT));
+        at += up(from->rows * bytes);
+        if (c->validity == NULL) continue;
+        uint64_t first = (uint64_t)c->validity_offset >> 3;
+        uint64_t n = (((uint64_t)c->validity_offset + from->rows + 7) >> 3) - first;
+        to = (struct qn_view){base.raw, base.offset + at, n};
+        QN_TRY(qn_device_upload(d, 0, to, c->validity + first, 1, n, (int64_t)n, QN_TRAFFIC_INPUT));
+        bits[i] = at * 8 + ((uint64_t)c->validity_offset & 7);
+        at += up(n);
+    }
+    return QUERN_OK;
+}
+
+quern_status quern_table_upload(quern_context *context, const quern_table *table, quern_table **out)
+{
+    if (context == NULL || table == NULL || out == NULL)
+        return qn_null_argument("quern_table_upload");
+    *out = NULL;
+    if (context->device == NULL)
+        return quern_table_create(table->columns, table->n_columns, table->rows, out);
+    for (uint32_t i = 0; i < table->n_columns; i++)
+        if (table->columns[i].type == QUERN_STRING || table->columns[i].type == QUERN_DATETIME)
+            return qn_error(QUERN_UNSUPPORTED, "column %u is of type %s, which stays on the host",
+                            i, qn_type_name(table->columns[i].type));
+    quern_table *t = qn_zalloc(1, sizeof *t);
+    struct resident_owner *o = qn_zalloc(1, sizeof *o);
+    quern_column *columns = qn_zalloc(table->n_columns, sizeof *columns);
+    if (t == NULL || o == NULL || columns == NULL) {
+        qn_free(t);
+        qn_free(o);
+        qn_free(columns);
+        return qn_error_memory("table", 0);
+    }
+    *t = (quern_table){.rows = table->rows,
+                       .n_columns = table->n_columns,
+                       .columns = columns,
+                       .has_names = table->has_names,
+                       .is_matrix = table->is_matrix,
+                       .owner = o,
+                       .release = resident_release,
+                       .resident = &o->resident};
+    o->resident.device = context->device;
+    quern_status status = upload_columns(context->device, table, o);
+    for (uint32_t i = 0; status == QUERN_OK && i < table->n_columns; i++) {
+        columns[i] = (quern_column){.type = table->columns[i].type,
+                                    .stride = (int64_t)o->resident.strides[i]};
+        if (table->columns[i].name == NULL) continue;
+        columns[i].name = qn_arena_strdup(&o->names.arena, table->columns[i].name);
+        if (columns[i].name == NULL) status = qn_error_memory("table", 0);
+    }
+    if (status == QUERN_OK) status = qn_device_finish(context->device, 0);
+    if (status != QUERN_OK) {
+        qn_table_free(t);
+        return status;
+    }
+    o->resident.base = o->resident.span.view;
+    *out = t;
+    return QUERN_OK;
+}
+
+quern_status quern_model_transform_to(quern_context *context, const quern_model *model,
+                                      const quern_table *table, quern_buffer *buffer)
+{
+    quern_table *bound;
+    if (context == NULL || model == NULL || table == NULL || buffer == NULL)
+        return qn_null_argument("quern_model_transform_to");
+    if (model->dtype == QUERN_STRING)
+        return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no matrix");
+    uint64_t row = model->program.n_slots * qn_type_bytes(model->dtype), bytes;
+    if (qn_mul_u64(row, table->rows, &bytes) || bytes > buffer->bytes)
+        return qn_error(QUERN_INVALID, "the buffer has %llu bytes; %llu are needed",
+                        (unsigned long long)buffer->bytes, (unsigned long long)bytes);
+    QN_TRY(qn_model_bind(model, table, &bound));
+    struct qn_target target = {.kind = QN_TARGET_MATRIX,
+                               .data = buffer->host,
+                               .row_stride = (int64_t)row,
+                               .device = buffer->span.view};
+    quern_status status = qn_transform(context, model, bound, NULL, &target);
+    qn_table_free(bound);
+    return status;
+}

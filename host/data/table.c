@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/data/table.h"
+
+#include "host/core/checked.h"
+
+void qn_table_free(struct quern_table *table)
+{
+    if (table == NULL) return;
+    if (table->release != NULL) table->release(table->owner);
+    qn_free(table->columns);
+    qn_free(table);
+}
+
+#include "host/data/resident.h"
+
+size_t qn_type_bytes(quern_type type)
+{
+    switch (type) {
+#define QN_BYTES(name, value, bytes, text)                                                         \
+    case QUERN_##name: return bytes;
+        QUERN_TYPE_MAP(QN_BYTES)
+#undef QN_BYTES
+    }
+    return 0;
+}
+
+const char *qn_type_name(quern_type type)
+{
+    switch (type) {
+#define QN_TYPE_NAME(name, value, bytes, text)                                                     \
+    case QUERN_##name: return text;
+        QUERN_TYPE_MAP(QN_TYPE_NAME)
+#undef QN_TYPE_NAME
+    }
+    return "unknown";
+}
+
+int qn_type_is_integer(quern_type type)
+{
+    return type >= QUERN_INT8 && type <= QUERN_UINT64;
+}
+
+int qn_type_is_float(quern_type type)
+{
+    return type == QUERN_FLOAT32 || type == QUERN_FLOAT64;
+}
+
+int qn_type_is_number(quern_type type)
+{
+    return qn_type_is_integer(type) || qn_type_is_float(type);
+}
+
+const struct qn_resident *qn_table_resident(const struct quern_table *table)
+{
+    return table->resident;
+}

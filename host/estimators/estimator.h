@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Estimators are descriptors: one table entry each, from which the C API, the spec checker,
+ * `quern list`, the Python signatures and the reference pages all come. An estimator's code is four
+ * functions over ports (host/estimators/port.h):
+ *
+ *   check   parameters that must agree with each other
+ *   need    which statistics of which input ports a fit wants
+ *   learn   statistics -> learned attributes
+ *   emit    parameters + attributes + input ports -> output ports
+ *
+ * They compute no data and know no device. emit is all that a loaded model runs, so that a model
+ * holds parameters and attributes and nothing else. */
+#ifndef QN_ESTIMATOR_H
+#define QN_ESTIMATOR_H
+
+#include <jansson.h>
+
+#include "host/estimators/attrs.h"
+#include "host/estimators/port.h"
+#include "host/stats/moments.h"
+
+/* ---- parameters ---- */
+enum qn_param_kind {
+    QN_PARAM_BOOL,
+    QN_PARAM_INT,        /* in [least, most] */
+    QN_PARAM_FLOAT,      /* in [least, most] */
+    QN_PARAM_CHOICE,     /* one of `choices`, separated by | */
+    QN_PARAM_PAIR,       /* two numbers */
+    QN_PARAM_DTYPE,      /* a NumPy dtype name */
+    QN_PARAM_SCALAR,     /* number, string or null; "nan" is NaN */
+    QN_PARAM_FREQUENCY,  /* null, an integer >= 1, or a fraction in (0, 1) */
+    QN_PARAM_COUNT,      /* null or an integer >= 1 */
+    QN_PARAM_CATEGORIES, /* "auto" or one list per column */
+    QN_PARAM_DROP        /* null, "first", "if_binary", or one value per column */
+};
+
+struct qn_param {
+    const char *name;
+    enum qn_param_kind kind;
+    const char *initial; /* JSON text of the default */
+    const char *choices;
+    double least, most;
+    const char *doc; /* one line */
+};
+
+/* ---- statistics ---- */
+enum {
+    QN_NEED_MOMENTS = 1,
+    QN_NEED_EXTREMES = 2, /* and the count of values that are not missing */
+    QN_NEED_QUANTILES = 4,
+    QN_NEED_CATEGORIES = 8
+};
+enum { QN_NEED_QUANTILES_MAX = 3 };
+
+struct qn_need {
+    uint32_t flags;
+    uint32_t n_quantiles;
+    double percent[QN_NEED_QUANTILES_MAX];
+    int median;        /* the first quantile is the median, as NumPy computes it */
+    int masked_median; /* … as numpy.ma.median does */
+    int as_f32;        /* quantiles in float32 arithmetic, as the input's dtype has them */
+};
+
+struct qn_found {
+    uint64_t rows;  /* all rows, missing ones too */
+    uint64_t count; /* rows that are not missing, whatever statistic told it */
+    int has_moments, has_extremes;
+    struct qn_node moments;
+    struct qn_extremes extremes;
+    double quantile[QN_NEED_QUANTILES_MAX];
+    const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
+};
+
+/* What is known of a port without looking: an imputer's output, from its input's statistics. */
+struct qn_known {
+    int has_moments, has_extremes;
+    struct qn_node moments;
+    struct qn_extremes extremes;
+};
+
+/* ---- one estimator in a pipeline ---- */
+struct qn_estimator_type;
+struct qn_estimator {
+    const struct qn_estimator_type *type;
+    json_t *params; /* object with every parameter, in the order of the table */
+};
+
+/* What the four functions work on. */
+struct qn_stage {
+    struct qn_arena *arena; /* lives as long as the plan */
+    const struct qn_estimator *estimator;
+    struct qn_attrs *attrs;
+    const struct qn_port *in;
+    uint32_t n_in;
+    struct qn_port *out; /* emit: made in the arena */
+    uint32_t n_out;
+    struct qn_need *need;         /* need: n_in, zeroed */
+    const struct qn_found *found; /* learn: n_in */
+    int rows_in_memory_order;     /* QN_ORDER_*: how the step's input lies in memory */
+    int object;                   /* the step's columns would be an object array in NumPy */
+    void *plan;                   /* for the two below */
+    quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
+                                 const struct qn_chain **out);
+    quern_status (*add_norm)(void *plan, uint32_t kind, uint32_t order, int64_t *out);
+    void (*warn)(void *plan, const char *text);
+};
+
+struct qn_estimator_type {
+    const char *name, *doc;
+    const struct qn_param *params;
+    uint32_t n_params;
+    const char *attributes; /* names of the learned attributes, separated by spaces */
+    const char *input;      /* "number", "any" */
+    quern_status (*check)(const struct qn_estimator *);
+    quern_status (*need)(struct qn_stage *);
+    quern_status (*learn)(struct qn_stage *);
+    quern_status (*emit)(struct qn_stage *);
+};
+
+/* The table, in alphabetical order. */
+const struct qn_estimator_type *const *qn_estimator_types(uint32_t *count);
+
+/* Checks names, kinds and ranges; fills in the defaults. `given` may be NULL (all defaults); it is
+ * borrowed. `where` is the place in the spec, for messages: "steps[0].apply[1]". */
+quern_status qn_estimator_make(const char *where, const char *name, const json_t *given,
+                               struct qn_estimator *out);
+void qn_estimator_clear(struct qn_estimator *);
+
+/* ---- reading parameters ---- */
+const json_t *qn_param(const struct qn_estimator *, const char *name);
+int qn_param_bool(const struct qn_estimator *, const char *name);
+double qn_param_f64(const struct qn_estimator *, const char *name);
+const char *qn_param_text(const struct qn_estimator *, const char *name);
+int qn_param_is(const struct qn_estimator *, const char *name, const char *choice);
+/* A JSON number, or null or "nan" for NaN. 1 if it is one of these. */
+int qn_json_number(const json_t *, double *out);
+quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> QUERN_FLOAT32 */
+
+/* ---- shared pieces ---- */
+/* Gives the stage n ports for output, zeroed. */
+quern_status qn_stage_outputs(struct qn_stage *, uint32_t n);
+/* The dtype that scikit-learn computes a numeric step in: NumPy's joint dtype of the ports if that is
+ * a float, else float64 when `to_float`. Raw ports: QUERN_UNSUPPORTED with the name. */
+quern_status qn_stage_dtype(const struct qn_stage *, int to_float, quern_type *out);
+/* The port with its chain converted to `type`'s working type. */
+quern_status qn_port_convert(struct qn_stage *, const struct qn_port *in, quern_type type,
+                             struct qn_port *out);
+/* Marks the chain: missing values that reach this estimator are an error. */
+quern_status qn_port_refuse_nan(struct qn_stage *, struct qn_port *);
+quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory error */
+
+extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
+    qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
+    qn_one_hot_encoder, qn_passthrough;
+
+#endif

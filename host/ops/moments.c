@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Canonical moments: nodes of blocks, then of groups of 64 blocks, all on the device; what comes back
+ * is one node per group and lane. */
+#include <math.h>
+
+#include "host/ops/impl.h"
+#include "host/ops/job.h"
+#include "host/ops/layout.h"
+
+static const char *const group_kernels[] = {"qn_moments_any", "qn_moments_f32", "qn_moments_f64"};
+static const char *const strip_kernels[] = {"qn_moments_each", "qn_moments_strip_f32",
+                                            "qn_moments_strip_f64"};
+
+static const char *refuse_device(const struct qn_device *device, const void *request)
+{
+    const struct qn_moments_request *rq = request;
+    const char *why = qn_refuse_device(device, &rq->batch);
+    return why != NULL ? why : qn_refuse_norms(&rq->batch);
+}
+
+static const char *refuse_cpu(const struct qn_device *device, const void *request)
+{
+    const struct qn_moments_request *rq = request;
+    (void)device;
+    return qn_refuse_host(&rq->batch);
+}
+
+static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                            const void *request)
+{
+    (void)device;
+    (void)queue;
+    return qn_cpu_moments(threads, request);
+}
+
+/* 256 items: 16 canonical lanes of up to 16 (block, column) pairs. */
+static quern_status blocks_by_groups(struct qn_job *job, const struct qn_batch *batch,
+                                     struct qn_view table, uint32_t blocks, struct qn_view nodes)
+{
+    uint32_t width = batch->n_lanes < 16 ? batch->n_lanes : 16;
+    uint32_t per_group = QN_ITEMS / (16 * width), tiles = (batch->n_lanes + 15) / 16;
+    struct qn_job_kernel kernel = {"moments", group_kernels[qn_batch_plain(batch)], NULL};
+    struct qn_arg args[] = {qn_arg_view(batch->base),
+                            qn_arg_view(table),
+                            qn_arg_u64(batch->rows),
+                            qn_arg_u32(blocks),
+                            qn_arg_u32(qn_batch_by_rows(batch)),
+                            qn_arg_view(nodes)};
+    return qn_job_launch(job, kernel, ((uint64_t)blocks + per_group - 1) / per_group, tiles,
+                         QN_ITEMS, args, sizeof args / sizeof args[0]);
+}
+
+/* Items of whole blocks: over packed matrices where the lanes are such, else lane by lane. */
+static quern_status blocks_by_items(struct qn_job *job, const struct qn_batch *batch,
+                                    struct qn_view table, uint32_t blocks, struct qn_view nodes)
+{
+    enum qn_plain plain = qn_batch_plain(batch);
+    uint32_t d = plain != QN_PLAIN_NOT ? qn_batch_strips(batch) : 0;
+    uint32_t strips = d != 0 ? batch->n_lanes / d : batch->n_lanes;
+    uint64_t parts = qn_job_parts(job->device, blocks, 1, strips);
+    uint32_t per_item = (uint32_t)((blocks + parts - 1) / parts);
+    uint32_t items = (blocks + per_item - 1) / per_item;
+    struct qn_job_kernel kernel = {"moments", strip_kernels[d != 0 ? plain : QN_PLAIN_NOT], NULL};
+    struct qn_arg args[9] = {qn_arg_view(batch->base), qn_arg_view(table), qn_arg_u64(batch->rows),
+                             qn_arg_u32(blocks), qn_arg_u32(per_item)};
+    uint32_t n = 5;
+    if (d != 0) {
+        struct qn_view scratch;
+        uint64_t bytes = (uint64_t)items * strips * 64 * d * sizeof(double);
+        QN_TRY(qn_job_take(job, bytes, &scratch));
+        args[n++] = qn_arg_u32(d);
+        args[n++] = qn_arg_u32(items);
+        args[n++] = qn_arg_view(scratch);
+    }
+    args[n++] = qn_arg_view(nodes);
+    return qn_job_launch(job, kernel, items, strips, 1, args, n);
+}
+
+static quern_status merge_blocks(struct qn_job *job, uint32_t blocks, uint32_t n_lanes,
+                                 struct qn_view nodes, struct qn_view out)
+{
+    uint32_t groups = (blocks + QN_GROUP_BLOCKS - 1) / QN_GROUP_BLOCKS;
+    struct qn_arg args[] = {qn_arg_view(nodes), qn_arg_u32(blocks), qn_arg_u32(n_lanes),
+                            qn_arg_view(out)};
+    if (qn_job_cpu_shape(job->device))
+        return qn_job_launch(job, (struct qn_job_kernel){"moments", "qn_moments_fold", NULL},
+                             groups, 1, 1, args, 4);
+    return qn_job_launch(job, (struct qn_job_kernel){"moments", "qn_moments_merge", NULL}, groups,
+                         (n_lanes + 3) / 4, QN_ITEMS, args, 4);
+}
+
+/* Infinities in the data make NaNs, whose bits differ between processors. */
+static void canonical(struct qn_node *node)
+{
+    if (node->hi != node->hi) node->hi = (double)NAN;
+    if (node->lo != node->lo) node->lo = (double)NAN;
+    if (node->m2 != node->m2) node->m2 = (double)NAN;
+}
+
+static quern_status run_device(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                               const void *request)
+{
+    const struct qn_moments_request *rq = request;
+    const struct qn_batch *batch = &rq->batch;
+    struct qn_table_request program = {.batch = batch};
+    uint32_t blocks = (uint32_t)((batch->rows + QN_BLOCK_ROWS - 1) / QN_BLOCK_ROWS);
+    uint64_t groups = (batch->rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    uint64_t row_bytes = batch->n_lanes * sizeof(struct qn_node);
+    struct qn_view table, nodes, out;
+    quern_status status;
+    struct qn_job job;
+    (void)threads;
+    if (blocks == 0 || batch->n_lanes == 0) return QUERN_OK;
+    qn_job_begin(&job, device, queue);
+    QN_GO(qn_job_table(&job, &program, &table));
+    QN_GO(qn_job_take(&job, blocks * row_bytes, &nodes));
+    QN_GO(qn_job_take(&job, groups * row_bytes, &out));
+    if (qn_job_cpu_shape(device))
+        QN_GO(blocks_by_items(&job, batch, table, blocks, nodes));
+    else
+        QN_GO(blocks_by_groups(&job, batch, table, blocks, nodes));
+    QN_GO(merge_blocks(&job, blocks, batch->n_lanes, nodes, out));
+    QN_GO(qn_job_get(&job, out, groups * row_bytes, rq->nodes));
+    for (uint64_t i = 0; i < groups * batch->n_lanes; i++) canonical(&rq->nodes[i]);
+cleanup:
+    qn_job_end(&job);
+    return status;
+}
+
+quern_status qn_op_moments(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                           const struct qn_moments_request *request, struct qn_outcome *outcome)
+{
+    static const struct qn_impl list[] = {{"device", refuse_device, run_device},
+                                          {NULL, refuse_cpu, run_cpu}};
+    return qn_impl_run("moments", list, 2, device, threads, queue, request, outcome);
+}

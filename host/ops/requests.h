@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What an operation is asked to do, as plain data: it can be checked, logged, replayed and given to
+ * any implementation. Backends see this file, driver.h and kernels/.
+ *
+ * A batch is a run of rows of some lanes. On the host a lane points at its memory; on a device its
+ * offset counts from the batch's base view (uploaded or wrapped). The first row of a batch is a
+ * multiple of QN_GROUP_ROWS of the whole data; only the last batch of the data may have a length
+ * that is not. */
+#ifndef QN_REQUESTS_H
+#define QN_REQUESTS_H
+
+#include "host/device/driver.h"
+#include "kernels/program.h"
+
+struct qn_lane {
+    const void *data;        /* host: row 0 of the batch                                         */
+    int64_t stride;          /* bytes from row to row (never 0)                                  */
+    const uint8_t *validity; /* host: Arrow bitmap or NULL                                       */
+    int64_t validity_offset; /* bit of row 0                                                     */
+    uint64_t offset;         /* device: bytes from the base of row 0                             */
+    uint64_t valid_bit;      /* device: bit number from the base, QN_NO_VALIDITY for none        */
+    uint32_t type, work;     /* QN_T_*, QN_W_* after the load                                    */
+    uint32_t first_op, n_ops;
+};
+
+struct qn_batch {
+    uint64_t first_row, rows;
+    const struct qn_lane *lanes;
+    uint32_t n_lanes, n_ops, n_words;
+    const struct qn_op *ops;
+    const uint64_t *words;
+    struct qn_view base; /* raw NULL: host memory, lanes' data and validity count               */
+};
+
+/* Canonical moments (docs/numbers.md §2) of each lane's final value; missing rows are no-ops. */
+struct qn_node {
+    double n, hi, lo, m2; /* count, mean = hi + lo, sum of squares about it; n = 0: empty        */
+};
+struct qn_moments_request {
+    struct qn_batch batch;
+    struct qn_node *nodes; /* out, host: [group * n_lanes + lane], ceil(rows / QN_GROUP_ROWS)
+                              groups, each the tree over its 64 blocks                           */
+};
+
+/* Extremes of each lane's final value. Empty lane: min = +inf, max = -inf, count = 0.
+ * -0 counts as +0 (add +0.0 to the result); infinities take part. */
+struct qn_extremes {
+    double min, max;
+    uint64_t count; /* rows that are not missing                                                 */
+};
+struct qn_extremes_request {
+    struct qn_batch batch;
+    struct qn_extremes *out; /* host, one per lane; merged INTO what is there (start from empty) */
+};
+
+/* Order statistics, in memory: the whole data is this one batch. For lane l and rank number j:
+ * the rank[l * n_ranks + j]-th smallest non-missing value (0-based), by value, -0 as +0.
+ * rank UINT64_MAX: not wanted. counts come from extremes of the same data. */
+struct qn_select_request {
+    struct qn_batch batch;
+    uint32_t n_ranks;
+    const uint64_t *ranks;
+    const uint64_t *counts; /* per lane */
+    double *values;         /* out, host: [lane * n_ranks + j] */
+};
+
+/* One radix pass over the order-preserving integer keys of the lanes' final values: F32 has a
+ * 32-bit key, F64 64-bit (key: sign set -> ~bits, else bits | sign bit; -0 first made +0; missing
+ * rows are skipped). For lane l, target t: among keys whose bits above `shift + bits` equal
+ * prefix[l * n_targets + t] (the key shifted right by shift + bits), histogram of the next `bits`
+ * bits, ADDED to counts[(l * n_targets + t) << bits]. In the first pass there is nothing above and
+ * prefix is 0. prefix UINT64_MAX: target not wanted. All lanes of a request have one work type. */
+struct qn_histogram_request {
+    struct qn_batch batch;
+    uint32_t n_targets, shift, bits; /* bits <= 16 */
+    const uint64_t *prefix;
+    uint64_t *counts; /* in/out, host */
+};
+
+/* Runs a program over a batch: the lanes' values into the slots. */
+struct qn_slot {
+    uint64_t offset, stride; /* bytes from the output's base: row 0 of the batch, row to row     */
+    uint32_t type, lane, match, reserved; /* as qn_slot_desc */
+};
+struct qn_run_request {
+    struct qn_batch batch;
+    const struct qn_slot *slots;
+    uint32_t n_slots, n_norms;
+    const struct qn_norm_desc *norms;
+    void *out_host;          /* host output base, or NULL                                        */
+    struct qn_view out_base; /* device output base                                               */
+    uint32_t *seen;          /* host, one word per lane, QN_SEEN_* are OR-ed in; NULL: not wanted */
+    uint32_t stream;         /* a hint: the output is larger than the caches                     */
+};
+
+/* The same program to CSR: slots are columns 0 … n_slots-1 in order (offset and stride unused); an
+ * element is stored if it is not 0 (NaN is stored), columns ascending. Two calls: first with
+ * data NULL: row_nnz is filled. Then with indptr (rows + 1, absolute), indices and data at their
+ * absolute places. All slots have one type, F32, F64 or I64. Outputs are host memory. */
+struct qn_csr_request {
+    struct qn_batch batch;
+    const struct qn_slot *slots;
+    uint32_t n_slots, n_norms;
+    const struct qn_norm_desc *norms;
+    uint32_t *row_nnz;     /* [rows] */
+    const int64_t *indptr; /* [rows + 1] */
+    int32_t *indices;
+    void *data;
+    uint32_t *seen;
+};
+
+/* ---- what the CPU backend offers for host batches. Each is the last entry of its op's list and
+ *      takes every request whose batch lies in host memory. ---- */
+quern_status qn_cpu_moments(struct qn_threads *, const struct qn_moments_request *);
+quern_status qn_cpu_extremes(struct qn_threads *, const struct qn_extremes_request *);
+quern_status qn_cpu_select(struct qn_threads *, const struct qn_select_request *);
+quern_status qn_cpu_histogram(struct qn_threads *, const struct qn_histogram_request *);
+quern_status qn_cpu_run(struct qn_threads *, const struct qn_run_request *);
+quern_status qn_cpu_csr(struct qn_threads *, const struct qn_csr_request *);
+/* "avx512", "avx2", "baseline", "neon": what this process's choice was. */
+const char *qn_cpu_isa(void);
+
+#endif

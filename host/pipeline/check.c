@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a run saw and may not pass over: infinities, missing values where an estimator refuses them,
+ * categories that the fit did not see. Runs only note that something was there; the place is looked
+ * for here, on the host, when there is something to say. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/pipeline/frame.h"
+
+static double cell_number(const struct qn_cells *c, uint64_t row)
+{
+    const char *at = (const char *)c->data + (int64_t)row * c->stride;
+    if (c->validity != NULL) {
+        uint64_t bit = (uint64_t)c->validity_offset + row;
+        if (!((c->validity[bit >> 3] >> (bit & 7)) & 1)) return NAN;
+    }
+    switch (c->type) {
+#define QN_READ(name, type)                                                                        \
+    case QUERN_##name: {                                                                           \
+        type value;                                                                                \
+        memcpy(&value, at, sizeof value);                                                          \
+        return (double)value;                                                                      \
+    }
+        QN_READ(BOOL, uint8_t)
+        QN_READ(INT8, int8_t)
+        QN_READ(INT16, int16_t)
+        QN_READ(INT32, int32_t)
+        QN_READ(INT64, int64_t)
+        QN_READ(UINT8, uint8_t)
+        QN_READ(UINT16, uint16_t)
+        QN_READ(UINT32, uint32_t)
+        QN_READ(UINT64, uint64_t)
+        QN_READ(FLOAT32, float)
+        QN_READ(FLOAT64, double)
+#undef QN_READ
+    default: return 0;
+    }
+}
+
+/* "file.csv, line 7" or "row 5" (0-based, as arrays count). */
+static void place(const struct quern_table *table, uint64_t row, uint64_t first_row, char *out,
+                  size_t size)
+{
+    if (table->line_of_row != NULL && table->source != NULL)
+        (void)snprintf(out, size, "%s, line %llu", table->source,
+                       (unsigned long long)table->line_of_row(table, row));
+    else
+        (void)snprintf(out, size, "row %llu", (unsigned long long)(first_row + row));
+}
+
+static const char *name_of(const struct quern_table *table, uint32_t column, char *out, size_t size)
+{
+    if (table->columns[column].name != NULL) return table->columns[column].name;
+    (void)snprintf(out, size, "x%u", column);
+    return out;
+}
+
+static int is_found(const struct qn_chain *chain, double x)
+{
+    const struct qn_chain_op *op = &chain->ops[0];
+    for (uint32_t k = 0; k < op->n_table; k++) {
+        int64_t whole;
+        memcpy(&whole, &op->table[k], sizeof whole);
+        if ((op->work == QN_W_I64 ? (double)whole : qn_f64_word(op->table[k])) == x) return 1;
+    }
+    return 0;
+}
+
+enum wanted { INFINITE, MISSING, UNKNOWN };
+
+/* The first row of a number column that has what was seen; `rows` when it cannot be told. */
+static uint64_t find_row(const struct qn_frame *f, const struct qn_cells *c,
+                         const struct qn_chain *chain, enum wanted what)
+{
+    if (c->data == NULL) return f->rows;
+    if (what == UNKNOWN && (chain->n_ops == 0 || chain->ops[0].code != QN_OP_FIND)) return f->rows;
+    for (uint64_t row = 0; row < f->rows; row++) {
+        double x = cell_number(c, row);
+        if (what == INFINITE  ? isinf(x)
+            : what == MISSING ? isnan(x)
+                              : !isnan(x) && !is_found(chain, x))
+            return row;
+    }
+    return f->rows;
+}
+
+static quern_status complain(const struct quern_table *table, const struct qn_frame *f,
+                             uint32_t layer, const struct qn_program_lane *lane, enum wanted what)
+{
+    char where[320] = "", own[32];
+    const struct qn_cells *c = &f->cells[lane->source];
+    const char *name = layer == 0 ? name_of(table, c->table_column, own, sizeof own) : "(derived)";
+    uint64_t row = find_row(f, c, lane->chain, what);
+    if (row < f->rows && layer == 0) place(table, row, f->first_row, where, sizeof where);
+    const char *glue = where[0] != '\0' ? ": " : "";
+    if (what == INFINITE)
+        return qn_error(QUERN_INVALID, "%s%scolumn \"%s\" has an infinite value", where, glue,
+                        name);
+    if (what == MISSING)
+        return qn_error(QUERN_INVALID,
+                        "%s%scolumn \"%s\" has a missing value, which %s cannot take", where, glue,
+                        name, lane->blame);
+    return qn_error(QUERN_INVALID,
+                    "%s%scolumn \"%s\" has a category that %s did not see at the fit", where, glue,
+                    name, lane->blame);
+}
+
+static quern_status unknown_text(const struct quern_table *table, const struct qn_frame *f,
+                                 const struct qn_cells *c, const char *blame, uint64_t row)
+{
+    char where[320], own[32];
+    const quern_column *column = &table->columns[c->table_column];
+    const char *name = name_of(table, c->table_column, own, sizeof own);
+    place(table, row, f->first_row, where, sizeof where);
+    if (!qn_column_valid(column, row))
+        return qn_error(QUERN_INVALID,
+                        "%s: column \"%s\" has a missing value, which %s did not see at the fit",
+                        where, name, blame);
+    uint64_t bytes = 0;
+    const char *text = column->type == QUERN_STRING ? qn_column_string(column, row, &bytes) : "?";
+    return qn_error(QUERN_INVALID,
+                    "%s: column \"%s\" has the category \"%.*s\", which %s did not see at the fit",
+                    where, name, bytes > 80 ? 80 : (int)bytes, text, blame);
+}
+
+/* Code columns carry what the lookup noticed while it made them. */
+static quern_status check_codes(const struct quern_table *table, const struct qn_frame *f,
+                                const struct qn_program_lane *lane)
+{
+    const struct qn_cells *c = &f->cells[lane->source];
+    if (c->unknown != 0) return unknown_text(table, f, c, lane->blame, c->first_unknown);
+    if (!lane->chain->refuse_missing_code || table->columns[c->table_column].validity == NULL)
+        return QUERN_OK;
+    for (uint64_t row = 0; row < f->rows; row++)
+        if (!qn_column_valid(&table->columns[c->table_column], row))
+            return unknown_text(table, f, c, lane->blame, row);
+    return QUERN_OK;
+}
+
+quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
+                            const struct qn_frame *f, uint32_t layer, const struct qn_program *p,
+                            const uint32_t *seen)
+{
+    for (uint32_t i = 0; i < p->n_lanes; i++) {
+        const struct qn_program_lane *lane = &p->lanes[i];
+        if (lane->source >= f->n_inputs) {
+            if (lane->refuse_unknown) QN_TRY(check_codes(table, f, lane));
+            continue;
+        }
+        if (seen[i] == 0) continue;
+        if (x->device != NULL) QN_TRY(qn_device_finish(x->device, f->queue));
+        if ((seen[i] & QN_SEEN_INF) && lane->n_ops != 0)
+            return complain(table, f, layer, lane, INFINITE);
+        if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
+            return complain(table, f, layer, lane, MISSING);
+        if ((seen[i] & QN_SEEN_UNKNOWN) && lane->refuse_unknown)
+            return complain(table, f, layer, lane, UNKNOWN);
+    }
+    return QUERN_OK;
+}

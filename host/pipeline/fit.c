@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/pipeline/fit.h"
+
+#include <string.h>
+
+#include "host/core/checked.h"
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while fitting");
+}
+
+/* ---- schema ---- */
+
+struct schema_memory {
+    struct qn_arena arena;
+};
+
+static void schema_release(void *owner)
+{
+    struct schema_memory *m = owner;
+    qn_arena_free(&m->arena);
+    qn_free(m);
+}
+
+static int has_nulls(const quern_column *c, uint64_t rows)
+{
+    if (c->validity == NULL) return 0;
+    for (uint64_t r = 0; r < rows; r++)
+        if (!qn_column_valid(c, r)) return 1;
+    return 0;
+}
+
+quern_status qn_schema_copy(const struct quern_table *from, struct quern_table **out)
+{
+    *out = NULL;
+    struct quern_table *t = qn_zalloc(1, sizeof *t);
+    struct schema_memory *m = qn_zalloc(1, sizeof *m);
+    quern_column *columns = qn_zalloc(from->n_columns, sizeof *columns);
+    if (t == NULL || m == NULL || columns == NULL) {
+        qn_free(t);
+        qn_free(m);
+        qn_free(columns);
+        return memory_error();
+    }
+    *t = (struct quern_table){.n_columns = from->n_columns,
+                              .columns = columns,
+                              .has_names = from->has_names,
+                              .is_matrix = from->is_matrix,
+                              .owner = m,
+                              .release = schema_release};
+    for (uint32_t i = 0; i < from->n_columns; i++) {
+        const quern_column *c = &from->columns[i];
+        columns[i].type = c->type;
+        /* integers with missing cells are float64, as pandas has them */
+        if (qn_type_is_integer(c->type) && has_nulls(c, from->rows))
+            columns[i].type = QUERN_FLOAT64;
+        if (c->name == NULL) continue;
+        columns[i].name = qn_arena_strdup(&m->arena, c->name);
+        if (columns[i].name == NULL) {
+            qn_table_free(t);
+            return memory_error();
+        }
+    }
+    *out = t;
+    return QUERN_OK;
+}
+
+/* ---- model ---- */
+
+void qn_model_free(struct quern_model *model)
+{
+    if (model == NULL) return;
+    qn_plan_close(model->plan);
+    qn_table_free(model->schema);
+    qn_spec_free(model->spec);
+    qn_free(model);
+}
+
+quern_status qn_model_finish(struct quern_model *model)
+{
+    struct qn_plan *plan = model->plan;
+    struct qn_layer *layer = qn_plan_layer(plan);
+    model->dtype = plan->dtype;
+    if (plan->has_raw) model->dtype = QUERN_STRING;
+    if (model->spec->has_dtype) {
+        if (plan->has_raw)
+            return qn_error(QUERN_INVALID,
+                            "output.dtype: string columns pass through and have no number type");
+        model->dtype = model->spec->dtype;
+    }
+    quern_type *types = qn_arena_alloc(&plan->arena, layer->n_outputs, sizeof *types);
+    if (types == NULL) return memory_error();
+    for (uint32_t i = 0; i < layer->n_outputs; i++)
+        types[i] = model->dtype == QUERN_STRING ? layer->outputs[i].type : model->dtype;
+    return qn_program_make(&plan->arena, layer, layer->outputs, layer->n_outputs, types,
+                           &model->program);
+}
+
+static void keep_warning(void *user, const char *text)
+{
+    struct quern_model *model = user;
+    for (uint32_t i = 0; i < model->n_warnings; i++)
+        if (strcmp(model->warnings[i], text) == 0) return;
+    const char **more =
+        qn_arena_alloc(&model->plan->arena, (size_t)model->n_warnings + 1, sizeof *more);
+    if (more == NULL) return; /* a lost warning is better than a lost fit */
+    if (model->n_warnings != 0) memcpy(more, model->warnings, model->n_warnings * sizeof *more);
+    more[model->n_warnings++] = text;
+    model->warnings = more;
+}
+
+/* ---- fit ---- */
+
+void qn_fit_rest_free(struct quern_context *cx, struct qn_fit_rest *rest)
+{
+    struct qn_exec x = {.cx = cx, .device = cx->device};
+    if (rest->has_frame) qn_frame_free(&x, &rest->frame);
+    for (uint32_t i = 0; rest->raw != NULL && i < rest->n_raw; i++) {
+        qn_free(rest->raw[i].codes);
+        qn_categories_free(rest->raw[i].set);
+    }
+    qn_free(rest->raw);
+    memset(rest, 0, sizeof *rest);
+}
+
+static void close_state(struct qn_fit_state *s)
+{
+    if (s->has_later) qn_frame_free(&s->x, &s->later);
+    /* the sets that `raw` points to are needed as long as its codes are */
+    for (uint32_t i = 0; s->sets != NULL && i < s->n_columns; i++)
+        if (s->rest->raw == NULL || s->rest->raw[i].set != s->sets[i])
+            qn_categories_free(s->sets[i]);
+    for (uint32_t i = 0; i < s->n_derived; i++) qn_categories_free(s->derived[i]);
+    qn_free(s->sets);
+    qn_free(s->derived);
+    if (s->rest == &s->own) qn_fit_rest_free(s->x.cx, &s->own);
+}
+
+quern_status qn_fit_frame(struct qn_fit_state *s, const struct quern_table *table,
+                          uint64_t first_row, struct qn_frame **out, struct qn_frame *scratch)
+{
+    uint32_t layer = s->plan->n_layers - 1;
+    struct qn_fit_rest *rest = s->rest;
+    memset(scratch, 0, sizeof *scratch);
+    if (!s->whole) {
+        *out = scratch;
+        return qn_frame_make(&s->x, table, first_row, layer, 0, scratch);
+    }
+    if (!rest->has_frame) {
+        QN_TRY(qn_frame_first(&s->x, table, 0, 0, &rest->frame));
+        rest->has_frame = 1;
+    }
+    *out = &rest->frame;
+    if (layer == 0) return qn_frame_extend(&s->x, table, 0, &rest->frame);
+    if (s->has_later && s->later_layer == layer) {
+        *out = &s->later;
+        return qn_frame_extend(&s->x, table, layer, &s->later);
+    }
+    struct qn_frame at = rest->frame;
+    uint32_t from = 0;
+    if (s->has_later) {
+        at = s->later;
+        from = s->later_layer;
+        s->has_later = 0;
+    } else {
+        QN_TRY(qn_frame_extend(&s->x, table, 0, &rest->frame));
+        at = rest->frame;
+    }
+    for (uint32_t k = from + 1; k <= layer; k++) {
+        struct qn_frame next;
+        quern_status status = qn_frame_next(&s->x, table, &at, k, &next);
+        if (k > 1) qn_frame_free(&s->x, &at);
+        QN_TRY(status);
+        at = next;
+    }
+    s->later = at;
+    s->later_layer = layer;
+    s->has_later = 1;
+    *out = &s->later;
+    return QUERN_OK;
+}
+
+static quern_status open_state(struct qn_fit_state *s)
+{
+    s->n_columns = s->plan->schema->n_columns;
+    s->sets = qn_zalloc(s->n_columns, sizeof(struct qn_categories *));
+    if (s->sets == NULL) return memory_error();
+    if (!s->whole) return QUERN_OK;
+    s->rest->n_raw = s->n_columns;
+    s->rest->raw = qn_zalloc(s->n_columns, sizeof *s->rest->raw);
+    if (s->rest->raw == NULL) return memory_error();
+    s->x.raw = s->rest->raw;
+    return QUERN_OK;
+}
+
+quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
+                    const struct quern_table *schema, struct qn_feed *feed,
+                    struct qn_fit_rest *rest, struct quern_model **out)
+{
+    quern_status status = QUERN_OK;
+    struct qn_fit_state s = {.feed = feed};
+    struct quern_model *model = qn_zalloc(1, sizeof *model);
+    int pending;
+    *out = NULL;
+    if (rest != NULL) memset(rest, 0, sizeof *rest);
+    s.rest = rest != NULL ? rest : &s.own;
+    s.x = (struct qn_exec){.cx = cx, .step = "fit", .device = cx->device};
+    if (model == NULL) {
+        qn_spec_free(spec);
+        return memory_error();
+    }
+    model->spec = spec;
+    if (feed->rows == 0) {
+        status = qn_error(QUERN_INVALID, "the table has no rows; a fit needs at least one");
+        goto cleanup;
+    }
+    QN_GO(qn_schema_copy(schema, &model->schema));
+    QN_GO(qn_plan_open(spec, model->schema, &model->plan));
+    model->plan->rows = feed->rows;
+    model->plan->warn = keep_warning;
+    model->plan->user = model;
+    s.plan = s.x.plan = model->plan;
+    s.whole =
+        feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);
+    QN_GO(open_state(&s));
+    for (;;) {
+        QN_GO(qn_plan_round(model->plan, 0, &pending));
+        if (!pending) break;
+        if (qn_context_cancelled(cx)) {
+            status = qn_context_stopped("the fit");
+            goto cleanup;
+        }
+        QN_GO(qn_fit_pass(&s));
+        QN_GO(qn_plan_learn(model->plan));
+    }
+    model->sparse = model->plan->decided_sparse;
+    QN_GO(qn_model_finish(model));
+    for (uint32_t i = 0; i < model->n_warnings; i++)
+        qn_context_log(cx, QN_LOG_WARNING, "%s", model->warnings[i]);
+    *out = model;
+    model = NULL;
+cleanup:
+    close_state(&s);
+    if (status != QUERN_OK && rest != NULL) qn_fit_rest_free(cx, rest);
+    qn_model_free(model);
+    return status;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fitting: rounds of planning with one pass over the data between them. */
+#ifndef QN_FIT_H
+#define QN_FIT_H
+
+#include "host/pipeline/feed.h"
+#include "host/pipeline/frame.h"
+
+/* A fitted pipeline: the spec, the input's schema, and a plan whose estimators have learned. */
+struct quern_model {
+    struct qn_spec *spec;
+    struct quern_table *schema; /* names and types; owned */
+    struct qn_plan *plan;
+    struct qn_program
+        program;           /* of the last layer, in the plan's arena; slot types: the output's */
+    quern_type dtype;      /* of the output matrix; STRING when string columns are among it */
+    int sparse;            /* scikit-learn would give a sparse matrix */
+    const char **warnings; /* in the plan's arena */
+    uint32_t n_warnings;
+};
+
+/* What a fit leaves behind for a transform of the same table: codes of raw columns, and the frame of
+ * layer 0 with the data on the device. Only for tables in memory that were handled whole. */
+struct qn_fit_rest {
+    struct qn_raw_codes *raw;
+    uint32_t n_raw;
+    struct qn_frame frame;
+    int has_frame;
+};
+
+/* Takes the spec. feed: whole or chunked; device: of the context, or the CPU. rest may be NULL. */
+quern_status qn_fit(struct quern_context *, struct qn_spec *spec, const struct quern_table *schema,
+                    struct qn_feed *, struct qn_fit_rest *rest, struct quern_model **out);
+void qn_fit_rest_free(struct quern_context *, struct qn_fit_rest *);
+
+/* Passes over the input that the fit of a spec makes when the data is read in chunks, at most:
+ * known before it starts, from the spec and the types alone. */
+quern_status qn_fit_passes(const struct qn_spec *, struct quern_table *schema, uint32_t *out);
+
+/* The plan is complete: the final program, output dtype. Used by the model loader too. */
+quern_status qn_model_finish(struct quern_model *);
+void qn_model_free(struct quern_model *);
+quern_status qn_schema_copy(const struct quern_table *, struct quern_table **out);
+
+/* One pass for everything that the plan's steps asked for (host/pipeline/pass.c). */
+struct qn_fit_state {
+    struct qn_exec x;
+    struct qn_feed *feed;
+    struct qn_plan *plan;
+    int whole; /* the table is handled in one piece */
+    struct qn_fit_rest *rest;
+    struct qn_fit_rest own;
+    struct qn_frame later; /* frame of a later layer, in whole mode */
+    uint32_t later_layer;
+    int has_later;
+    struct qn_categories **sets; /* per table column */
+    uint32_t n_columns;
+    struct qn_categories **derived; /* sets made for a round, freed with the fit */
+    uint32_t n_derived, room_derived;
+};
+quern_status qn_fit_pass(struct qn_fit_state *);
+/* The frame of the present layer over a chunk; in whole mode it is kept. */
+quern_status qn_fit_frame(struct qn_fit_state *, const struct quern_table *, uint64_t first_row,
+                          struct qn_frame **out, struct qn_frame *scratch);
+
+#endif

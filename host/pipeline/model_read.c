@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Loading is planning: the spec and the schema come from the header, the attributes are put where the
+ * fit put them, and the plan's rounds run to the end without a pass. What an estimator then finds
+ * missing or of the wrong length is refused here, before it is looked at. */
+#include <math.h>
+#include <string.h>
+
+#include "host/core/checked.h"
+#include "host/pipeline/model_file.h"
+
+struct reader {
+    const char *name;
+    const unsigned char *data; /* tensors */
+    size_t size;               /* of the data */
+    size_t base;               /* where data starts in the file, for messages */
+    json_t *header;
+    struct qn_arena *arena;
+};
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while reading a model");
+}
+
+static quern_status corrupt(const struct reader *r, size_t offset, const char *what)
+{
+    return qn_error(QUERN_CORRUPT, "%s: not a quern model: %s (at byte %zu)", r->name, what,
+                    offset);
+}
+
+/* The tensor of that name: its place and element count. */
+static quern_status find_tensor(const struct reader *r, const char *name, const char *dtype,
+                                size_t value, const unsigned char **bytes, size_t *count)
+{
+    const json_t *entry = json_object_get(r->header, name);
+    const json_t *offsets = json_object_get(entry, "data_offsets");
+    const json_t *shape = json_object_get(entry, "shape");
+    const char *type = json_string_value(json_object_get(entry, "dtype"));
+    char what[200];
+    (void)snprintf(what, sizeof what, "tensor \"%.120s\" is missing or malformed", name);
+    if (type == NULL || strcmp(type, dtype) != 0 || json_array_size(offsets) != 2 ||
+        json_array_size(shape) != 1)
+        return corrupt(r, 8, what);
+    json_int_t first = json_integer_value(json_array_get(offsets, 0));
+    json_int_t end = json_integer_value(json_array_get(offsets, 1));
+    json_int_t n = json_integer_value(json_array_get(shape, 0));
+    if (first < 0 || end < first || (uint64_t)end > r->size || n < 0 ||
+        (uint64_t)n > (uint64_t)(end - first) || (size_t)(end - first) != (size_t)n * value)
+        return corrupt(r, 8, what);
+    *bytes = r->data + first;
+    *count = (size_t)n;
+    return QUERN_OK;
+}
+
+/* Copies, so that alignment does not matter. */
+static quern_status read_tensor(const struct reader *r, const char *name, const char *dtype,
+                                size_t value, void **out, size_t *count)
+{
+    const unsigned char *bytes = NULL;
+    QN_TRY(find_tensor(r, name, dtype, value, &bytes, count));
+    *out = qn_arena_alloc(r->arena, *count + 1, value);
+    if (*out == NULL) return memory_error();
+    if (*count != 0) memcpy(*out, bytes, *count * value);
+    return QUERN_OK;
+}
+
+static int ascending_offsets(const int64_t *offsets, size_t n, size_t bytes)
+{
+    if (offsets[0] != 0 || (uint64_t)offsets[n] != bytes) return 0;
+    for (size_t i = 0; i < n; i++)
+        if (offsets[i + 1] < offsets[i]) return 0;
+    return 1;
+}
+
+static quern_status read_values(const struct reader *r, const char *name, struct qn_values *v)
+{
+    char *part = qn_arena_printf(r->arena, "%s/values", name);
+    char *kind = qn_arena_printf(r->arena, "%s/kind", name);
+    char *bytes_name = qn_arena_printf(r->arena, "%s/bytes", name);
+    void *about, *values, *bytes;
+    size_t n, total;
+    if (part == NULL || kind == NULL || bytes_name == NULL) return memory_error();
+    QN_TRY(read_tensor(r, kind, "I64", 8, &about, &n));
+    const int64_t *a = about;
+    if (n != 2 || a[0] < 0 || a[0] > QUERN_DATETIME || a[1] < 0 || a[1] > 1)
+        return corrupt(r, 8, "a category list has an unknown kind");
+    v->type = (quern_type)a[0];
+    v->missing = (int)a[1];
+    if (v->type == QUERN_STRING) {
+        QN_TRY(read_tensor(r, part, "I64", 8, &values, &n));
+        QN_TRY(read_tensor(r, bytes_name, "U8", 1, &bytes, &total));
+        if (n == 0 || !ascending_offsets(values, n - 1, total))
+            return corrupt(r, 8, "a category list has broken offsets");
+        v->offsets = values;
+        v->text = bytes;
+        n--;
+    } else if (qn_type_is_float(v->type)) {
+        QN_TRY(read_tensor(r, part, "F64", 8, &values, &n));
+        v->f64 = values;
+        for (size_t i = 0; i < n; i++)
+            if (isnan(v->f64[i]) || (i > 0 && !(v->f64[i - 1] < v->f64[i])))
+                return corrupt(r, 8, "a category list is not sorted");
+    } else {
+        QN_TRY(read_tensor(r, part, "I64", 8, &values, &n));
+        v->i64 = values;
+        for (size_t i = 1; i < n; i++)
+            if (v->i64[i - 1] >= v->i64[i]) return corrupt(r, 8, "a category list is not sorted");
+    }
+    if (n > UINT32_MAX - 8) return corrupt(r, 8, "a category list is too long");
+    v->count = (uint32_t)n;
+    return QUERN_OK;
+}
+
+static quern_status read_text(const struct reader *r, const char *name, struct qn_attrs *attrs,
+                              const char *attr, uint32_t wanted)
+{
+    char *part = qn_arena_printf(r->arena, "%s/offsets", name);
+    char *bytes_name = qn_arena_printf(r->arena, "%s/bytes", name);
+    char *present_name = qn_arena_printf(r->arena, "%s/present", name);
+    void *offsets, *bytes, *present;
+    size_t n, total, cells;
+    if (part == NULL || bytes_name == NULL || present_name == NULL) return memory_error();
+    QN_TRY(read_tensor(r, part, "I64", 8, &offsets, &n));
+    QN_TRY(read_tensor(r, bytes_name, "U8", 1, &bytes, &total));
+    QN_TRY(read_tensor(r, present_name, "U8", 1, &present, &cells));
+    const int64_t *o = offsets;
+    if (cells != wanted || n != cells + 1 || !ascending_offsets(o, cells, total))
+        return corrupt(r, 8, "a list of strings has broken offsets");
+    const char **text = qn_attrs_text(attrs, attr, wanted);
+    if (text == NULL) return memory_error();
+    for (uint32_t i = 0; i < wanted; i++) {
+        if (!((const uint8_t *)present)[i]) continue;
+        text[i] = qn_arena_strndup(r->arena, (const char *)bytes + o[i], (size_t)(o[i + 1] - o[i]));
+        if (text[i] == NULL) return memory_error();
+    }
+    return QUERN_OK;
+}
+
+static int has_tensor(const struct reader *r, const char *name)
+{
+    return json_object_get(r->header, name) != NULL;
+}
+
+static quern_status read_numbers(const struct reader *r, const char *place, struct qn_attrs *attrs,
+                                 const char *attr, int integers, uint32_t wanted, int any_length)
+{
+    char *name = qn_arena_printf(r->arena, "%s/%s", place, attr);
+    void *values;
+    size_t n;
+    if (name == NULL) return memory_error();
+    if (!has_tensor(r, name)) return QUERN_OK;
+    QN_TRY(read_tensor(r, name, integers ? "I64" : "F64", 8, &values, &n));
+    if (n > UINT32_MAX || (!any_length && n != wanted)) {
+        char what[160];
+        (void)snprintf(what, sizeof what, "%s has %zu values for %u columns", name, n, wanted);
+        return corrupt(r, 8, what);
+    }
+    void *out = integers ? (void *)qn_attrs_i64(attrs, attr, (uint32_t)n)
+                         : (void *)qn_attrs_f64(attrs, attr, (uint32_t)n);
+    if (out == NULL) return memory_error();
+    if (n != 0) memcpy(out, values, n * 8);
+    return QUERN_OK;
+}
+
+static quern_status require(const struct reader *r, const struct qn_attrs *attrs, const char *place,
+                            const char *attr)
+{
+    char what[200];
+    if (qn_attrs_find(attrs, attr) != NULL) return QUERN_OK;
+    (void)snprintf(what, sizeof what, "%.100s/%s is missing", place, attr);
+    return corrupt(r, 8, what);
+}
+
+static quern_status read_categories(const struct reader *r, const char *place,
+                                    struct qn_attrs *attrs, const struct qn_plan_step *step)
+{
+    uint64_t total = 0;
+    struct qn_values *values = qn_attrs_values(attrs, "categories_", step->n_ports);
+    if (values == NULL) return memory_error();
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        char *one = qn_arena_printf(r->arena, "%s/categories_/%u", place, i);
+        if (one == NULL) return memory_error();
+        QN_TRY(read_values(r, one, &values[i]));
+        const struct qn_port *p = &step->ports[i];
+        int text = values[i].type == QUERN_STRING || values[i].type == QUERN_DATETIME;
+        if (text != p->raw || (p->raw && p->type != values[i].type))
+            return corrupt(r, 8, "categories are of another type than their column");
+        total += values[i].count + (uint64_t)values[i].missing;
+    }
+    QN_TRY(read_numbers(r, place, attrs, "infrequent_", 1, (uint32_t)total, 0));
+    return read_numbers(r, place, attrs, "n_without_column_", 1, step->n_ports, 0);
+}
+
+/* The attributes of one estimator, checked against the ports that it gets. */
+static quern_status read_estimator(const struct reader *r, const char *place,
+                                   const struct qn_plan_step *step, struct qn_attrs *attrs)
+{
+    const struct qn_estimator *e = &step->apply[step->at];
+    uint32_t n = step->n_ports;
+    if (n == 0) return QUERN_OK;
+    if (e->type == &qn_one_hot_encoder || e->type == &qn_ordinal_encoder)
+        return read_categories(r, place, attrs, step);
+    static const char *const reals[] = {"mean_",     "var_",       "scale_",      "data_min_",
+                                        "data_max_", "max_abs_",   "data_range_", "min_",
+                                        "center_",   "statistics_"};
+    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
+        QN_TRY(read_numbers(r, place, attrs, reals[i], 0, n, 0));
+    QN_TRY(read_numbers(r, place, attrs, "n_missing_", 1, n, 0));
+    QN_TRY(read_numbers(r, place, attrs, "n_samples_seen_", 1, n, 1));
+    if (e->type == &qn_simple_imputer) {
+        char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
+        char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);
+        if (text == NULL || part == NULL) return memory_error();
+        if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, "statistics_text_", n));
+        QN_TRY(require(r, attrs, place, "statistics_"));
+        return require(r, attrs, place, "n_missing_");
+    }
+    if (e->type == &qn_standard_scaler) {
+        if (qn_param_bool(e, "with_mean")) QN_TRY(require(r, attrs, place, "mean_"));
+        if (qn_param_bool(e, "with_std")) QN_TRY(require(r, attrs, place, "scale_"));
+    } else if (e->type == &qn_min_max_scaler) {
+        QN_TRY(require(r, attrs, place, "scale_"));
+        QN_TRY(require(r, attrs, place, "min_"));
+    } else if (e->type == &qn_max_abs_scaler) {
+        QN_TRY(require(r, attrs, place, "scale_"));
+    }
+    return QUERN_OK;
+}
+
+/* ---- the header ---- */
+
+static quern_status read_header(struct reader *r, const unsigned char *bytes, size_t size)
+{
+    uint64_t length = 0;
+    json_error_t where;
+    if (size < 8) return corrupt(r, 0, "the file is shorter than a header");
+    for (int i = 7; i >= 0; i--) length = length << 8 | bytes[i];
+    if (length > size - 8) return corrupt(r, 0, "the header is longer than the file");
+    if (length > ((uint64_t)1 << 30)) return corrupt(r, 0, "the header is too long");
+    r->header = json_loadb((const char *)bytes + 8, (size_t)length, JSON_REJECT_DUPLICATES, &where);
+    if (r->header == NULL || !json_is_object(r->header))
+        return corrupt(r,
+                       8 + (r->header == NULL && where.position > 0 ? (size_t)where.position : 0),
+                       "the header is not a JSON object");
+    r->base = 8 + (size_t)length;
+    r->data = bytes + r->base;
+    r->size = size - r->base;
+    return QUERN_OK;
+}
+
+static const char *metadata(const struct reader *r, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(r->header, "__metadata__"), key));
+}
+
+struct schema_memory {
+    struct qn_arena arena;
+};
+
+static void schema_release(void *owner)
+{
+    struct schema_memory *m = owner;
+    qn_arena_free(&m->arena);
+    qn_free(m);
+}
+
+static quern_status type_of(const struct reader *r, const char *word, quern_type *out)
+{
+    for (int t = 0; word != NULL && t <= QUERN_DATETIME; t++)
+        if (strcmp(qn_type_name((quern_type)t), word) == 0) {
+            *out = (quern_type)t;
+            return QUERN_OK;
+        }
+    return corrupt(r, 8, "the input's schema names an unknown dtype");
+}
+
+static quern_status fill_schema(const struct reader *r, const json_t *list, struct schema_memory *m,
+                                struct quern_table *t)
+{
+    for (uint32_t i = 0; i < t->n_columns; i++) {
+        const json_t *one = json_array_get(list, i);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        QN_TRY(type_of(r, json_string_value(json_object_get(one, "dtype")), &t->columns[i].type));
+        if (name == NULL) continue;
+        t->has_names = 1;
+        t->columns[i].name = qn_arena_strdup(&m->arena, name);
+        if (t->columns[i].name == NULL) return memory_error();
+    }
+    for (uint32_t i = 0; t->has_names && i < t->n_columns; i++)
+        if (t->columns[i].name == NULL) return corrupt(r, 8, "a column has no name");
+    return QUERN_OK;
+}
+
+static quern_status read_schema(const struct reader *r, struct quern_table **out)
+{
+    const char *text = metadata(r, "input"), *matrix = metadata(r, "matrix");
+    json_t *list = text != NULL ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    *out = NULL;
+    if (!json_is_array(list) || json_array_size(list) > UINT32_MAX / 2) {
+        json_decref(list);
+        return corrupt(r, 8, "the input's schema is missing");
+    }
+    size_t n = json_array_size(list);
+    struct quern_table *t = qn_zalloc(1, sizeof *t);
+    struct schema_memory *m = qn_zalloc(1, sizeof *m);
+    quern_column *columns = qn_zalloc(n, sizeof *columns);
+    if (t == NULL || m == NULL || columns == NULL) {
+        qn_free(t);
+        qn_free(m);
+        qn_free(columns);
+        json_decref(list);
+        return memory_error();
+    }
+    *t = (struct quern_table){.n_columns = (uint32_t)n,
+                              .columns = columns,
+                              .owner = m,
+                              .is_matrix = matrix != NULL && matrix[0] == '1',
+                              .release = schema_release};
+    quern_status status = fill_schema(r, list, m, t);
+    json_decref(list);
+    if (status != QUERN_OK) {
+        qn_table_free(t);
+        return status;
+    }
+    *out = t;
+    return QUERN_OK;
+}
+
+static quern_status read_all(void *user, struct qn_plan *plan, struct qn_plan_step *step)
+{
+    struct reader *r = user;
+    uint32_t i = (uint32_t)(step - plan->steps);
+    char *place = i < plan->n_blocks ? qn_arena_printf(r->arena, "steps/%u/%u", i, step->at)
+                                     : qn_arena_printf(r->arena, "then/%u", step->at);
+    if (place == NULL) return memory_error();
+    return read_estimator(r, place, step, &step->attrs[step->at]);
+}
+
+static quern_status build(struct reader *r, struct quern_model *m)
+{
+    int pending;
+    const char *version = metadata(r, "quern_model"), *spec = metadata(r, "spec");
+    const char *sparse = metadata(r, "sparse");
+    if (version == NULL || strcmp(version, "1") != 0)
+        return corrupt(r, 8, "the metadata does not say quern_model 1");
+    if (spec == NULL) return corrupt(r, 8, "the metadata has no spec");
+    QN_TRY(qn_spec_parse(r->name, spec, strlen(spec), &m->spec));
+    QN_TRY(read_schema(r, &m->schema));
+    QN_TRY(qn_plan_open(m->spec, m->schema, &m->plan));
+    r->arena = &m->plan->arena;
+    m->plan->rows = UINT64_MAX; /* of the fit: not known, not needed */
+    m->plan->decided_sparse = m->sparse = sparse != NULL && sparse[0] == '1';
+    m->plan->attributes = read_all;
+    m->plan->attributes_user = r;
+    QN_TRY(qn_plan_round(m->plan, 1, &pending));
+    m->plan->attributes = NULL;
+    return qn_model_finish(m);
+}
+
+quern_status qn_model_parse(const char *name, const void *bytes, size_t size,
+                            struct quern_model **out)
+{
+    struct reader r = {.name = name};
+    *out = NULL;
+    struct quern_model *m = qn_zalloc(1, sizeof *m);
+    if (m == NULL) return memory_error();
+    quern_status status = read_header(&r, bytes, size);
+    if (status == QUERN_OK) status = build(&r, m);
+    json_decref(r.header);
+    if (status != QUERN_OK) {
+        qn_model_free(m);
+        /* whatever a file's contents break, the file is at fault */
+        return status == QUERN_OUT_OF_MEMORY ? status : QUERN_CORRUPT;
+    }
+    *out = m;
+    return QUERN_OK;
+}
+
+quern_status qn_model_load(const char *path, struct quern_model **out)
+{
+    struct qn_mapping file;
+    *out = NULL;
+    QN_TRY(qn_map_file(path, &file));
+    quern_status status = qn_model_parse(path, file.data != NULL ? file.data : "", file.size, out);
+    qn_unmap_file(&file);
+    return status;
+}

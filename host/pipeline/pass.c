@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One pass of a fit: whatever statistics the plan's steps asked for in this round, of all columns,
+ * together. Moments and extremes of a chunk are taken while it is at hand; order statistics need the
+ * counts first, so they follow (one more look at data in memory, passes of their own over a file).
+ * Distinct values are counted on the host. */
+#include <math.h>
+#include <string.h>
+
+#include "host/core/checked.h"
+#include "host/pipeline/distinct.h"
+#include "host/pipeline/fit.h"
+#include "host/stats/moments.h"
+#include "host/stats/quantiles.h"
+
+/* A number port that wants statistics. */
+struct want {
+    struct qn_plan_step *step;
+    uint32_t index;
+    struct qn_port port; /* in float32 or float64 work */
+    uint32_t lane;
+};
+
+/* The wants of one kind, and the program whose lanes they are. */
+struct group {
+    struct want *wants;
+    uint32_t n;
+    struct qn_program program;
+    struct qn_lane *lanes;
+};
+
+struct pass {
+    struct qn_fit_state *s;
+    struct qn_arena arena;
+    struct group moments, extremes, quantiles;
+    struct qn_moments *sums;
+    struct qn_extremes *ends; /* per lane of `extremes` */
+};
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while taking statistics");
+}
+
+static struct qn_found *found_of(const struct want *w)
+{
+    return &w->step->found[w->index];
+}
+
+static const struct qn_need *need_of(const struct want *w)
+{
+    return &w->step->needs[w->index];
+}
+
+/* ---- gathering ---- */
+
+/* Statistics are taken in floats: integers are looked at as doubles, as scikit-learn does. */
+static quern_status float_port(struct pass *p, const struct qn_port *in, struct qn_port *out)
+{
+    struct qn_stage stage = {.arena = &p->arena};
+    if (in->chain->work == QN_W_F32 || in->chain->work == QN_W_F64) {
+        *out = *in;
+        return QUERN_OK;
+    }
+    struct qn_port copy = *in;
+    copy.match = QN_MATCH_VALUE;
+    if (in->chain->work == QN_W_CODE) return qn_error(QUERN_INTERNAL, "statistics of codes");
+    return qn_port_convert(&stage, &copy, QUERN_FLOAT64, out);
+}
+
+static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
+{
+    struct qn_plan *plan = p->s->plan;
+    uint32_t room = 0;
+    for (uint32_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_ports;
+    g->wants = qn_arena_alloc(&p->arena, room, sizeof *g->wants);
+    struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
+    if (g->wants == NULL || ports == NULL) return memory_error();
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        struct qn_plan_step *step = &plan->steps[i];
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+            if (!(step->needs[k].flags & flag) || step->probes[k].raw) continue;
+            struct want *w = &g->wants[g->n];
+            w->step = step;
+            w->index = k;
+            QN_TRY(float_port(p, &step->probes[k], &w->port));
+            ports[g->n++] = w->port;
+        }
+    }
+    if (g->n == 0) return QUERN_OK;
+    QN_TRY(qn_program_make(&p->arena, qn_plan_layer(plan), ports, g->n, NULL, &g->program));
+    for (uint32_t i = 0; i < g->n; i++) g->wants[i].lane = g->program.slots[i].lane;
+    g->lanes = qn_arena_alloc(&p->arena, g->program.n_lanes, sizeof *g->lanes);
+    return g->lanes != NULL ? QUERN_OK : memory_error();
+}
+
+/* ---- moments and extremes of one chunk ---- */
+
+static quern_status chunk_moments(struct pass *p, const struct qn_frame *f)
+{
+    struct group *g = &p->moments;
+    if (g->n == 0 || f->rows == 0) return QUERN_OK;
+    uint32_t n = g->program.n_lanes;
+    uint64_t groups = (f->rows - 1) / QN_GROUP_ROWS + 1;
+    struct qn_moments_request rq = {0};
+    struct qn_outcome outcome = {0};
+    rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
+    if (rq.nodes == NULL) return memory_error();
+    qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
+    quern_status status =
+        qn_op_moments(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome);
+    if (status == QUERN_OK) status = qn_exec_note(&p->s->x, "moments", &outcome);
+    if (status == QUERN_OK) status = qn_moments_push(p->sums, rq.nodes, f->rows);
+    qn_free(rq.nodes);
+    return status;
+}
+
+static quern_status chunk_extremes(struct pass *p, const struct qn_frame *f)
+{
+    struct group *g = &p->extremes;
+    if (g->n == 0) return QUERN_OK;
+    struct qn_extremes_request rq = {.out = p->ends};
+    struct qn_outcome outcome = {0};
+    qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
+    QN_TRY(qn_op_extremes(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome));
+    return qn_exec_note(&p->s->x, "extremes", &outcome);
+}
+
+static quern_status open_results(struct pass *p)
+{
+    if (p->moments.n != 0) QN_TRY(qn_moments_open(p->moments.program.n_lanes, 0, &p->sums));
+    p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
+    if (p->ends == NULL) return memory_error();
+    for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
+        p->ends[i] = (struct qn_extremes){.min = INFINITY, .max = -INFINITY};
+    return QUERN_OK;
+}
+
+static quern_status store_results(struct pass *p)
+{
+    for (uint32_t i = 0; i < p->extremes.n; i++) {
+        struct qn_found *f = found_of(&p->extremes.wants[i]);
+        f->extremes = p->ends[p->extremes.wants[i].lane];
+        f->count = f->extremes.count;
+        f->has_extremes = 1;
+    }
+    for (uint32_t i = 0; i < p->moments.n; i++) {
+        struct qn_found *f = found_of(&p->moments.wants[i]);
+        f->moments = qn_moments_result(p->sums, p->moments.wants[i].lane);
+        f->count = (uint64_t)f->moments.n;
+        f->has_moments = 1;
+    }
+    return QUERN_OK;
+}
+
+/* ---- a walk over the data ---- */
+
+typedef quern_status chunk_fn(struct pass *p, const struct quern_table *table, uint64_t first_row,
+                              void *user);
+
+static quern_status walk(struct pass *p, chunk_fn *body, void *user)
+{
+    struct qn_feed *feed = p->s->feed;
+    struct quern_context *cx = p->s->x.cx;
+    qn_context_ledger(cx)->passes++;
+    QN_TRY(qn_feed_rewind(feed));
+    for (;;) {
+        const struct quern_table *table;
+        uint64_t first_row;
+        QN_TRY(qn_feed_next(feed, &table, &first_row));
+        if (table == NULL) return QUERN_OK;
+        if (qn_context_cancelled(cx)) return qn_context_stopped("the fit");
+        QN_TRY(body(p, table, first_row, user));
+        qn_context_progress(cx, "fit", first_row + table->rows, feed->rows);
+    }
+}
+
+static quern_status first_look(struct pass *p, const struct quern_table *table, uint64_t first_row,
+                               void *user)
+{
+    struct qn_frame scratch, *f;
+    struct qn_distinct *distinct = user;
+    QN_TRY(qn_distinct_chunk(distinct, table, first_row));
+    if (p->moments.n == 0 && p->extremes.n == 0) return QUERN_OK;
+    quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
+    if (status == QUERN_OK) status = chunk_moments(p, f);
+    if (status == QUERN_OK) status = chunk_extremes(p, f);
+    qn_frame_free(&p->s->x, &scratch);
+    return status;
+}
+
+/* ---- order statistics ---- */
+
+/* The wants of one working type, since keys of a request have one width. */
+struct select_part {
+    struct group g;
+    struct qn_quantile *targets; /* n * QN_NEED_QUANTILES_MAX */
+    uint32_t work;
+};
+
+static quern_status plan_part(struct pass *p, uint32_t work, struct select_part *part)
+{
+    const struct group *all = &p->quantiles;
+    struct qn_port *ports = qn_arena_alloc(&p->arena, all->n, sizeof *ports);
+    part->g.wants = qn_arena_alloc(&p->arena, all->n, sizeof *part->g.wants);
+    part->targets =
+        qn_arena_alloc(&p->arena, (size_t)all->n * QN_NEED_QUANTILES_MAX, sizeof *part->targets);
+    part->work = work;
+    if (ports == NULL || part->g.wants == NULL || part->targets == NULL) return memory_error();
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (all->wants[i].port.chain->work != work) continue;
+        struct want *w = &part->g.wants[part->g.n];
+        *w = all->wants[i];
+        const struct qn_need *need = need_of(w);
+        for (uint32_t j = 0; j < need->n_quantiles; j++)
+            part->targets[part->g.n * QN_NEED_QUANTILES_MAX + j] =
+                need->median && j == 0 ? qn_median_ranks(found_of(w)->count)
+                                       : qn_quantile_ranks(found_of(w)->count, need->percent[j]);
+        ports[part->g.n++] = w->port;
+    }
+    if (part->g.n == 0) return QUERN_OK;
+    /* every want has a lane of its own, so that its ranks are the lane's */
+    for (uint32_t i = 1; i < part->g.n; i++) {
+        if (ports[i].chain != ports[i - 1].chain) continue;
+        ports[i].chain = qn_chain_copy(&p->arena, ports[i].chain);
+        if (ports[i].chain == NULL) return memory_error();
+    }
+    QN_TRY(qn_program_make(&p->arena, qn_plan_layer(p->s->plan), ports, part->g.n, NULL,
+                           &part->g.program));
+    part->g.lanes = qn_arena_alloc(&p->arena, part->g.n, sizeof *part->g.lanes);
+    return part->g.lanes != NULL ? QUERN_OK : memory_error();
+}
+
+/* Memory of a selection over chunks: more of it means fewer passes. */
+enum { RANKS = 2 * QN_NEED_QUANTILES_MAX, HISTOGRAM_BYTES = 16 << 20 };
+
+static void ranks_of(const struct select_part *part, uint64_t *ranks, uint64_t *counts)
+{
+    for (uint32_t i = 0; i < part->g.n; i++) {
+        const struct qn_need *need = need_of(&part->g.wants[i]);
+        counts[i] = found_of(&part->g.wants[i])->count;
+        for (uint32_t j = 0; j < QN_NEED_QUANTILES_MAX; j++) {
+            const struct qn_quantile *q = &part->targets[i * QN_NEED_QUANTILES_MAX + j];
+            int wanted = j < need->n_quantiles && counts[i] != 0;
+            ranks[i * RANKS + 2 * j] = wanted ? q->low : UINT64_MAX;
+            ranks[i * RANKS + 2 * j + 1] = wanted ? q->high : UINT64_MAX;
+        }
+    }
+}
+
+/* SimpleImputer takes numpy.ma.median, RobustScaler numpy.nanmedian, which is the same up to a number
+ * of rows. */
+static enum qn_median_style median_style(const struct qn_need *need, uint64_t rows)
+{
+    return need->masked_median || rows < QN_NANMEDIAN_ROWS ? QN_MEDIAN_MASKED : QN_MEDIAN_PLAIN;
+}
+
+static void store_quantiles(const struct select_part *part, const double *values, uint64_t rows)
+{
+    for (uint32_t i = 0; i < part->g.n; i++) {
+        struct qn_found *f = found_of(&part->g.wants[i]);
+        const struct qn_need *need = need_of(&part->g.wants[i]);
+        for (uint32_t j = 0; j < need->n_quantiles; j++) {
+            struct qn_quantile q = part->targets[i * QN_NEED_QUANTILES_MAX + j];
+            const double *v = values + i * RANKS + 2 * j;
+            int f32 = part->work == QN_W_F32;
+            if (f->count == 0)
+                f->quantile[j] = NAN;
+            else if (need->median && j == 0)
+                f->quantile[j] = qn_median_value(q, v[0], v[1], f32, median_style(need, rows));
+            else
+                f->quantile[j] = qn_quantile_value(q, v[0], v[1], f32);
+        }
+    }
+}
+
+/* All rows at hand: one operation. */
+static quern_status select_whole(struct pass *p, const struct select_part *part,
+                                 const struct quern_table *table, const uint64_t *ranks,
+                                 const uint64_t *counts, double *values)
+{
+    struct qn_frame scratch, *f;
+    struct qn_outcome outcome = {0};
+    struct qn_select_request rq = {
+        .n_ranks = RANKS, .ranks = ranks, .counts = counts, .values = values};
+    QN_TRY(qn_fit_frame(p->s, table, 0, &f, &scratch));
+    qn_frame_batch(f, &part->g.program, part->g.lanes, &rq.batch);
+    quern_status status =
+        qn_op_select(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome);
+    qn_frame_free(&p->s->x, &scratch);
+    QN_TRY(status);
+    return qn_exec_note(&p->s->x, "select", &outcome);
+}
+
+struct radix {
+    const struct select_part *part;
+    struct qn_selector *machine;
+};
+
+static quern_status radix_chunk(struct pass *p, const struct quern_table *table, uint64_t first_row,
+                                void *user)
+{
+    struct radix *r = user;
+    struct qn_frame scratch, *f;
+    struct qn_outcome outcome = {0};
+    struct qn_histogram_request rq = {0};
+    quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
+    if (status == QUERN_OK) {
+        qn_frame_batch(f, &r->part->g.program, r->part->g.lanes, &rq.batch);
+        qn_selector_request(r->machine, &rq);
+        status = qn_op_histogram(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome);
+    }
+    qn_frame_free(&p->s->x, &scratch);
+    QN_TRY(status);
+    return qn_exec_note(&p->s->x, "histogram", &outcome);
+}
+
+static quern_status select_chunked(struct pass *p, const struct select_part *part,
+                                   const uint64_t *ranks, double *values)
+{
+    struct radix r = {.part = part};
+    QN_TRY(qn_selector_open(part->g.n, RANKS, ranks, part->work == QN_W_F64, HISTOGRAM_BYTES,
+                            &r.machine));
+    quern_status status = QUERN_OK;
+    while (status == QUERN_OK && qn_selector_needs_pass(r.machine)) {
+        status = walk(p, radix_chunk, &r);
+        if (status == QUERN_OK) status = qn_selector_end_pass(r.machine);
+    }
+    for (uint32_t i = 0; status == QUERN_OK && i < part->g.n * RANKS; i++)
+        values[i] = qn_selector_value(r.machine, i / RANKS, i % RANKS);
+    qn_selector_free(r.machine);
+    return status;
+}
+
+static quern_status select_part(struct pass *p, uint32_t work)
+{
+    struct select_part part = {0};
+    QN_TRY(plan_part(p, work, &part));
+    if (part.g.n == 0) return QUERN_OK;
+    uint64_t *ranks = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *ranks);
+    uint64_t *counts = qn_arena_alloc(&p->arena, part.g.n, sizeof *counts);
+    double *values = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *values);
+    if (ranks == NULL || counts == NULL || values == NULL) return memory_error();
+    ranks_of(&part, ranks, counts);
+    if (p->s->whole) {
+        qn_context_ledger(p->s->x.cx)->passes++;
+        QN_TRY(select_whole(p, &part, p->s->feed->table, ranks, counts, values));
+    } else {
+        QN_TRY(select_chunked(p, &part, ranks, values));
+    }
+    store_quantiles(&part, values, p->s->plan->rows);
+    return QUERN_OK;
+}
+
+quern_status qn_fit_pass(struct qn_fit_state *s)
+{
+    quern_status status = QUERN_OK;
+    struct pass p = {.s = s};
+    struct qn_distinct *distinct = NULL;
+    QN_GO(gather(&p, QN_NEED_MOMENTS, &p.moments));
+    QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
+    QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
+    QN_GO(open_results(&p));
+    QN_GO(qn_distinct_open(s, &distinct));
+    if (p.moments.n != 0 || p.extremes.n != 0 || qn_distinct_wanted(distinct))
+        QN_GO(walk(&p, first_look, distinct));
+    QN_GO(store_results(&p));
+    QN_GO(qn_distinct_finish(distinct));
+    QN_GO(select_part(&p, QN_W_F32));
+    QN_GO(select_part(&p, QN_W_F64));
+cleanup:
+    qn_distinct_close(distinct);
+    qn_moments_free(p.sums);
+    qn_arena_free(&p.arena);
+    return status;
+}

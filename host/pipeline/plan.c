@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/pipeline/plan.h"
+
+#include <string.h>
+
+#include "host/core/checked.h"
+
+static quern_status memory_error(void)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while planning");
+}
+
+struct qn_layer *qn_plan_layer(struct qn_plan *plan)
+{
+    return &plan->layers[plan->n_layers - 1];
+}
+
+/* ---- what estimators may ask of the plan ---- */
+
+static quern_status add_encoding(void *user, uint32_t source, struct qn_categories *lookup,
+                                 const struct qn_chain **out)
+{
+    struct qn_plan *plan = user;
+    struct qn_layer *layer = qn_plan_layer(plan);
+    if (layer->n_encodings == layer->room_encodings) {
+        uint32_t room = layer->room_encodings ? 2 * layer->room_encodings : 8;
+        struct qn_encoding *more = qn_realloc(layer->encodings, room, sizeof *more);
+        if (more == NULL) {
+            qn_categories_free(lookup);
+            return memory_error();
+        }
+        layer->encodings = more;
+        layer->room_encodings = room;
+    }
+    uint64_t codes = (uint64_t)qn_categories_count(lookup) + 2;
+    struct qn_encoding *e = &layer->encodings[layer->n_encodings];
+    e->source = source;
+    e->lookup = lookup;
+    e->type = codes <= 256 ? QUERN_UINT8 : codes <= 65536 ? QUERN_UINT16 : QUERN_UINT32;
+    *out = qn_chain_source(&plan->arena, layer->n_inputs + layer->n_encodings, QN_W_CODE);
+    layer->n_encodings++;
+    return *out != NULL ? QUERN_OK : memory_error();
+}
+
+static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t *out)
+{
+    struct qn_layer *layer = qn_plan_layer(user);
+    if (layer->n_norms == layer->room_norms) {
+        uint32_t room = layer->room_norms ? 2 * layer->room_norms : 4;
+        struct qn_norm_desc *more = qn_realloc(layer->norms, room, sizeof *more);
+        if (more == NULL) return memory_error();
+        layer->norms = more;
+        layer->room_norms = room;
+    }
+    layer->norms[layer->n_norms] = (struct qn_norm_desc){.kind = kind, .order = order};
+    *out = (int64_t)layer->n_norms++;
+    return QUERN_OK;
+}
+
+static void warn(void *user, const char *text)
+{
+    struct qn_plan *plan = user;
+    if (plan->warn != NULL) plan->warn(plan->user, text);
+}
+
+static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_stage *stage)
+{
+    *stage = (struct qn_stage){
+        .arena = &plan->arena,
+        .estimator = &step->apply[step->at],
+        .attrs = &step->attrs[step->at],
+        .in = step->ports,
+        .n_in = step->n_ports,
+        .found = step->found,
+        .rows_in_memory_order = step->rows_order,
+        .object = step->object,
+        .plan = plan,
+        .add_encoding = add_encoding,
+        .add_norm = add_norm,
+        .warn = warn,
+    };
+}
+
+/* ---- opening ---- */
+
+static quern_status first_layer(struct qn_plan *plan)
+{
+    uint32_t n = plan->schema->n_columns;
+    quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
+    plan->layers = qn_zalloc(4, sizeof *plan->layers);
+    plan->used = qn_arena_alloc(&plan->arena, n, 1);
+    if (types == NULL || plan->layers == NULL || plan->used == NULL) return memory_error();
+    plan->room_layers = 4;
+    plan->n_layers = 1;
+    for (uint32_t i = 0; i < n; i++) types[i] = plan->schema->columns[i].type;
+    plan->layers[0].n_inputs = n;
+    plan->layers[0].input_types = types;
+    return QUERN_OK;
+}
+
+static quern_status make_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
+{
+    const quern_column *c = &plan->schema->columns[column];
+    *port = (struct qn_port){.type = c->type,
+                             .source = column,
+                             .match = QN_MATCH_VALUE,
+                             .raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME,
+                             .may_nan = !qn_type_is_integer(c->type)};
+    port->name = qn_table_name(&plan->arena, plan->schema, column);
+    if (port->name == NULL) return memory_error();
+    plan->used[column] = 1;
+    if (port->raw) return QUERN_OK;
+    /* bool columns with missing cells need a NaN, so they are loaded as doubles */
+    uint32_t work = c->type == QUERN_BOOL ? QN_W_F64 : qn_work_of(c->type);
+    port->chain = qn_chain_source(&plan->arena, column, work);
+    return port->chain != NULL ? QUERN_OK : memory_error();
+}
+
+static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    step->ports = qn_arena_alloc(&plan->arena, step->n_columns, sizeof *step->ports);
+    if (step->ports == NULL) return memory_error();
+    step->n_ports = step->n_columns;
+    for (uint32_t i = 0; i < step->n_columns; i++) {
+        QN_TRY(make_port(plan, step->columns[i], &step->ports[i]));
+        step->object |= step->ports[i].type == QUERN_STRING;
+    }
+    return QUERN_OK;
+}
+
+static quern_status make_attrs(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    step->attrs = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->attrs);
+    if (step->attrs == NULL) return memory_error();
+    for (uint32_t i = 0; i < step->n_apply; i++) step->attrs[i].arena = &plan->arena;
+    return QUERN_OK;
+}
+
+/* The remainder: columns that no step takes and that are neither target nor weight. */
+static quern_status make_remainder(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    uint32_t n = plan->schema->n_columns;
+    const char *target = plan->spec->target, *weight = plan->spec->weight;
+    step->where = "remainder";
+    step->columns = qn_arena_alloc(&plan->arena, n, sizeof *step->columns);
+    if (step->columns == NULL) return memory_error();
+    for (uint32_t i = 0; i < n; i++) {
+        if (plan->used[i]) continue;
+        if (target != NULL && qn_table_find(plan->schema, target) == (int64_t)i) continue;
+        if (weight != NULL && qn_table_find(plan->schema, weight) == (int64_t)i) continue;
+        step->columns[step->n_columns++] = i;
+    }
+    return make_ports(plan, step);
+}
+
+static quern_status open_step(struct qn_plan *plan, const struct qn_spec_step *from,
+                              struct qn_plan_step *step)
+{
+    uint32_t *columns;
+    step->name = from->name;
+    step->where = from->where;
+    step->apply = from->apply;
+    step->n_apply = from->n_apply;
+    QN_TRY(qn_select_columns(&from->select, from->where, plan->schema, plan->spec->target,
+                             plan->spec->weight, &columns, &step->n_columns));
+    step->columns = qn_arena_alloc(&plan->arena, step->n_columns, sizeof *step->columns);
+    if (step->columns != NULL)
+        memcpy(step->columns, columns, step->n_columns * sizeof *step->columns);
+    qn_free(columns);
+    if (step->columns == NULL) return memory_error();
+    /* A slice of C-ordered rows stays C-ordered; picking columns out of anything gives columns. */
+    step->rows_order = plan->schema->is_matrix && from->select.kind == QN_SELECT_ALL &&
+                               step->n_columns == plan->schema->n_columns
+                           ? (int)QN_ORDER_ROWS
+                           : (int)QN_ORDER_COLUMNS;
+    QN_TRY(make_ports(plan, step));
+    return make_attrs(plan, step);
+}
+
+static quern_status check_names(const struct qn_plan *plan)
+{
+    const struct qn_spec *spec = plan->spec;
+    if (spec->weight != NULL)
+        return qn_error(QUERN_UNSUPPORTED, "weight: no estimator here learns with weights yet");
+    if (spec->target != NULL && qn_table_find(plan->schema, spec->target) < 0 &&
+        plan->schema->has_names && plan->rows != UINT64_MAX)
+        return qn_error(QUERN_INVALID, "target: the table has no column \"%s\"", spec->target);
+    return QUERN_OK;
+}
+
+quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema,
+                          struct qn_plan **out)
+{
+    quern_status status = QUERN_OK;
+    *out = NULL;
+    struct qn_plan *plan = qn_zalloc(1, sizeof *plan);
+    if (plan == NULL) return qn_error_memory("plan", sizeof *plan);
+    plan->spec = spec;
+    plan->schema = schema;
+    QN_GO(check_names(plan));
+    QN_GO(first_layer(plan));
+    plan->steps = qn_arena_alloc(&plan->arena, (size_t)spec->n_steps + 2, sizeof *plan->steps);
+    if (plan->steps == NULL) {
+        status = memory_error();
+        goto cleanup;
+    }
+    for (uint32_t i = 0; i < spec->n_steps; i++)
+        QN_GO(open_step(plan, &spec->steps[i], &plan->steps[i]));
+    plan->n_blocks = spec->n_steps;
+    if (spec->passthrough_remainder) QN_GO(make_remainder(plan, &plan->steps[plan->n_blocks++]));
+    plan->n_steps = plan->n_blocks;
+    *out = plan;
+    return QUERN_OK;
+cleanup:
+    qn_plan_close(plan);
+    return status;
+}
+
+void qn_plan_close(struct qn_plan *plan)
+{
+    if (plan == NULL) return;
+    for (uint32_t i = 0; i < plan->n_layers; i++) {
+        struct qn_layer *layer = &plan->layers[i];
+        for (uint32_t k = 0; k < layer->n_encodings; k++)
+            qn_categories_free(layer->encodings[k].lookup);
+        qn_free(layer->encodings);
+        qn_free(layer->norms);
+    }
+    qn_free(plan->layers);
+    qn_arena_free(&plan->arena);
+    qn_free(plan);
+}
+
+/* ---- rounds ---- */
+
+/* 1 when the estimator cannot work on these ports inside the present layer. */
+static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step *step)
+{
+    const struct qn_estimator_type *type = step->apply[step->at].type;
+    uint32_t n_inputs = plan->layers[plan->n_layers - 1].n_inputs;
+    int counts_values =
+        type == &qn_one_hot_encoder || type == &qn_ordinal_encoder || type == &qn_simple_imputer;
+    if (type == &qn_passthrough) return 0;
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        const struct qn_port *p = &step->ports[i];
+        if (p->raw) continue;
+        if (p->match != QN_MATCH_VALUE) return 1;
+        if (p->chain->has_norm && type != &qn_binarizer) return 1;
+        if (counts_values && p->chain->source >= n_inputs) return 1; /* values of a code column */
+    }
+    return 0;
+}
+
+static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    struct qn_stage stage;
+    stage_of(plan, step, &stage);
+    quern_status status = stage.estimator->type->emit(&stage);
+    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    step->ports = stage.out;
+    step->n_ports = stage.n_out;
+    step->needs = NULL;
+    step->found = NULL;
+    step->at++;
+    return QUERN_OK;
+}
+
+/* An imputer followed by a scaler: what the scaler needs rides along in the imputer's pass. */
+static void look_ahead(const struct qn_plan_step *step, struct qn_need *needs)
+{
+    if (step->apply[step->at].type != &qn_simple_imputer || step->at + 1 >= step->n_apply) return;
+    const struct qn_estimator_type *next = step->apply[step->at + 1].type;
+    uint32_t flags = next == &qn_standard_scaler                                ? QN_NEED_MOMENTS
+                     : next == &qn_min_max_scaler || next == &qn_max_abs_scaler ? QN_NEED_EXTREMES
+                                                                                : 0;
+    for (uint32_t i = 0; i < step->n_ports; i++)
+        if (!step->ports[i].raw) needs[i].flags |= flags;
+}
+
+/* Statistics that follow from what is known already need no pass. */
+static void use_known(struct qn_plan_step *step)
+{
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        const struct qn_known *known = step->ports[i].known;
+        if (known == NULL) continue;
+        if (known->has_moments && (step->needs[i].flags & QN_NEED_MOMENTS)) {
+            step->found[i].moments = known->moments;
+            step->found[i].has_moments = 1;
+            step->needs[i].flags &= ~(uint32_t)QN_NEED_MOMENTS;
+        }
+        if (known->has_extremes && (step->needs[i].flags & QN_NEED_EXTREMES) &&
+            !(step->needs[i].flags & QN_NEED_QUANTILES)) {
+            step->found[i].extremes = known->extremes;
+            step->found[i].count = known->extremes.count;
+            step->found[i].has_extremes = 1;
+            step->needs[i].flags &= ~(uint32_t)QN_NEED_EXTREMES;
+        }
+    }
+}
+
+static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wanted)
+{
+    struct qn_stage stage;
+    stage_of(plan, step, &stage);
+    step->needs = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
+    step->found = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->found);
+    if (step->needs == NULL || step->found == NULL) return memory_error();
+    stage.need = step->needs;
+    quern_status status = stage.estimator->type->need(&stage);
+    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    step->probes = stage.out != NULL ? stage.out : step->ports;
+    look_ahead(step, step->needs);
+    use_known(step);
+    *wanted = 0;
+    for (uint32_t i = 0; i < step->n_ports; i++) *wanted |= step->needs[i].flags != 0;
+    return QUERN_OK;
+}
+
+static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    struct qn_stage stage;
+    for (uint32_t i = 0; i < step->n_ports; i++) step->found[i].rows = plan->rows;
+    stage_of(plan, step, &stage);
+    quern_status status = stage.estimator->type->learn(&stage);
+    return status == QUERN_OK ? QUERN_OK : qn_error_context(status, "%s", step->where);
+}
+
+/* Proceeds as far as the present layer and the known statistics allow.
+ * *blocked: the next estimator needs a new layer. */
+static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int attributes_known,
+                            int *pending, int *blocked)
+{
+    while (step->at < step->n_apply) {
+        int wanted = 0;
+        if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
+            step->at++;
+            continue;
+        }
+        if (needs_new_layer(plan, step)) {
+            *blocked = 1;
+            return QUERN_OK;
+        }
+        if (!attributes_known) {
+            if (step->needs == NULL) QN_TRY(ask(plan, step, &wanted));
+            if (wanted) {
+                *pending = 1;
+                return QUERN_OK;
+            }
+            QN_TRY(learn(plan, step));
+        } else {
+            QN_TRY(plan->attributes(plan->attributes_user, plan, step));
+        }
+        QN_TRY(emit(plan, step));
+    }
+    return QUERN_OK;
+}
+
+quern_status qn_plan_learn(struct qn_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        struct qn_plan_step *step = &plan->steps[i];
+        if (step->needs == NULL) continue;
+        QN_TRY(learn(plan, step));
+        QN_TRY(emit(plan, step));
+    }
+    return QUERN_OK;
+}
+
+/* Ends the layer: every number port becomes a packed column of its type, the input of the next. */
+static quern_status new_layer(struct qn_plan *plan)
+{
+    uint32_t n = 0, at = 0;
+    for (uint32_t i = 0; i < plan->n_steps; i++) n += plan->steps[i].n_ports;
+    struct qn_port *outputs = qn_arena_alloc(&plan->arena, n, sizeof *outputs);
+    quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
+    if (outputs == NULL || types == NULL) return memory_error();
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        struct qn_plan_step *step = &plan->steps[i];
+        struct qn_port *ports = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *ports);
+        if (ports == NULL) return memory_error();
+        for (uint32_t k = 0; k < step->n_ports; k++) {
+            ports[k] = step->ports[k];
+            if (ports[k].raw) continue;
+            outputs[at] = step->ports[k];
+            types[at] = step->ports[k].type;
+            ports[k].match = QN_MATCH_VALUE;
+            uint32_t work = types[at] == QUERN_BOOL ? QN_W_F64 : qn_work_of(types[at]);
+            ports[k].chain = qn_chain_source(&plan->arena, at, work);
+            if (ports[k].chain == NULL) return memory_error();
+            at++;
+        }
+        step->ports = ports;
+    }
+    struct qn_layer *old = qn_plan_layer(plan);
+    old->outputs = outputs;
+    old->n_outputs = at;
+    if (plan->n_layers == plan->room_layers) {
+        struct qn_layer *more =
+            qn_realloc(plan->layers, (size_t)plan->room_layers * 2, sizeof *more);
+        if (more == NULL) return memory_error();
+        memset(more + plan->room_layers, 0, plan->room_layers * sizeof *more);
+        plan->layers = more;
+        plan->room_layers *= 2;
+    }
+    plan->n_layers++;
+    struct qn_layer *layer = qn_plan_layer(plan);
+    layer->n_inputs = at;
+    layer->input_types = types;
+    return QUERN_OK;
+}
+
+/* ---- joining the blocks ---- */
+
+/* Stored elements of the joined output, as ColumnTransformer counts them: all of a dense block, the
+ * ones of a sparse one. */
+static double stored_elements(const struct qn_plan *plan, const struct qn_plan_step *step)
+{
+    double stored = 0;
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        if (!step->ports[i].sparse) {
+            stored += (double)plan->rows;
+            continue;
+        }
+        /* a one-hot block: one element per row, less the rows of a category without a column */
+        if (i > 0 && step->ports[i - 1].chain == step->ports[i].chain) continue;
+        stored += (double)plan->rows;
+    }
+    const struct qn_plan_step *s = step;
+    if (s->n_apply == 0 || s->apply[s->n_apply - 1].type != &qn_one_hot_encoder) return stored;
+    const struct qn_attr *lost = qn_attrs_find(&s->attrs[s->n_apply - 1], "n_without_column_");
+    for (uint32_t i = 0; lost != NULL && i < lost->n; i++) stored -= (double)lost->i64[i];
+    return stored;
+}
+
+static void decide_sparse(struct qn_plan *plan)
+{
+    double stored = 0, all = 0;
+    int any = 0;
+    for (uint32_t i = 0; i < plan->n_blocks; i++) {
+        const struct qn_plan_step *step = &plan->steps[i];
+        stored += stored_elements(plan, step);
+        all += (double)plan->rows * step->n_ports;
+        for (uint32_t k = 0; k < step->n_ports; k++) any |= step->ports[k].sparse;
+    }
+    plan->decided_sparse = any && all > 0 && stored / all < plan->spec->sparse_threshold;
+    if (plan->spec->sparse != QN_SPARSE_AUTO)
+        plan->decided_sparse = plan->spec->sparse == QN_SPARSE_YES;
+}
+
+static quern_status prefix_names(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    if (step->name == NULL) return QUERN_OK;
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        step->ports[i].name =
+            qn_arena_printf(&plan->arena, "%s__%s", step->name, step->ports[i].name);
+        if (step->ports[i].name == NULL) return memory_error();
+    }
+    return QUERN_OK;
+}
+
+/* All blocks' ports in one list, and the dtype that NumPy would give the joined array. */
+static quern_status join(struct qn_plan *plan)
+{
+    uint32_t n = 0, at = 0;
+    for (uint32_t i = 0; i < plan->n_blocks; i++) {
+        QN_TRY(prefix_names(plan, &plan->steps[i]));
+        n += plan->steps[i].n_ports;
+    }
+    plan->outputs = qn_arena_alloc(&plan->arena, n, sizeof *plan->outputs);
+    if (plan->outputs == NULL) return memory_error();
+    for (uint32_t i = 0; i < plan->n_blocks; i++)
+        for (uint32_t k = 0; k < plan->steps[i].n_ports; k++)
+            plan->outputs[at++] = plan->steps[i].ports[k];
+    plan->n_outputs = at;
+    plan->dtype = QUERN_FLOAT64;
+    for (uint32_t i = 0; i < at; i++) {
+        const struct qn_port *p = &plan->outputs[i];
+        plan->has_raw |= p->raw;
+        /* a bool column with missing cells is an object array there; here it is float64 */
+        plan->dtype = i == 0 ? p->type : qn_result_type(plan->dtype, p->type);
+    }
+    return QUERN_OK;
+}
+
+static quern_status open_then(struct qn_plan *plan)
+{
+    struct qn_plan_step *step = &plan->steps[plan->n_blocks];
+    int c_order = 0;
+    step->where = "then";
+    step->apply = plan->spec->then;
+    step->n_apply = plan->spec->n_then;
+    for (uint32_t i = 0; i < plan->n_outputs; i++) {
+        struct qn_port *p = &plan->outputs[i];
+        if (p->raw)
+            return qn_error(QUERN_UNSUPPORTED, "then: column \"%s\" is of type %s", p->name,
+                            qn_type_name(p->type));
+        c_order |= p->match != QN_MATCH_VALUE;
+        p->sparse = plan->decided_sparse;
+        p->type = plan->dtype; /* one array: values take the joined dtype as they are used */
+    }
+    step->rows_order = c_order ? (int)QN_ORDER_ROWS : (int)QN_ORDER_COLUMNS;
+    step->ports = plan->outputs;
+    step->n_ports = plan->n_outputs;
+    QN_TRY(make_attrs(plan, step));
+    plan->n_steps = plan->n_blocks + 1;
+    /* the blocks are done; only `then` has ports from here on */
+    for (uint32_t i = 0; i < plan->n_blocks; i++) plan->steps[i].n_ports = 0;
+    return QUERN_OK;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct qn_port *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static quern_status check_output_names(const struct qn_plan *plan)
+{
+    const struct qn_port **sorted = qn_alloc(plan->n_outputs, sizeof *sorted);
+    quern_status status = QUERN_OK;
+    if (sorted == NULL) return memory_error();
+    for (uint32_t i = 0; i < plan->n_outputs; i++) sorted[i] = &plan->outputs[i];
+    qsort(sorted, plan->n_outputs, sizeof *sorted, by_name);
+    for (uint32_t i = 1; i < plan->n_outputs && status == QUERN_OK; i++)
+        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0)
+            status = qn_error(QUERN_INVALID,
+                              "two output columns are called \"%s\"; give the steps a \"name\", "
+                              "which becomes a prefix",
+                              sorted[i]->name);
+    qn_free(sorted);
+    return status;
+}
+
+static quern_status finish(struct qn_plan *plan)
+{
+    uint32_t n = 0;
+    if (plan->n_steps > plan->n_blocks) {
+        struct qn_plan_step *then = &plan->steps[plan->n_blocks];
+        plan->outputs = then->ports;
+        plan->n_outputs = then->n_ports;
+        for (uint32_t i = 0; i < plan->n_outputs; i++)
+            plan->dtype =
+                i == 0 ? plan->outputs[0].type : qn_result_type(plan->dtype, plan->outputs[i].type);
+    }
+    if (plan->n_outputs == 0)
+        return qn_error(QUERN_INVALID, "the pipeline gives no column: its steps select none");
+    QN_TRY(check_output_names(plan));
+    struct qn_layer *layer = qn_plan_layer(plan);
+    struct qn_port *numbers = qn_arena_alloc(&plan->arena, plan->n_outputs, sizeof *numbers);
+    if (numbers == NULL) return memory_error();
+    for (uint32_t i = 0; i < plan->n_outputs; i++)
+        if (!plan->outputs[i].raw) numbers[n++] = plan->outputs[i];
+    layer->outputs = numbers;
+    layer->n_outputs = n;
+    return QUERN_OK;
+}
+
+quern_status qn_plan_round(struct qn_plan *plan, int attributes_known, int *pending)
+{
+    for (;;) {
+        int blocked = 0, done = 1;
+        *pending = 0;
+        uint32_t from = plan->n_steps > plan->n_blocks ? plan->n_blocks : 0;
+        for (uint32_t i = from; i < plan->n_steps; i++) {
+            QN_TRY(proceed(plan, &plan->steps[i], attributes_known, pending, &blocked));
+            done &= plan->steps[i].at >= plan->steps[i].n_apply;
+        }
+        if (*pending) return QUERN_OK;
+        if (blocked) {
+            QN_TRY(new_layer(plan));
+            continue;
+        }
+        if (!done) return qn_error(QUERN_INTERNAL, "the plan does not proceed");
+        if (from == 0 && plan->n_steps == plan->n_blocks) {
+            if (!attributes_known) decide_sparse(plan);
+            QN_TRY(join(plan));
+            if (plan->spec->n_then != 0) {
+                QN_TRY(open_then(plan));
+                continue;
+            }
+        }
+        return finish(plan);
+    }
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a fitted pipeline is to a processor: lanes, ops and slots. Plain C, OpenCL C and CUDA read
+ * this one file, so the host and every kernel agree on it.
+ *
+ *   lane   one input column seen through a chain of ops; a chain has one accumulator and no branches
+ *   op     one step of a chain: the accumulator and up to two parameter words make the accumulator
+ *   slot   one output column: where a lane's value is stored, or one column of a one-hot block
+ *
+ * Parameters live in a table of 64-bit words (doubles, int64 or uint64 by the op's need); they never
+ * enter a kernel's source. A float32 parameter is stored as the double of the same value.
+ *
+ * The accumulator has a working type, known before the run: F32, F64, I64 or CODE. Every float32 op
+ * rounds to float32; no op contracts. Missing is NaN in F32/F64. I64 has no missing.
+ * CODE is uint32: 0 … k-1 a category, k missing, k+1 unknown. */
+#ifndef QN_PROGRAM_H
+#define QN_PROGRAM_H
+
+#if defined(__OPENCL_VERSION__)
+typedef uint qn_u32;
+typedef int qn_i32;
+typedef ulong qn_u64;
+typedef long qn_i64;
+#elif defined(__CUDACC__) || defined(__CUDACC_RTC__)
+typedef unsigned int qn_u32;
+typedef int qn_i32;
+typedef unsigned long long qn_u64;
+typedef long long qn_i64;
+#else
+#include <stdint.h>
+typedef uint32_t qn_u32;
+typedef int32_t qn_i32;
+typedef uint64_t qn_u64;
+typedef int64_t qn_i64;
+#endif
+
+/* Stored types: the numbers of quern_type. */
+#define QN_T_BOOL 0u
+#define QN_T_I8 1u
+#define QN_T_I16 2u
+#define QN_T_I32 3u
+#define QN_T_I64 4u
+#define QN_T_U8 5u
+#define QN_T_U16 6u
+#define QN_T_U32 7u
+#define QN_T_U64 8u
+#define QN_T_F32 9u
+#define QN_T_F64 10u
+
+/* Working types of the accumulator. */
+#define QN_W_F32 0u
+#define QN_W_F64 1u
+#define QN_W_I64 2u
+#define QN_W_CODE 3u
+
+/* Ops. p0, p1 are words[arg], words[arg + 1]. `work` in the op is the working type that it acts on;
+ * TO_*, FIND and VALUE leave another one behind. x is the accumulator.
+ *
+ *   FILL        x is NaN ? p0 : x
+ *   FILL_EQ     x == p0 ? p1 : x                  (a marker other than NaN: -1, "0", …)
+ *   SUB ADD MUL DIV   x op p0
+ *   CLIP        NaN stays; x < p0 ? p0 : x, then > p1 ? p1
+ *   GREATER     x > p0 ? 1 : 0
+ *   MISSING     x is NaN ? 1 : 0
+ *   EQUAL       x == p0 ? 1 : 0
+ *   NORM        x / norm, the row's norm over the lanes of norm group `arg`; a norm below 10 epsilon
+ *               of the working type counts as 1 (kernels/norm.h, docs/numbers-norms.md)
+ *   TO_F32 TO_F64 TO_I64   convert (to I64: from F32/F64 by truncation, the plan knows it is exact)
+ *   FIND        F32, F64, I64 -> CODE: place of x in the sorted words[p0 … p0+p1) (doubles for float
+ *               work, int64 for I64; p0 and p1 are counts): its index; NaN -> p1; else p1 + 1
+ *   REMAP       CODE -> CODE: words[p0 + x], x limited to p1 - 1, p1 entries
+ *   VALUE       CODE -> F64: the double words[p0 + x], x limited to p1 - 1, p1 entries */
+#define QN_OP_FILL 1u
+#define QN_OP_FILL_EQ 2u
+#define QN_OP_SUB 3u
+#define QN_OP_ADD 4u
+#define QN_OP_MUL 5u
+#define QN_OP_DIV 6u
+#define QN_OP_CLIP 7u
+#define QN_OP_GREATER 8u
+#define QN_OP_MISSING 9u
+#define QN_OP_EQUAL 10u
+#define QN_OP_NORM 11u
+#define QN_OP_TO_F32 12u
+#define QN_OP_TO_F64 13u
+#define QN_OP_TO_I64 14u
+#define QN_OP_FIND 15u
+#define QN_OP_REMAP 16u
+#define QN_OP_VALUE 17u
+
+struct qn_op {
+    qn_u32 code, work; /* QN_OP_*, and the QN_W_* that it acts on                                */
+    qn_u32 arg;        /* index of p0 in the words; NORM: norm group                             */
+    qn_u32 reserved;   /* 0                                                                      */
+};
+
+/* A lane for a kernel. Bytes count from the base of the input buffer. work is the type after the
+ * load: the stored value converted to F32, F64, I64, or CODE (stored as U8, U16 or U32). A cleared
+ * validity bit reads as NaN (F32, F64 only). */
+struct qn_lane_desc {
+    qn_u64 offset, stride; /* of row 0, and from row to row                                      */
+    qn_u64 valid_bit;      /* first bit's number from the base; QN_NO_VALIDITY: all present      */
+    qn_u32 type, work;     /* QN_T_*, QN_W_*                                                     */
+    qn_u32 first_op, n_ops;
+};
+#define QN_NO_VALIDITY 0xffffffffffffffffu
+
+/* A slot for a kernel. The lane's final value is converted to `type` (F64 to F32 rounds; CODE stores
+ * its number) and NaN is stored in canonical form (0x7fc00000, 0x7ff8000000000000).
+ * match != QN_MATCH_VALUE: the slot is column `match` of a one-hot block of a CODE lane and gets
+ * (code == match ? 1 : 0). */
+struct qn_slot_desc {
+    qn_u64 offset, stride;
+    qn_u32 type, lane;
+    qn_u32 match, reserved;
+};
+#define QN_MATCH_VALUE 0xffffffffu
+
+/* A norm group: lanes first_lane … first_lane + n_lanes - 1, all of one working type (F32 or F64),
+ * each with exactly one NORM op naming the group. The sum runs over the values before that op.
+ *   kind   1: sum |x|     2: sqrt(sum x*x)     3: max |x|
+ *   order  COLUMNS: one running sum, lane by lane. ROWS: the order NumPy uses on C-contiguous rows,
+ *          so that both equal scikit-learn's bits for the memory layout that the data came in
+ *          (docs/numbers.md). Everything is rounded to the working type after each operation. */
+struct qn_norm_desc {
+    qn_u32 first_lane, n_lanes, kind, order;
+};
+#define QN_NORM_L1 1u
+#define QN_NORM_L2 2u
+#define QN_NORM_MAX 3u
+#define QN_ORDER_COLUMNS 0u
+#define QN_ORDER_ROWS 1u
+
+/* What a run saw in a lane's loaded values, before any op; OR-ed into one word per lane. */
+#define QN_SEEN_INF 1u
+#define QN_SEEN_NAN 2u
+#define QN_SEEN_UNKNOWN 4u /* a FIND found nothing */
+
+/* Canonical moments (docs/numbers.md): rows per block, lanes of a block, blocks per returned node. */
+#define QN_BLOCK_ROWS 1024u
+#define QN_BLOCK_LANES 16u
+#define QN_GROUP_BLOCKS 64u
+#define QN_GROUP_ROWS 65536u
+
+#endif

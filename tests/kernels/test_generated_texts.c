@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The generator's promises: one shape gives one text whatever the numbers are; what cannot share a
+ * chain is refused with a sentence. With a folder as argument it writes its texts there, for the
+ * compilers' checks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/core/checked.h"
+#include "host/ops/generate.h"
+#include "host/ops/layout.h"
+
+enum { LANES = 5, OPS = 64, WORDS = 512 };
+
+struct chain_op {
+    uint32_t code, work;
+};
+struct chain {
+    const char *name;
+    uint32_t in, work, out;
+    struct chain_op ops[8]; /* ends with code 0 */
+};
+static const struct chain chains[] = {
+    {"scale_f32", QN_T_F32, QN_W_F32, QN_T_F32, {{QN_OP_SUB, QN_W_F32}, {QN_OP_DIV, QN_W_F32}}},
+    {"impute_clip_scale_f64",
+     QN_T_F64,
+     QN_W_F64,
+     QN_T_F64,
+     {{QN_OP_FILL, QN_W_F64},
+      {QN_OP_CLIP, QN_W_F64},
+      {QN_OP_SUB, QN_W_F64},
+      {QN_OP_DIV, QN_W_F64}}},
+    {"minmax_f32_to_f64",
+     QN_T_F32,
+     QN_W_F32,
+     QN_T_F64,
+     {{QN_OP_MUL, QN_W_F32}, {QN_OP_ADD, QN_W_F32}, {QN_OP_TO_F64, QN_W_F32}}},
+    {"encode_i64",
+     QN_T_I64,
+     QN_W_I64,
+     QN_T_F64,
+     {{QN_OP_FIND, QN_W_I64}, {QN_OP_VALUE, QN_W_CODE}}},
+    {"encode_f32",
+     QN_T_F32,
+     QN_W_F32,
+     QN_T_F32,
+     {{QN_OP_FIND, QN_W_F32}, {QN_OP_REMAP, QN_W_CODE}, {QN_OP_VALUE, QN_W_CODE}}},
+    {"codes_u16", QN_T_U16, QN_W_CODE, QN_T_F32, {{QN_OP_REMAP, QN_W_CODE}}},
+    {"binarize_i8_to_i32",
+     QN_T_I8,
+     QN_W_F64,
+     QN_T_I32,
+     {{QN_OP_GREATER, QN_W_F64}, {QN_OP_TO_I64, QN_W_F64}, {QN_OP_FILL_EQ, QN_W_I64}}},
+    {"flag_bool", QN_T_BOOL, QN_W_F32, QN_T_BOOL, {{QN_OP_MISSING, QN_W_F32}}},
+};
+enum { CHAINS = sizeof chains / sizeof chains[0] };
+
+struct request {
+    struct qn_run_request rq;
+    struct qn_lane lanes[LANES];
+    struct qn_op ops[OPS];
+    uint64_t words[WORDS];
+    struct qn_slot slots[LANES];
+    uint32_t seen[LANES];
+};
+
+static void make(struct request *r, const struct chain *c, enum qn_turn turn, double number)
+{
+    uint64_t in = qn_value_bytes(c->in), out = qn_value_bytes(c->out), rows = 100;
+    int rows_in = turn == QN_STRAIGHT_ROWS || turn == QN_ROWS_TO_COLUMNS;
+    int rows_out = turn == QN_STRAIGHT_ROWS || turn == QN_COLUMNS_TO_ROWS;
+    uint32_t n_ops = 0, n_words = 2;
+    memset(r, 0, sizeof *r);
+    memcpy(&r->words[0], &number, sizeof number);
+    for (uint32_t i = 0; i < LANES; i++) {
+        r->lanes[i] = (struct qn_lane){.offset = rows_in ? i * in : i * rows * in,
+                                       .stride = (int64_t)(rows_in ? LANES * in : in),
+                                       .valid_bit = QN_NO_VALIDITY,
+                                       .type = c->in,
+                                       .work = c->work,
+                                       .first_op = n_ops};
+        r->slots[i] = (struct qn_slot){.offset = rows_out ? i * out : i * rows * out,
+                                       .stride = rows_out ? LANES * out : out,
+                                       .type = c->out,
+                                       .lane = i,
+                                       .match = QN_MATCH_VALUE};
+        for (const struct chain_op *op = c->ops; op->code != 0; op++, r->lanes[i].n_ops++) {
+            r->ops[n_ops++] = (struct qn_op){.code = op->code, .work = op->work, .arg = n_words};
+            r->words[n_words++] = 0;
+            r->words[n_words++] = 1 + i % 2; /* a list of one or two words at 0 */
+        }
+    }
+    r->rq = (struct qn_run_request){.batch = {.rows = rows,
+                                              .lanes = r->lanes,
+                                              .n_lanes = LANES,
+                                              .n_ops = n_ops,
+                                              .n_words = n_words,
+                                              .ops = r->ops,
+                                              .words = r->words},
+                                    .slots = r->slots,
+                                    .n_slots = LANES,
+                                    .seen = r->seen};
+}
+
+static char *text_of(const struct request *r)
+{
+    struct qn_chain_shape shape;
+    size_t bytes;
+    char *text;
+    assert_null(qn_chain_shape_of(&r->rq, &shape));
+    assert_int_equal(qn_generate(&shape, &text, &bytes), QUERN_OK);
+    assert_int_equal(strlen(text), bytes);
+    return text;
+}
+
+static void the_text_depends_on_the_shape_alone(void **state)
+{
+    static struct request one, two;
+    (void)state;
+    for (uint32_t k = 0; k < CHAINS; k++)
+        for (int turn = QN_STRAIGHT_ROWS; turn <= QN_ROWS_TO_COLUMNS; turn++) {
+            make(&one, &chains[k], (enum qn_turn)turn, 1.5);
+            make(&two, &chains[k], (enum qn_turn)turn, -1e300);
+            two.rq.batch.rows = 7;
+            for (uint32_t i = 0; i < LANES; i++) two.slots[i].offset += 64;
+            char *a = text_of(&one), *b = text_of(&two);
+            assert_string_equal(a, b);
+            assert_null(strstr(a, "#include"));
+            qn_free(a);
+            qn_free(b);
+        }
+}
+
+static void chains_and_layouts_differ_in_their_text(void **state)
+{
+    static struct request r;
+    char *texts[CHAINS * 3];
+    uint32_t n = 0;
+    (void)state;
+    for (uint32_t k = 0; k < CHAINS; k++)
+        for (int turn = QN_STRAIGHT_COLUMNS; turn <= QN_ROWS_TO_COLUMNS; turn++) {
+            make(&r, &chains[k], (enum qn_turn)turn, 1.5);
+            texts[n++] = text_of(&r);
+        }
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t j = 0; j < i; j++) assert_string_not_equal(texts[i], texts[j]);
+    for (uint32_t i = 0; i < n; i++) qn_free(texts[i]);
+}
+
+static void what_cannot_share_a_chain_is_refused(void **state)
+{
+    static struct request r;
+    struct qn_chain_shape shape;
+    (void)state;
+    make(&r, &chains[0], QN_STRAIGHT_ROWS, 1);
+    r.ops[r.lanes[3].first_op].code = QN_OP_ADD;
+    assert_string_equal(qn_chain_shape_of(&r.rq, &shape), "the columns differ in their chain");
+    make(&r, &chains[0], QN_STRAIGHT_ROWS, 1);
+    r.lanes[2].valid_bit = 0;
+    assert_string_equal(qn_chain_shape_of(&r.rq, &shape), "a column has a validity bitmap");
+    make(&r, &chains[0], QN_STRAIGHT_ROWS, 1);
+    r.slots[1].lane = 0;
+    assert_non_null(strstr(qn_chain_shape_of(&r.rq, &shape), "not one to one"));
+    make(&r, &chains[0], QN_STRAIGHT_ROWS, 1);
+    r.lanes[4].offset += 4;
+    assert_non_null(strstr(qn_chain_shape_of(&r.rq, &shape), "neither"));
+    make(&r, &chains[0], QN_STRAIGHT_ROWS, 1);
+    r.lanes[0].first_op = OPS;
+    assert_string_equal(qn_chain_shape_of(&r.rq, &shape), "the program is malformed");
+}
+
+/* Writes the texts of all chains, each in one layout after another, and all layouts of the first. */
+static int write_texts(const char *folder)
+{
+    static struct request r;
+    for (uint32_t k = 0; k < CHAINS + 3; k++) {
+        const struct chain *c = &chains[k < CHAINS ? k : 0];
+        enum qn_turn turn = (enum qn_turn)(k < CHAINS ? k % 4 : k - CHAINS + 1);
+        struct qn_chain_shape shape;
+        char path[512], *text = NULL;
+        size_t bytes;
+        make(&r, c, turn, 1);
+        if (qn_chain_shape_of(&r.rq, &shape) != NULL) return 1;
+        if (qn_generate(&shape, &text, &bytes) != QUERN_OK) return 1;
+        (void)snprintf(path, sizeof path, "%s/program_%s_%d.cl", folder, c->name, (int)turn);
+        FILE *file = fopen(path, "wb");
+        int bad = file == NULL || fwrite(text, 1, bytes, file) != bytes;
+        if (file != NULL && fclose(file) != 0) bad = 1;
+        qn_free(text);
+        if (bad) return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_text_depends_on_the_shape_alone),
+        cmocka_unit_test(chains_and_layouts_differ_in_their_text),
+        cmocka_unit_test(what_cannot_share_a_chain_is_refused),
+    };
+    if (argc > 1) return write_texts(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Comparing what quern learned with the exact values and with scikit-learn, and putting quern's values
+into scikit-learn's estimators, so that their transforms can be compared bit for bit."""
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+import exact
+
+TOLERANCE = 1e-12
+
+LEARNED = {
+    "StandardScaler": ("mean_", "var_", "scale_"),
+    "MinMaxScaler": ("data_min_", "data_max_", "data_range_", "scale_", "min_"),
+    "MaxAbsScaler": ("max_abs_", "scale_"),
+    "RobustScaler": ("center_", "scale_"),
+    "SimpleImputer": ("statistics_",),
+}
+
+
+class Mismatch(Exception):
+    pass
+
+
+def column_of(x, k):
+    if isinstance(x, pd.DataFrame):
+        values = x.iloc[:, k].to_numpy()
+    elif sp.issparse(x):
+        values = x[:, [k]].toarray().ravel()
+    else:
+        values = x[:, k]
+    return values.view(np.int64) if values.dtype.kind == "M" else values
+
+
+def is_missing(value):
+    return value is None or (isinstance(value, float) and np.isnan(value))
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def check_number(where, name, got, theirs, truth, relative_to):
+    mine = exact.error(got, truth, relative_to)
+    allowed = max(TOLERANCE, exact.error(theirs, truth, relative_to))
+    if mine > allowed:
+        raise Mismatch(f"{where}: {name} is {got!r}, off by {mine:.3g} (allowed {allowed:.3g}; "
+                       f"scikit-learn has {theirs!r})")
+
+
+def check_statistics_text(where, got, theirs):
+    for k, (a, b) in enumerate(zip(got, theirs)):
+        if is_missing(a) != is_missing(b) or (not is_missing(a) and a != b):
+            raise Mismatch(f"{where}: statistics_[{k}] is {a!r}, scikit-learn has {b!r}")
+
+
+def check_learned(where, name, est, x, attributes):
+    """Scalers and imputers. est was fitted by scikit-learn on x."""
+    compute = exact.EXACT[name]
+    text = name == "SimpleImputer" and (est.strategy == "constant" or
+                                        np.asarray(est.statistics_).dtype == object)
+    for key in LEARNED[name]:
+        theirs, got = getattr(est, key), attributes.get(key)
+        if theirs is None:
+            if got is not None:
+                raise Mismatch(f"{where}: {key} is there, scikit-learn has none")
+            continue
+        if got is None or len(got) != len(theirs):
+            raise Mismatch(f"{where}: {key} is {got!r}, expected {len(theirs)} values")
+    if text:
+        check_statistics_text(where, attributes["statistics_"], est.statistics_.tolist())
+        return
+    width = len(next(getattr(est, k) for k in LEARNED[name] if getattr(est, k) is not None)) \
+        if any(getattr(est, k) is not None for k in LEARNED[name]) else 0
+    for k in range(width):
+        values = column_of(x, k)
+        if name == "SimpleImputer" and not is_missing(est.missing_values):
+            values = values[values != est.missing_values]
+        column = exact.Column(values)
+        truths = compute(est, column, k) if column.n else {}
+        for key in LEARNED[name]:
+            theirs = getattr(est, key)
+            if theirs is None:
+                continue
+            got = attributes[key][k]
+            if not column.n:
+                if is_missing(got) != bool(np.isnan(theirs[k])) or \
+                        (not is_missing(got) and got != theirs[k]):
+                    raise Mismatch(f"{where}: {key}[{k}] of a column without values is {got!r}")
+                continue
+            if got is None:
+                raise Mismatch(f"{where}: {key}[{k}] is missing")
+            check_number(where, f"{key}[{k}]", float(got), float(theirs[k]), *truths[key])
+    seen = attributes.get("n_samples_seen_")
+    if name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler") and seen is not None:
+        theirs = np.atleast_1d(est.n_samples_seen_)
+        got = np.atleast_1d(np.array(as_list(seen), dtype=np.float64))
+        if len(theirs) == 1 or len(got) == 1:
+            same = np.all(theirs[0] == got) if len(theirs) == 1 else np.all(theirs == got[0])
+        else:
+            same = np.array_equal(theirs, got)
+        if not same:
+            raise Mismatch(f"{where}: n_samples_seen_ is {seen}, scikit-learn has {theirs}")
+
+
+def check_categories(where, est, attributes):
+    got = attributes.get("categories_")
+    if got is None or len(got) != len(est.categories_):
+        raise Mismatch(f"{where}: categories_ of {len(est.categories_)} columns expected")
+    for k, (mine, theirs) in enumerate(zip(got, est.categories_)):
+        if theirs.dtype.kind == "M":
+            theirs = [str(v) for v in theirs.astype("datetime64[us]")]
+            mine = [str(np.datetime64(v, "us")) if not is_missing(v) else v for v in mine]
+        else:
+            theirs = theirs.tolist()
+        same = len(mine) == len(theirs) and all(
+            is_missing(a) and is_missing(b) or (type(a) is bool) == (type(b) is bool) and a == b
+            for a, b in zip(mine, theirs))
+        if not same:
+            raise Mismatch(f"{where}: categories_[{k}] differ: {mine[:8]}… and {theirs[:8]}…")
+    groups = attributes.get("infrequent_categories_")
+    if groups is not None:
+        theirs = est.infrequent_categories_
+        for k, (mine, other) in enumerate(zip(groups, theirs)):
+            other = None if other is None else other.tolist()
+            if (mine or None) != other:
+                raise Mismatch(f"{where}: infrequent_categories_[{k}]: {mine} and {other}")
+
+
+def check(where, name, est, x, attributes):
+    """Raises Mismatch. est, fitted on x, is scikit-learn's own."""
+    if name in LEARNED:
+        check_learned(where, name, est, x, attributes)
+    elif name in ("OneHotEncoder", "OrdinalEncoder"):
+        check_categories(where, est, attributes)
+
+
+def inject(name, est, attributes):
+    """Gives est quern's values, in the types that scikit-learn keeps them in."""
+    for key in LEARNED.get(name, ()):
+        theirs = getattr(est, key)
+        if theirs is None:
+            continue
+        if np.asarray(theirs).dtype == object:
+            continue  # text and constants were compared for equality
+        got = [np.nan if v is None else v for v in attributes[key]]
+        setattr(est, key, np.array(got, dtype=np.asarray(theirs).dtype))

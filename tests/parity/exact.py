@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Learned attributes as they are in exact arithmetic, and how far a value is from them.
+
+A float is an integer times a power of two, so sums and sums of squares are exact with integers; only
+square roots and the normal quantile need mpmath, at 60 digits."""
+import math
+from fractions import Fraction
+
+import mpmath
+import numpy as np
+
+mpmath.mp.dps = 60
+
+
+class Column:
+    """The values of a column that are not missing."""
+
+    def __init__(self, values):
+        values = np.asarray(values)
+        if values.dtype.kind == "b":
+            values = values.astype(np.int64)
+        if values.dtype.kind == "f":
+            values = values[~np.isnan(values)]
+        self.values, self.counts = np.unique(values, return_counts=True)
+        self.n = int(self.counts.sum())
+        self.ends = np.cumsum(self.counts)
+
+    def moments(self):
+        """Mean and variance, exact."""
+        ratios = [v.as_integer_ratio() if isinstance(v, float) else (int(v), 1)
+                  for v in self.values.astype(np.float64).tolist()] \
+            if self.values.dtype.kind == "f" else [(int(v), 1) for v in self.values]
+        shift = max(d.bit_length() for _, d in ratios)
+        whole = [n << (shift - d.bit_length()) for n, d in ratios]
+        counts = [int(c) for c in self.counts]
+        s1 = sum(w * c for w, c in zip(whole, counts))
+        s2 = sum(w * w * c for w, c in zip(whole, counts))
+        unit = 1 << (shift - 1)
+        mean = Fraction(s1, self.n * unit)
+        return mean, Fraction(self.n * s2 - s1 * s1, self.n * self.n * unit * unit)
+
+    def at(self, rank):
+        return Fraction(self.values[np.searchsorted(self.ends, rank, side="right")].item())
+
+    def quantile(self, percent):
+        """Linear interpolation between order statistics."""
+        place = Fraction(percent) / 100 * (self.n - 1)
+        low = math.floor(place)
+        if low == place:
+            return self.at(low)
+        return self.at(low) + (self.at(low + 1) - self.at(low)) * (place - low)
+
+    def median(self):
+        return (self.at((self.n - 1) // 2) + self.at(self.n // 2)) / 2
+
+    def mode(self):
+        return Fraction(self.values[np.argmax(self.counts)].item())
+
+    def extremes(self):
+        return Fraction(self.values[0].item()), Fraction(self.values[-1].item())
+
+
+def big(x):
+    return mpmath.mpf(x.numerator) / x.denominator if isinstance(x, Fraction) else mpmath.mpf(x)
+
+
+def sqrt(x):
+    return mpmath.sqrt(big(x))
+
+
+def normal_quantile(p):
+    return mpmath.sqrt(2) * mpmath.erfinv(2 * big(p) - 1)
+
+
+# Each function gives, for one column, {attribute: (exact value, what errors are relative to)};
+# None where the column has no values.
+
+
+def standard_scaler(est, column, k):
+    mean, var = column.moments()
+    sigma = sqrt(var)
+    # A column counts as constant by scikit-learn's rule; then the scale is 1 by definition.
+    eps = np.finfo(np.float64).eps
+    bound = column.n * eps * float(var) + (column.n * float(mean) * eps)**2
+    scale = mpmath.mpf(1) if float(var) <= bound else sigma
+    return {
+        "mean_": (big(mean), max(abs(big(mean)), sigma)),
+        "var_": (big(var), big(var)),
+        "scale_": (scale, scale),
+    }
+
+
+def min_max_scaler(est, column, k):
+    low, high = column.extremes()
+    lo, hi = (Fraction(v) for v in est.feature_range)
+    spread = high - low
+    # Ranges below ten spacings of the dtype count as constant.
+    tiny = 10 * float(np.finfo(est.data_range_.dtype).eps)
+    scale = (hi - lo) / (spread if spread >= tiny else 1)
+    shift = lo - low * scale
+    return {
+        "data_min_": (low, abs(low)),
+        "data_max_": (high, abs(high)),
+        "data_range_": (spread, max(abs(low), abs(high))),
+        "scale_": (scale, abs(scale)),
+        "min_": (shift, max(abs(shift), abs(lo), abs(low * scale))),
+    }
+
+
+def max_abs_scaler(est, column, k):
+    low, high = column.extremes()
+    most = max(abs(low), abs(high))
+    scale = most if most >= 10 * float(np.finfo(est.scale_.dtype).eps) else Fraction(1)
+    return {"max_abs_": (most, most), "scale_": (scale, scale)}
+
+
+def robust_scaler(est, column, k):
+    q_min, q_max = est.quantile_range
+    center = column.median()
+    low, high = column.quantile(q_min), column.quantile(q_max)
+    spread = high - low
+    scale = big(spread if spread >= 10 * np.finfo(np.float64).eps else 1)
+    if est.unit_variance:
+        scale /= normal_quantile(Fraction(q_max) / 100) - normal_quantile(Fraction(q_min) / 100)
+    return {
+        "center_": (center, max(abs(center), abs(spread))),
+        "scale_": (scale, abs(scale)),
+    }
+
+
+def simple_imputer(est, column, k):
+    if est.strategy == "mean":
+        mean, var = column.moments()
+        return {"statistics_": (big(mean), max(abs(big(mean)), sqrt(var)))}
+    value = column.median() if est.strategy == "median" else column.mode()
+    return {"statistics_": (value, abs(value))}
+
+
+EXACT = {
+    "StandardScaler": standard_scaler,
+    "MinMaxScaler": min_max_scaler,
+    "MaxAbsScaler": max_abs_scaler,
+    "RobustScaler": robust_scaler,
+    "SimpleImputer": simple_imputer,
+}
+
+
+def error(value, exact, relative_to):
+    """|value - exact|, relative; absolute where that would divide by zero."""
+    difference = abs(big(Fraction(float(value))) - big(exact))
+    scale = big(relative_to)
+    return float(difference / scale) if scale != 0 else float(difference)

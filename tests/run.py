@@ -1,0 +1,266 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The whole test suite: what scripts/test runs.
+
+Parts, in this order; a part that cannot run says why:
+
+  build     the release preset, warnings are errors
+  ctest     every test that CMake knows: units, conformance on all devices present, kernels, the stand-in
+            CUDA driver, examples, the command line, rules of the repository
+  parity    scikit-learn side by side (tests/parity) in a virtual environment made under build/venv
+  asan      unit tests once more under AddressSanitizer and UndefinedBehaviorSanitizer, as many as fit in
+            the time that is set aside for them
+  tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; long replays of fuzzers
+
+The last line is "N passed, N failed" with ", N skipped" where something was skipped. A test program
+counts as many as it reports; one that reports nothing counts as one."""
+import argparse
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+JOBS = str(max(2, len(os.sched_getaffinity(0))))
+SANITIZED = "unit|data|repo"  # labels that run under the sanitizers
+CLOSING = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
+CMOCKA_RUN = re.compile(r"\[==========\] (?:[^\n]*: )?(\d+) test\(s\) run")
+CMOCKA = {"passed": re.compile(r"\[\s*PASSED\s*\] (\d+) test"),
+          "failed": re.compile(r"\[\s*FAILED\s*\] (\d+) test"),
+          "skipped": re.compile(r"\[\s*SKIPPED\s*\] (\d+) test")}
+
+
+class Tally:
+    """What passed, failed and was skipped; prints as it goes."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+        self.failures, self.skips = [], []
+        self.start = time.monotonic()
+
+    def add(self, name, passed, failed, skipped, why=""):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        if failed:
+            self.failures.append((name, why))
+        elif skipped:
+            self.skips.append((name, why))
+
+    def say(self, text):
+        print(f"[{time.monotonic() - self.start:6.0f} s] {text}", flush=True)
+
+
+def counts_in(text):
+    """(passed, failed, skipped) as a test program reports them, or None."""
+    if CMOCKA_RUN.search(text):
+        return tuple(sum(map(int, pattern.findall(text))) for pattern in CMOCKA.values())
+    found = CLOSING.findall(text)
+    if not found:
+        return None
+    return tuple(int(number or 0) for number in found[-1])
+
+
+def last_words(text, lines=25):
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def run(command, timeout=None, env=None, cwd=ROOT):
+    """(exit code, output) of a command; 124 when its time was up."""
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout, check=False)
+        return done.returncode, done.stdout.decode("utf-8", "replace")
+    except subprocess.TimeoutExpired as late:
+        return 124, (late.stdout or b"").decode("utf-8", "replace") + f"\nno end after {timeout} s"
+
+
+# ---- building ----
+
+
+def build(tally, preset, options=()):
+    tally.say(f"build: {preset}")
+    code, said = run(["cmake", "--preset", preset, *options])
+    if code == 0:
+        code, said = run(["cmake", "--build", "--preset", preset, "-j", JOBS])
+    tally.add(f"build {preset}", int(code == 0), int(code != 0), 0, last_words(said))
+    return code == 0
+
+
+# ---- ctest ----
+
+
+def expected_devices(env):
+    """PoCL is installed, so OpenCL tests that find no device have found a fault."""
+    vendors = pathlib.Path(env.get("OCL_ICD_VENDORS", "/etc/OpenCL/vendors"))
+    return "opencl" if vendors.is_dir() and list(vendors.glob("pocl*.icd")) else ""
+
+
+def ctest(tally, preset, arguments=(), minutes=None, env=None):
+    """Runs a build tree's tests; each of its programs is counted by what it reports."""
+    folder, report = BUILD / preset, BUILD / preset / "junit.xml"
+    report.unlink(missing_ok=True)
+    command = ["ctest", "--test-dir", str(folder), "-j", "2", "--output-junit", str(report),
+               "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000",
+               *arguments]
+    if minutes is not None:
+        stop = time.localtime(time.time() + 60 * minutes)
+        command += ["--stop-time", time.strftime("%H:%M:%S", stop), "--timeout", str(int(60 * minutes))]
+    tally.say(f"ctest: {preset}" + (f", {minutes:.0f} minutes at most" if minutes else ""))
+    code, said = run(command, env=env)
+    if not report.exists():
+        tally.add(f"ctest {preset}", 0, 1, 0, last_words(said))
+        return
+    slowest = []
+    for case in xml.parse(report).getroot().iter("testcase"):
+        count_case(tally, preset, case)
+        slowest.append((float(case.get("time", 0)), case.get("name")))
+    slowest.sort(reverse=True)
+    tally.say("slowest: " + ", ".join(f"{name} {took:.0f} s" for took, name in slowest[:6]))
+
+
+def count_case(tally, preset, case):
+    name = f"{case.get('name')} ({preset})"
+    output = (case.findtext("system-out") or "")
+    counted = counts_in(output)
+    status = case.get("status")
+    if case.find("skipped") is not None or status in ("notrun", "disabled"):
+        why = last_words(output, 1) if status == "run" or output else "its time was not reached"
+        tally.add(name, 0, 0, 1, why)
+    elif case.find("failure") is not None or status == "fail":
+        passed, failed, skipped = counted or (0, 1, 0)
+        tally.add(name, passed, max(failed, 1), skipped, last_words(output))
+    else:
+        passed, failed, skipped = counted or (1, 0, 0)
+        tally.add(name, passed, failed, skipped,
+                  "; ".join(line for line in output.splitlines() if "skip" in line.lower())[:200])
+
+
+# ---- parity ----
+
+
+def make_venv(tally):
+    """The Python of build/venv with the pinned packages; None after a failure that was counted."""
+    folder = BUILD / "venv"
+    python, wanted = folder / "bin" / "python", ROOT / "tests" / "parity" / "requirements.txt"
+    stamp = folder / "requirements.txt"
+    if python.exists() and stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
+        return python
+    tally.say("venv: build/venv with the packages of tests/parity/requirements.txt")
+    code, said = run([sys.executable, "-m", "venv", "--clear", str(folder)])
+    if code == 0:
+        code, said = run([str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted)], 900)
+    if code != 0:
+        tally.add("venv", 0, 1, 0, last_words(said))
+        return None
+    stamp.write_bytes(wanted.read_bytes())
+    return python
+
+
+def parity(tally, options):
+    python = make_venv(tally)
+    if python is None:
+        return
+    runner = ROOT / "tests" / "parity" / "run_parity.py"
+    command = [str(python), str(runner), "--quern", str(BUILD / "release" / "bin" / "quern")]
+    data = os.environ.get("QUERN_DATA_DIR")
+    if data and pathlib.Path(data).is_dir():
+        command += ["--data", data]
+    else:
+        command += ["--data", str(ROOT / "tests" / "data"), "--only", "penguins__*"]
+        tally.add("parity on the large tables", 0, 0, 1, "QUERN_DATA_DIR names no folder")
+    standin = BUILD / "release" / "standin"
+    if standin.is_dir():
+        command += ["--standin", str(standin)]
+    env = dict(os.environ, POCL_CACHE_DIR=str(BUILD / "release" / "pocl-cache"),
+               QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"))
+    tally.say("parity: scikit-learn side by side")
+    code, said = run(command, options.parity_minutes * 60, env)
+    counted = counts_in(said)
+    if counted is None or (code != 0 and counted[1] == 0):
+        tally.add("parity", sum(line.startswith("ok") for line in said.splitlines()), 1, 0,
+                  last_words(said))
+        return
+    failed = [line for line in said.splitlines() if line.startswith("FAILED")]
+    tally.add("parity", *counted, "\n".join(failed))
+
+
+# ---- sanitizers and fuzzers ----
+
+
+def sanitizers(tally, preset, minutes):
+    """No fat binaries: nvcc's work has no part in this."""
+    if not build(tally, preset, ["-DQUERN_CUDA_FATBIN=OFF"]):
+        return
+    suppressions = ROOT / "tests" / "standin" / "lsan.supp"
+    env = dict(os.environ, LSAN_OPTIONS=f"print_suppressions=0:suppressions={suppressions}",
+               UBSAN_OPTIONS="print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1")
+    ctest(tally, preset, ["-L", SANITIZED], minutes, env)
+
+
+def fuzz(tally, seconds):
+    """Every fuzzer that clang can build, on its corpus and then for a while on its own finds."""
+    sources = sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c"))
+    script = ROOT / "tests" / "fuzz" / "run"
+    if not sources or not script.exists():
+        tally.add("fuzz", 0, 0, 1, "tests/fuzz/run is not there")
+        return
+    tally.say(f"fuzz: {seconds} s for each of {len(sources)} fuzzers")
+    code, said = run([str(script), str(seconds)])
+    if code == 77:
+        tally.add("fuzz", 0, 0, 1, last_words(said, 1))
+        return
+    passed, failed, skipped = counts_in(said) or (int(code == 0), int(code != 0), 0)
+    tally.add("fuzz", passed, max(failed, int(code != 0)), skipped, last_words(said))
+
+
+# ---- all of it ----
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
+    parser.add_argument("--full", action="store_true",
+                        help="no time limits, ThreadSanitizer, every architecture, long fuzzing")
+    parser.add_argument("--only", nargs="*", choices=["ctest", "parity", "asan", "tsan", "fuzz"],
+                        help="these parts (the release build comes first in any case)")
+    parser.add_argument("--asan-minutes", type=float, default=5.0, help="default 5")
+    parser.add_argument("--parity-minutes", type=float, default=20.0, help="default 20")
+    parser.add_argument("--fuzz-seconds", type=int, default=120, help="each fuzzer, with --full")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    options = parse(argv)
+    tally = Tally()
+    parts = options.only or ["ctest", "parity", "asan"] + (["tsan", "fuzz"] if options.full else [])
+    env = dict(os.environ)
+    env.setdefault("QUERN_REQUIRE", expected_devices(env))
+    if not options.full:  # the oldest and the newest; the fat binaries hold the rest
+        env.setdefault("QUERN_ARCHS", "75 120")
+    if build(tally, "release"):
+        if "ctest" in parts:
+            ctest(tally, "release", env=env)
+        if "parity" in parts:
+            parity(tally, options)
+    if "asan" in parts:
+        sanitizers(tally, "asan", None if options.full else options.asan_minutes)
+    if "tsan" in parts:
+        sanitizers(tally, "tsan", None)
+    if "fuzz" in parts:
+        fuzz(tally, options.fuzz_seconds)
+    for name, why in tally.skips:
+        print(f"skipped  {name}: {why}")
+    for name, why in tally.failures:
+        print(f"FAILED   {name}\n" + "\n".join("    " + line for line in why.splitlines()))
+    tally.say("done")
+    closing = f"{tally.passed} passed, {tally.failed} failed"
+    print(closing + (f", {tally.skipped} skipped" if tally.skipped else ""))
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Every kernel of the library goes through NVRTC for every architecture that its fat binaries are
+ * made for, as far as the NVRTC of this machine knows it. Needs no GPU. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/cuda/nvrtc.h"
+#include "host/device/device.h"
+#include "tests/standin/cuda_test.h"
+
+static const char *const sources[] = {"moments", "extremes", "histogram", "run", "csr", "selftest"};
+static const uint32_t targets[] = {75, 80, 86, 89, 90, 100, 120};
+
+static void every_kernel_compiles_for_every_architecture(void **state)
+{
+    (void)state;
+    const char *why = "";
+    const struct qn_nvrtc *nvrtc = qn_nvrtc(13000, &why);
+    unsigned compiled = 0;
+    if (nvrtc == NULL) {
+        (void)fprintf(stderr, "no NVRTC here: %s\n", why);
+        skip();
+    }
+    for (size_t t = 0; t < sizeof targets / sizeof targets[0]; t++)
+        for (size_t s = 0; s < sizeof sources / sizeof sources[0]; s++) {
+            void *image = NULL;
+            size_t size = 0;
+            const struct qn_source *source = qn_kernel_source(sources[s]);
+            assert_non_null(source);
+            if ((int)targets[t] < qn_nvrtc_oldest(nvrtc)) continue;
+            OK(qn_nvrtc_compile(nvrtc, source, targets[t], &image, &size));
+            assert_true(size > 1000);
+            qn_free(image);
+            compiled++;
+        }
+    (void)printf("NVRTC %s: %u images\n", qn_nvrtc_version(nvrtc), compiled);
+    assert_true(compiled > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_kernel_compiles_for_every_architecture),
+    };
+    return cmocka_run_group_tests_name("kernels through NVRTC", tests, NULL, NULL);
+}

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+qn_test(NAME categories MODULES core data stats SOURCES unit/test_categories.c LABELS unit)

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/reference.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- load ---- */
+
+static int64_t saturate(double v)
+{
+    if (isnan(v)) return 0;
+    if (v >= 9223372036854775808.0) return INT64_MAX;
+    if (v < -9223372036854775808.0) return INT64_MIN;
+    return (int64_t)v;
+}
+
+static struct ref_value from_i64(int64_t v, uint32_t work)
+{
+    struct ref_value x = {work, (float)v, (double)v, v, (uint32_t)(uint64_t)v};
+    return x;
+}
+
+static struct ref_value from_u64(uint64_t v, uint32_t work)
+{
+    struct ref_value x = {work, (float)v, (double)v, (int64_t)v, (uint32_t)v};
+    return x;
+}
+
+static struct ref_value from_f64(double v, uint32_t work)
+{
+    int64_t cut = saturate(v);
+    struct ref_value x = {work, (float)v, v, cut, (uint32_t)(uint64_t)cut};
+    return x;
+}
+
+#define CASE(NAME, T, FROM)                                                                        \
+    case NAME: {                                                                                   \
+        T v;                                                                                       \
+        memcpy(&v, p, sizeof v);                                                                   \
+        x = FROM(v, lane->work);                                                                   \
+        break;                                                                                     \
+    }
+
+struct ref_value ref_load(const struct qn_lane *lane, uint64_t row, uint32_t *seen)
+{
+    const char *p = (const char *)lane->data + (int64_t)row * lane->stride;
+    struct ref_value x = {lane->work, 0, 0, 0, 0};
+    switch (lane->type) {
+        CASE(QN_T_I8, int8_t, from_i64)
+        CASE(QN_T_I16, int16_t, from_i64)
+        CASE(QN_T_I32, int32_t, from_i64)
+        CASE(QN_T_I64, int64_t, from_i64)
+        CASE(QN_T_U8, uint8_t, from_i64)
+        CASE(QN_T_U16, uint16_t, from_i64)
+        CASE(QN_T_U32, uint32_t, from_i64)
+        CASE(QN_T_U64, uint64_t, from_u64)
+        CASE(QN_T_F32, float, from_f64)
+        CASE(QN_T_F64, double, from_f64)
+    default: x = from_i64(*p != 0, lane->work); break;
+    }
+    if (lane->validity != NULL) {
+        uint64_t bit = (uint64_t)lane->validity_offset + row;
+        if (((lane->validity[bit / 8] >> (bit % 8)) & 1) == 0) {
+            if (lane->work == QN_W_F32 || lane->work == QN_W_F64) x = from_f64(NAN, lane->work);
+        }
+    }
+    if (seen != NULL && (lane->work == QN_W_F32 || lane->work == QN_W_F64)) {
+        double v = lane->work == QN_W_F32 ? (double)x.f32 : x.f64;
+        if (isnan(v)) *seen |= QN_SEEN_NAN;
+        if (isinf(v)) *seen |= QN_SEEN_INF;
+    }
+    return x;
+}
+
+double ref_double(struct ref_value x)
+{
+    switch (x.work) {
+    case QN_W_F32: return (double)x.f32;
+    case QN_W_F64: return x.f64;
+    case QN_W_I64: return (double)x.i64;
+    default: return (double)x.code;
+    }
+}
+
+/* ---- ops ---- */
+
+static double as_double(uint64_t word)
+{
+    double v;
+    memcpy(&v, &word, sizeof v);
+    return v;
+}
+
+static float op_f32(uint32_t code, float x, float a, float b)
+{
+    volatile float r = x; /* volatile: rounded to float32, whatever the machine computes in */
+    switch (code) {
+    case QN_OP_FILL:
+        if (isnan(x)) r = a;
+        break;
+    case QN_OP_FILL_EQ:
+        if (x == a) r = b;
+        break;
+    case QN_OP_SUB: r = x - a; break;
+    case QN_OP_ADD: r = x + a; break;
+    case QN_OP_MUL: r = x * a; break;
+    case QN_OP_DIV: r = x / a; break;
+    case QN_OP_CLIP:
+        if (x < a) r = a;
+        if (r > b) r = b;
+        break;
+    case QN_OP_GREATER: r = x > a ? 1.0f : 0.0f; break;
+    case QN_OP_MISSING: r = isnan(x) ? 1.0f : 0.0f; break;
+    case QN_OP_EQUAL: r = x == a ? 1.0f : 0.0f; break;
+    default: break;
+    }
+    return r;
+}
+
+static double op_f64(uint32_t code, double x, double a, double b)
+{
+    volatile double r = x;
+    switch (code) {
+    case QN_OP_FILL:
+        if (isnan(x)) r = a;
+        break;
+    case QN_OP_FILL_EQ:
+        if (x == a) r = b;
+        break;
+    case QN_OP_SUB: r = x - a; break;
+    case QN_OP_ADD: r = x + a; break;
+    case QN_OP_MUL: r = x * a; break;
+    case QN_OP_DIV: r = x / a; break;
+    case QN_OP_CLIP:
+        if (x < a) r = a;
+        if (r > b) r = b;
+        break;
+    case QN_OP_GREATER: r = x > a ? 1.0 : 0.0; break;
+    case QN_OP_MISSING: r = isnan(x) ? 1.0 : 0.0; break;
+    case QN_OP_EQUAL: r = x == a ? 1.0 : 0.0; break;
+    default: break;
+    }
+    return r;
+}
+
+static int64_t op_i64(uint32_t code, int64_t x, int64_t a, int64_t b)
+{
+    switch (code) {
+    case QN_OP_FILL_EQ: return x == a ? b : x;
+    case QN_OP_SUB: return (int64_t)((uint64_t)x - (uint64_t)a);
+    case QN_OP_ADD: return (int64_t)((uint64_t)x + (uint64_t)a);
+    case QN_OP_MUL: return (int64_t)((uint64_t)x * (uint64_t)a);
+    case QN_OP_DIV: return a == 0 ? 0 : a == -1 ? (int64_t)(0 - (uint64_t)x) : x / a;
+    case QN_OP_CLIP: x = x < a ? a : x; return x > b ? b : x;
+    case QN_OP_GREATER: return x > a;
+    case QN_OP_MISSING: return 0;
+    case QN_OP_EQUAL: return x == a;
+    default: return x;
+    }
+}
+
+static uint32_t op_code(uint32_t code, uint32_t x, uint32_t a, uint32_t b)
+{
+    switch (code) {
+    case QN_OP_FILL_EQ: return x == a ? b : x;
+    case QN_OP_SUB: return x - a;
+    case QN_OP_ADD: return x + a;
+    case QN_OP_MUL: return x * a;
+    case QN_OP_DIV: return a == 0 ? 0 : x / a;
+    case QN_OP_CLIP: x = x < a ? a : x; return x > b ? b : x;
+    case QN_OP_GREATER: return x > a;
+    case QN_OP_MISSING: return 0;
+    case QN_OP_EQUAL: return x == a;
+    default: return x;
+    }
+}
+
+static struct ref_value op_convert(struct ref_value x, uint32_t to)
+{
+    switch (x.work) {
+    case QN_W_F32: return from_f64((double)x.f32, to);
+    case QN_W_F64: return from_f64(x.f64, to);
+    case QN_W_I64: return from_i64(x.i64, to);
+    default: return from_i64((int64_t)x.code, to);
+    }
+}
+
+static struct ref_value op_find(const uint64_t *table, uint64_t k, struct ref_value x,
+                                uint32_t *seen)
+{
+    struct ref_value r = {QN_W_CODE, 0, 0, 0, (uint32_t)k + 1};
+    if (x.work != QN_W_I64 && isnan(ref_double(x))) {
+        r.code = (uint32_t)k;
+        return r;
+    }
+    for (uint64_t i = 0; i < k; i++) {
+        int same =
+            x.work == QN_W_I64 ? (int64_t)table[i] == x.i64 : as_double(table[i]) == ref_double(x);
+        if (!same) continue;
+        r.code = (uint32_t)i;
+        return r;
+    }
+    if (seen != NULL) *seen |= QN_SEEN_UNKNOWN;
+    return r;
+}
+
+struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, struct ref_value x,
+                        uint32_t *seen)
+{
+    const uint64_t *p = batch->words + op->arg;
+    switch (op->code) {
+    case QN_OP_NORM: return x;
+    case QN_OP_TO_F32: return op_convert(x, QN_W_F32);
+    case QN_OP_TO_F64: return op_convert(x, QN_W_F64);
+    case QN_OP_TO_I64: return op_convert(x, QN_W_I64);
+    case QN_OP_FIND: return op_find(batch->words + p[0], p[1], x, seen);
+    case QN_OP_REMAP:
+        x.code = (uint32_t)batch->words[p[0] + (x.code < p[1] ? x.code : p[1] - 1)];
+        return x;
+    case QN_OP_VALUE:
+        return from_f64(as_double(batch->words[p[0] + (x.code < p[1] ? x.code : p[1] - 1)]),
+                        QN_W_F64);
+    default: break;
+    }
+    uint64_t a = op->code == QN_OP_MISSING ? 0 : p[0];
+    uint64_t b = op->code == QN_OP_CLIP || op->code == QN_OP_FILL_EQ ? p[1] : 0;
+    switch (x.work) {
+    case QN_W_F32: x.f32 = op_f32(op->code, x.f32, (float)as_double(a), (float)as_double(b)); break;
+    case QN_W_F64: x.f64 = op_f64(op->code, x.f64, as_double(a), as_double(b)); break;
+    case QN_W_I64: x.i64 = op_i64(op->code, x.i64, (int64_t)a, (int64_t)b); break;
+    default: x.code = op_code(op->code, x.code, (uint32_t)a, (uint32_t)b); break;
+    }
+    return x;
+}
+
+struct ref_value ref_eval(const struct qn_batch *batch, const struct qn_lane *lane, uint64_t row,
+                          uint32_t *seen)
+{
+    struct ref_value x = ref_load(lane, row, seen);
+    for (uint32_t i = 0; i < lane->n_ops; i++)
+        x = ref_op(batch, &batch->ops[lane->first_op + i], x, seen);
+    return x;
+}
+
+/* ---- canonical moments ---- */
+
+struct qn_node ref_block(const double *x, uint32_t n)
+{
+    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0}, p = 0;
+    int have = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t lane = i % QN_BLOCK_LANES;
+        if (x[i] != x[i]) continue;
+        if (!have) p = x[i];
+        have = 1;
+        double t = x[i] - p;
+        count[lane] += 1.0;
+        s1[lane] += t;
+        s2[lane] = fma(t, t, s2[lane]);
+    }
+    for (uint32_t h = QN_BLOCK_LANES / 2; h > 0; h /= 2) {
+        for (uint32_t lane = 0; lane < h; lane++) {
+            count[lane] += count[lane + h];
+            s1[lane] += s1[lane + h];
+            s2[lane] += s2[lane + h];
+        }
+    }
+    struct qn_node r = {0, 0, 0, 0};
+    if (count[0] == 0) return r;
+    double m = s1[0] / count[0], q = fma(-m, s1[0], s2[0]);
+    r.n = count[0];
+    r.hi = p + m;
+    double z = r.hi - p;
+    r.lo = (p - (r.hi - z)) + (m - z);
+    r.m2 = q > 0 ? q : 0;
+    return r;
+}
+
+struct qn_node ref_merge(struct qn_node a, struct qn_node b)
+{
+    if (b.n == 0) return a;
+    if (a.n == 0) return b;
+    struct qn_node r;
+    r.n = a.n + b.n;
+    double delta = (b.hi - a.hi) + (b.lo - a.lo), share = b.n / r.n, s = fma(delta, share, a.lo);
+    r.hi = a.hi + s;
+    double z = r.hi - a.hi;
+    r.lo = (a.hi - (r.hi - z)) + (s - z);
+    r.m2 = fma(delta * delta, a.n * share, a.m2 + b.m2);
+    return r;
+}
+
+/* The subtree of `blocks` (a power of two) blocks from row 0 of x on; absent blocks have no node. */
+static struct qn_node subtree(const double *x, uint64_t n, uint64_t blocks)
+{
+    if (blocks == 1) return ref_block(x, n < QN_BLOCK_ROWS ? (uint32_t)n : QN_BLOCK_ROWS);
+    uint64_t half = blocks / 2 * QN_BLOCK_ROWS;
+    if (n <= half) return subtree(x, n, blocks / 2);
+    return ref_merge(subtree(x, half, blocks / 2), subtree(x + half, n - half, blocks / 2));
+}
+
+struct qn_node ref_moments(const double *x, uint64_t n)
+{
+    uint64_t blocks = 1;
+    while (blocks * QN_BLOCK_ROWS < n) blocks *= 2;
+    return subtree(x, n, blocks);
+}
+
+int ref_same_bits(double a, double b)
+{
+    return (a != a && b != b) || memcmp(&a, &b, sizeof a) == 0;
+}
+
+int ref_same_node(struct qn_node a, struct qn_node b)
+{
+    return ref_same_bits(a.n, b.n) && ref_same_bits(a.hi, b.hi) && ref_same_bits(a.lo, b.lo) &&
+           ref_same_bits(a.m2, b.m2);
+}
+
+/* ---- order ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+uint64_t ref_sort(double *x, uint64_t n)
+{
+    uint64_t k = 0;
+    for (uint64_t i = 0; i < n; i++)
+        if (x[i] == x[i]) x[k++] = x[i] + 0.0;
+    qsort(x, k, sizeof *x, ascending);
+    return k;
+}
+
+/* ---- data ---- */
+
+uint64_t ref_random(uint64_t *state)
+{
+    uint64_t x = *state;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return *state = x;
+}
+
+double ref_uniform(uint64_t *state)
+{
+    return (double)(ref_random(state) >> 11) * 0x1p-53;
+}
+
+double ref_normal(uint64_t *state)
+{
+    double s = -6.0;
+    for (int i = 0; i < 12; i++) s += ref_uniform(state);
+    return s;
+}
