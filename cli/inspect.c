@@ -28,7 +28,7 @@ static void print_list(const char *name, const json_t *list)
 {
     size_t i;
     json_t *value;
-    printf("      %-18s", name);
+    printf("      %-22s ", name);
     json_array_foreach((json_t *)(uintptr_t)list, i, value)
     {
         if (i == SHOWN) break;

@@ -39,6 +39,14 @@ static const char *nearest(const char *word)
     return best;
 }
 
+/* The exit code, unless what was printed did not arrive: a full disk, a closed pipe. */
+static int done(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    complain("standard output cannot be written");
+    return EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -53,11 +61,11 @@ int main(int argc, char **argv)
             print_help(wanted);
         else
             usage(stdout);
-        return EXIT_DONE;
+        return done(EXIT_DONE);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("quern %s\n", quern_version());
-        return EXIT_DONE;
+        return done(EXIT_DONE);
     }
     const struct command *command = find(argv[1]);
     if (command == NULL) {
@@ -71,12 +79,7 @@ int main(int argc, char **argv)
     if (code != EXIT_DONE) return code;
     if (options.help) {
         print_help(command);
-        return EXIT_DONE;
+        return done(EXIT_DONE);
     }
-    code = command->run(&options);
-    if (fflush(stdout) != 0 || ferror(stdout)) { /* a full disk or a closed pipe */
-        complain("standard output cannot be written");
-        return EXIT_FAILED;
-    }
-    return code;
+    return done(command->run(&options));
 }

@@ -6,6 +6,7 @@ execute_process(
   # Contraction off, nothing flushed, division and sqrt correctly rounded: docs/numbers.md.
   COMMAND ${NVCC} -fatbin -x cu ${IN} -o ${OUT} -gencode=arch=compute_75,code=[${CODES}]
           --fmad=false --ftz=false --prec-div=true --prec-sqrt=true -Xptxas -v
+          -Xfatbin -compress-all
   OUTPUT_VARIABLE said ERROR_VARIABLE said RESULT_VARIABLE failed)
 file(WRITE ${OUT}.log "${said}")
 if(failed)

@@ -57,5 +57,7 @@ write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/quernConfigVersion.
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quernConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/quernConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/quern)
+# Relative to the file's own place, so that cmake --install --prefix and a moved tree work.
+file(RELATIVE_PATH QN_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/quern.pc.in ${CMAKE_CURRENT_BINARY_DIR}/quern.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/quern.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

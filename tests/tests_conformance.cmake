@@ -18,6 +18,9 @@ if(QUERN_OCLGRIND_RT AND OpenCL_FOUND AND NOT QUERN_SANITIZE)
   target_link_options(simulator PRIVATE -Wl,-soname,libOpenCL.so.1 -Wl,--no-as-needed)
   set_target_properties(simulator PROPERTIES OUTPUT_NAME OpenCL SUFFIX .so.1
     C_VISIBILITY_PRESET default LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/simulator)
+  # Oclgrind's runtime calls itself libOpenCL.so; by that name the loader looks for it.
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/simulator)
+  file(CREATE_LINK ${QUERN_OCLGRIND_RT} ${CMAKE_BINARY_DIR}/simulator/libOpenCL.so SYMBOLIC)
   add_dependencies(test_ops simulator)
   add_test(NAME ops_races COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-races
     ${CMAKE_BINARY_DIR}/simulator $<TARGET_FILE:test_ops>)

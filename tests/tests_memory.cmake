@@ -21,5 +21,5 @@ if(TARGET qn_cpu AND TARGET qn_opencl AND TARGET qn_cuda)
   qn_test(NAME open_devices MODULES core memory device kernels cpu opencl cuda
           SOURCES conformance/test_open_devices.c unit/pool_battery.c LABELS conformance)
   set_tests_properties(open_devices PROPERTIES ENVIRONMENT
-    "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache;QUERN_CACHE_DIR=${CMAKE_BINARY_DIR}/kernel-cache")
+    "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache;QUERN_CACHE_DIR=${CMAKE_BINARY_DIR}/kernel-cache;LSAN_OPTIONS=print_suppressions=0:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/standin/lsan.supp")
 endif()

@@ -104,7 +104,10 @@ target_link_libraries(device_probe PRIVATE Threads::Threads ${CMAKE_DL_LIBS} m Z
 if(OpenCL_FOUND AND Python3_FOUND)
   add_test(NAME gpu_check COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gpu-check
     standin --build ${CMAKE_BINARY_DIR} --out ${CMAKE_BINARY_DIR}/gpu-check)
-  set_tests_properties(gpu_check PROPERTIES LABELS "standin;slow"
+  add_test(NAME program_faults COMMAND ${Python3_EXECUTABLE}
+    ${CMAKE_CURRENT_SOURCE_DIR}/standin/test_program_faults.py ${CMAKE_BINARY_DIR}/bin/quern
+    ${standin_folder} ${CMAKE_BINARY_DIR}/program-faults)
+  set_tests_properties(gpu_check program_faults PROPERTIES LABELS "standin;slow"
     ENVIRONMENT "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache")
 endif()
 

@@ -218,13 +218,13 @@ static quern_status open_job(struct select_job *job)
     job->active = qn_zalloc(lanes, 1);
     job->bins = qn_zalloc(bins, sizeof *job->bins);
     job->desks = qn_alloc_aligned(job->threads, sizeof *job->desks);
-    if (job->plans == NULL || job->active == NULL || job->bins == NULL || job->desks == NULL)
-        return qn_error_memory("selection", bins * sizeof *job->bins);
-    for (uint32_t t = 0; t < job->threads; t++) {
+    for (uint32_t t = 0; job->desks != NULL && t < job->threads; t++) {
         job->desks[t].keys = NULL;
         job->desks[t].spare = NULL;
         job->desks[t].keys_bytes = 0;
     }
+    if (job->plans == NULL || job->active == NULL || job->bins == NULL || job->desks == NULL)
+        return qn_error_memory("selection", bins * sizeof *job->bins);
     return QUERN_OK;
 }
 

@@ -10,7 +10,7 @@ struct qn_dev {
     const struct qn_cuda_api *cu;
     cu_device device;
     cu_context context; /* the device's primary context, shared with everyone in the process */
-    uint32_t index, compute;
+    uint32_t compute;
     struct qn_cuda_blas *blas; /* NULL until the first product */
 };
 

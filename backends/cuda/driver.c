@@ -29,10 +29,10 @@ static quern_status find_device(uint32_t index, const struct qn_cuda_api **api, 
 {
     const char *reason = "";
     const struct qn_cuda_api *cu = qn_cuda(&reason);
-    if (cu == NULL) return qn_error(QUERN_NO_DEVICE, "cuda:%u: %s", index, reason);
+    if (cu == NULL) return qn_error(QUERN_NO_DEVICE, "%s", reason);
     if (index >= (uint32_t)cu->devices)
-        return qn_error(QUERN_NO_DEVICE, "cuda:%u: this machine has %d CUDA device%s", index,
-                        cu->devices, cu->devices == 1 ? "" : "s");
+        return qn_error(QUERN_NO_DEVICE, "CUDA shows %d device%s here; there is no number %u",
+                        cu->devices, cu->devices == 1 ? "" : "s", index);
     *api = cu;
     return QN_CU(cu, cuDeviceGet, (device, (int)index));
 }
@@ -145,7 +145,6 @@ static quern_status cuda_open(uint32_t index, struct qn_dev **out)
     quern_status status = QUERN_OK;
     struct qn_dev *dev = qn_zalloc(1, sizeof *dev);
     if (dev == NULL) return qn_error_memory("a device", sizeof *dev);
-    dev->index = index;
     QN_GO(find_device(index, &dev->cu, &dev->device));
     QN_GO(compute_of(dev->cu, dev->device, &dev->compute));
     QN_GO(QN_CU(dev->cu, cuDevicePrimaryCtxRetain, (&dev->context, dev->device)));
@@ -153,7 +152,7 @@ static quern_status cuda_open(uint32_t index, struct qn_dev **out)
     return QUERN_OK;
 cleanup:
     qn_free(dev);
-    return qn_error_context(status, "cuda:%u", index);
+    return status;
 }
 
 static void cuda_close(struct qn_dev *dev)
@@ -180,8 +179,7 @@ static quern_status cuda_raw_alloc(struct qn_dev *dev, uint64_t bytes, struct qn
         status = qn_cuda_leave(dev, QN_CU(dev->cu, cuMemAlloc_v2, (&raw->address, (size_t)bytes)));
     if (status != QUERN_OK) {
         qn_free(raw);
-        return qn_error_context(status, "cuda:%u, %llu bytes", dev->index,
-                                (unsigned long long)bytes);
+        return qn_error_context(status, "a block of %llu bytes", (unsigned long long)bytes);
     }
     raw->bytes = bytes;
     *out = raw;
@@ -206,8 +204,7 @@ static quern_status cuda_pinned_alloc(struct qn_dev *dev, uint64_t bytes, void *
     quern_status status =
         qn_cuda_leave(dev, QN_CU(dev->cu, cuMemHostAlloc, (out, (size_t)bytes, 0)));
     if (status != QUERN_OK)
-        return qn_error_context(status, "cuda:%u, %llu pinned bytes", dev->index,
-                                (unsigned long long)bytes);
+        return qn_error_context(status, "%llu bytes of pinned memory", (unsigned long long)bytes);
     return QUERN_OK;
 }
 

@@ -50,7 +50,11 @@ quern_status qn_model_csv_options(const struct quern_model *model, struct qn_csv
     for (uint32_t i = 0; i < model->schema->n_columns; i++) {
         /* by name, unused columns need not be there; by position, places count */
         if (by_name && !model->plan->used[i]) continue;
-        (*wanted)[n++] = model->schema->columns[i];
+        (*wanted)[n] = model->schema->columns[i];
+        /* nobody needs the integers: empty cells are then missing values and not errors */
+        if (qn_type_is_integer((*wanted)[n].type) && !qn_model_wants_integer(model, i))
+            (*wanted)[n].type = QUERN_FLOAT64;
+        n++;
     }
     for (uint32_t i = 0; !by_name && i < n; i++) (*wanted)[i].name = NULL;
     out->schema = *wanted;

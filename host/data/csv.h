@@ -9,7 +9,7 @@
  * its mark and refused by name; text that is not UTF-8 is kept as bytes in string columns.
  *
  * Types are inferred over the whole column, never from the first rows only: int64; an integer column
- * with missing cells is float64; float64; bool (True/False/true/false, TRUE/FALSE as pandas);
+ * with missing cells is float64; float64; bool (true and false in any case, as pandas);
  * datetime only for separated ISO 8601 (date, or date and time with space or T, optional fraction up
  * to microseconds); else string. A quoted cell counts like an unquoted one, as in pandas.
  * Missing: pandas' default markers (unless keep_default_na is 0) plus na_values.

@@ -5,19 +5,17 @@
 
 #include "host/core/checked.h"
 #include "host/data/decimal.h"
+#include "host/data/npy.h"
 
 int qn_parse_bool(const char *text, size_t size, uint8_t *out)
 {
-    static const char *const words[2][3] = {{"False", "false", "FALSE"}, {"True", "true", "TRUE"}};
+    static const char *const words[2] = {"false", "true"};
     if (size != 4 && size != 5) return 0;
-    int value = size == 4;
-    for (int i = 0; i < 3; i++) {
-        if (memcmp(text, words[value][i], size) == 0) {
-            *out = (uint8_t)value;
-            return 1;
-        }
-    }
-    return 0;
+    unsigned value = size == 4;
+    for (size_t i = 0; i < size; i++)
+        if ((text[i] | 0x20) != words[value][i]) return 0;
+    *out = (uint8_t)value;
+    return 1;
 }
 
 /* Two digits; *bad gets bits other than 0 when they are none, so that the caller asks once. */
@@ -88,24 +86,35 @@ static const char *const default_markers[] = {
     "#N/A", "#NA", "-NaN", "-nan", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
 };
 
-static quern_status add_marker(struct qn_csv_missing *m, const char *text)
+static quern_status add_text(struct qn_csv_missing *m, const char *text, size_t size)
 {
-    size_t size = strlen(text);
-    double value;
-    if (size == 0) {
-        m->empty = 1;
-        return QUERN_OK;
-    }
     char *copy = qn_strndup(text, size);
     if (copy == NULL) return qn_error_memory("missing markers", size);
     m->texts[m->n] = copy;
     m->lengths[m->n++] = size;
     m->sizes[(unsigned char)*text] |= UINT64_C(1) << (size < 63 ? size : 63);
-    if (qn_parse_f64(text, size, &value)) {
-        m->numeric = 1;
-        m->values[m->n_values++] = value;
-    }
     return QUERN_OK;
+}
+
+/* A number stands for its value; a whole one also for its texts with and without ".0", as in pandas. */
+static quern_status add_marker(struct qn_csv_missing *m, const char *text)
+{
+    size_t size = strlen(text);
+    double value;
+    char whole[32];
+    if (size == 0) {
+        m->empty = 1;
+        return QUERN_OK;
+    }
+    QN_TRY(add_text(m, text, size));
+    if (!qn_parse_f64(text, size, &value)) return QUERN_OK;
+    m->numeric = 1;
+    m->values[m->n_values++] = value;
+    if (!(value > -1e18 && value < 1e18) || value != (double)(int64_t)value) return QUERN_OK;
+    size = qn_format_i64(whole, (int64_t)value);
+    QN_TRY(add_text(m, whole, size));
+    memcpy(whole + size, ".0", 2);
+    return add_text(m, whole, size + 2);
 }
 
 quern_status qn_csv_missing_open(int drop_defaults, const char *const *extra, uint32_t n_extra,
@@ -115,7 +124,7 @@ quern_status qn_csv_missing_open(int drop_defaults, const char *const *extra, ui
     quern_status status = QUERN_OK;
     memset(out, 0, sizeof *out);
     size_t room;
-    if (qn_add_size(n_extra, n_default, &room)) room = SIZE_MAX;
+    if (qn_mul_size(n_extra, 3, &room) || qn_add_size(room, n_default, &room)) room = SIZE_MAX;
     out->texts = qn_zalloc(room, sizeof *out->texts);
     out->lengths = qn_zalloc(room, sizeof *out->lengths);
     out->values = qn_zalloc(room, sizeof *out->values);

@@ -5,7 +5,7 @@
 
 #include "host/core/status.h"
 
-/* True, true, TRUE, False, false, FALSE, as pandas; 1 and the value, or 0. */
+/* true or false in any case, as pandas; 1 and the value, or 0. */
 int qn_parse_bool(const char *text, size_t size, uint8_t *out);
 /* YYYY-MM-DD, or that with a blank or T and HH:MM, HH:MM:SS or HH:MM:SS.f (1 to 6 digits), of a day
  * that exists, as microseconds since 1970; 1 or 0. Zones and other forms stay text. */

@@ -6,13 +6,9 @@
 #include "host/core/checked.h"
 #include "host/data/decimal.h"
 
-int qn_csv_cell_text(struct qn_csv_reading *reading, const struct qn_csv_cells *cells,
-                     uint64_t cell, const char **text, size_t *size)
+static int decode_cell(struct qn_csv_reading *reading, uint32_t bytes, const char **text,
+                       size_t *size)
 {
-    uint32_t bytes = qn_cell_size(cell);
-    *text = cells->base + qn_cell_offset(cell);
-    *size = bytes;
-    if (QN_LIKELY((bytes & QN_CELL_ESCAPED) == 0)) return 1;
     *size = 0;
     if (bytes == QN_CELL_ABSENT) return 0;
     bytes &= ~QN_CELL_ESCAPED;
@@ -30,6 +26,21 @@ int qn_csv_cell_text(struct qn_csv_reading *reading, const struct qn_csv_cells *
     return 1;
 }
 
+static inline int cell_text(struct qn_csv_reading *reading, const struct qn_csv_cells *cells,
+                            uint64_t cell, const char **text, size_t *size)
+{
+    *text = cells->base + qn_cell_offset(cell);
+    *size = qn_cell_size(cell);
+    if (QN_LIKELY((qn_cell_size(cell) & QN_CELL_ESCAPED) == 0)) return 1;
+    return decode_cell(reading, qn_cell_size(cell), text, size);
+}
+
+int qn_csv_cell_text(struct qn_csv_reading *reading, const struct qn_csv_cells *cells,
+                     uint64_t cell, const char **text, size_t *size)
+{
+    return cell_text(reading, cells, cell, text, size);
+}
+
 /* A cell looked at with no expectation. */
 enum kind { MISSING, INT, FLOAT, BOOL, DATE, TEXT, FAILED };
 
@@ -41,7 +52,7 @@ static enum kind look(struct qn_csv_reading *reading, const struct qn_csv_cells 
     int64_t i;
     double f;
     uint8_t b;
-    int there = qn_csv_cell_text(reading, cells, cell, &text, &size);
+    int there = cell_text(reading, cells, cell, &text, &size);
     if (there < 0) return FAILED;
     if (!there || qn_csv_is_missing(reading->missing, text, size)) return MISSING;
     if (qn_parse_i64(text, size, &i)) return INT;
@@ -59,7 +70,7 @@ static QN_NOINLINE uint32_t read_empty(struct qn_csv_column *c, struct qn_csv_re
     for (; row < rows; row++) {
         const char *text;
         size_t size;
-        int there = qn_csv_cell_text(reading, cells, cell[row], &text, &size);
+        int there = cell_text(reading, cells, cell[row], &text, &size);
         if (there < 0) return row;
         if (there && !qn_csv_is_missing(reading->missing, text, size)) return row;
         out[row] = QN_CSV_NAN;
@@ -74,7 +85,7 @@ static int slow_int(struct qn_csv_column *c, struct qn_csv_reading *reading,
     const char *text;
     size_t size;
     int64_t value;
-    if (qn_csv_cell_text(reading, cells, cell, &text, &size) != 1) return 0;
+    if (cell_text(reading, cells, cell, &text, &size) != 1) return 0;
     if (qn_csv_is_missing(reading->missing, text, size)) return 0;
     if (c->state == QN_CSV_UINT) return qn_parse_u64(text, size, out) && *out <= (uint64_t)c->high;
     if (!qn_parse_i64(text, size, &value) || value < c->low || value > c->high) return 0;
@@ -83,33 +94,43 @@ static int slow_int(struct qn_csv_column *c, struct qn_csv_reading *reading,
     return 1;
 }
 
+/* May eight bytes be read from where any cell of the batch starts, and do digits always mean a
+ * number? Then the quick ways serve; they take one to eight bytes, a sign included. */
+static int is_quick(const struct qn_csv_reading *reading, const struct qn_csv_cells *cells)
+{
+    return !reading->missing->numeric &&
+           reading->end - cells->base >= (ptrdiff_t)(cells->bytes + 8);
+}
+
+/* A short integer's magnitude; *minus: 1 if it has that sign. No branch on it: signs are random. */
+static inline int quick_int(const char *base, uint64_t cell, uint64_t *value, uint64_t *minus)
+{
+    uint64_t bytes = qn_load_le64(base + qn_cell_offset(cell));
+    uint32_t sign = (bytes & 0xff) == '-', size = qn_cell_size(cell);
+    *minus = sign;
+    if (QN_UNLIKELY((size - 1 >= 8) | (size == sign))) return 0;
+    return qn_parse_digits8(bytes >> (8 * sign), size - sign, value);
+}
+
 static QN_NOINLINE uint32_t read_int(struct qn_csv_column *c, struct qn_csv_reading *reading,
                                      const struct qn_csv_cells *cells, const uint64_t *cell,
                                      uint64_t *out, uint32_t row, uint32_t rows)
 {
     const char *base = cells->base;
-    const int careful = reading->missing->numeric;
+    const int quick = is_quick(reading, cells);
     const uint64_t high = (uint64_t)c->high;
     const int64_t low = c->low;
-    uint32_t zeros = 0;
-    /* Near the end of the text, where eight bytes cannot be read, the slow way serves. */
-    const ptrdiff_t safe = reading->end - base - 9;
+    uint64_t zeros = 0;
     for (; row < rows; row++) {
-        uint32_t at = qn_cell_offset(cell[row]), size = qn_cell_size(cell[row]);
-        uint64_t value;
-        const char *text = base + at;
-        if (size - 1 < 8 && (ptrdiff_t)at <= safe && !careful) {
-            uint32_t minus =
-                (uint32_t)(*text == '-') & (size > 1); /* no branch: signs are random */
-            if (QN_LIKELY(qn_parse_digits8(text + minus, size - minus, &value) && value <= high)) {
-                zeros |= minus & (value == 0);
-                int64_t signed_value = (int64_t)((value ^ (0 - (uint64_t)minus)) + minus);
-                if (QN_UNLIKELY(signed_value < low)) break;
-                out[row] = (uint64_t)signed_value;
-                continue;
-            }
+        uint64_t value, minus;
+        if (QN_LIKELY(quick && quick_int(base, cell[row], &value, &minus) && value <= high)) {
+            zeros |= minus & (value == 0);
+            int64_t number = (int64_t)((value ^ (0 - minus)) + minus);
+            if (QN_UNLIKELY(number < low)) break;
+            out[row] = (uint64_t)number;
+        } else if (!slow_int(c, reading, cells, cell[row], &out[row])) {
+            break;
         }
-        if (!slow_int(c, reading, cells, cell[row], &out[row])) break;
     }
     c->negative_zero |= (int)zeros;
     return row;
@@ -121,7 +142,7 @@ static int slow_float(struct qn_csv_column *c, struct qn_csv_reading *reading,
     const char *text;
     size_t size;
     double value;
-    int there = qn_csv_cell_text(reading, cells, cell, &text, &size);
+    int there = cell_text(reading, cells, cell, &text, &size);
     if (there < 0) return 0;
     if (!there || qn_csv_is_missing(reading->missing, text, size)) {
         *out = QN_CSV_NAN;
@@ -143,51 +164,62 @@ static QN_NOINLINE uint32_t read_float(struct qn_csv_column *c, struct qn_csv_re
                                        uint64_t *out, uint32_t row, uint32_t rows)
 {
     const char *base = cells->base;
-    const int careful = reading->missing->numeric;
-    const int empty = reading->missing->empty;
-    const ptrdiff_t safe = reading->end - base - 9;
+    const int quick = is_quick(reading, cells), empty = reading->missing->empty;
+    uint64_t missing = 0;
     for (; row < rows; row++) {
-        uint32_t at = qn_cell_offset(cell[row]), size = qn_cell_size(cell[row]);
-        if (size - 1 < 8 && (ptrdiff_t)at <= safe && !careful) { /* short integers are common */
-            uint32_t minus = (uint32_t)(base[at] == '-') & (size > 1);
-            uint64_t digits;
-            if (qn_parse_digits8(base + at + minus, size - minus, &digits)) {
-                double value = (double)(int64_t)digits;
-                memcpy(&digits, &value, sizeof value);
-                out[row] = digits | (uint64_t)minus << 63;
-                continue;
-            }
-        } else if (size == 0 && empty) {
+        uint64_t bits, minus;
+        if (QN_LIKELY(quick && quick_int(base, cell[row], &bits, &minus))) {
+            double value = (double)(int64_t)bits; /* short integers are common */
+            memcpy(&bits, &value, sizeof value);
+            out[row] = bits | minus << 63;
+        } else if (qn_cell_size(cell[row]) == 0 && empty) {
             out[row] = QN_CSV_NAN;
-            c->missing++;
-            continue;
+            missing++;
+        } else if (!slow_float(c, reading, cells, cell[row], &out[row])) {
+            break;
         }
-        if (!slow_float(c, reading, cells, cell[row], &out[row])) return row;
     }
+    c->missing += missing;
     return row;
 }
 
-static QN_NOINLINE uint32_t read_words(struct qn_csv_column *c, struct qn_csv_reading *reading,
-                                       const struct qn_csv_cells *cells, const uint64_t *cell,
-                                       uint64_t *out, uint32_t row, uint32_t rows)
+static QN_NOINLINE uint32_t read_bool(struct qn_csv_column *c, struct qn_csv_reading *reading,
+                                      const struct qn_csv_cells *cells, const uint64_t *cell,
+                                      uint64_t *out, uint32_t row, uint32_t rows)
 {
-    const int date = c->state == QN_CSV_DATE;
     for (; row < rows; row++) {
         const char *text;
         size_t size;
         uint8_t truth;
-        int64_t moment;
-        int there = qn_csv_cell_text(reading, cells, cell[row], &text, &size);
+        int there = cell_text(reading, cells, cell[row], &text, &size);
         if (there < 0) return row;
         if (!there || qn_csv_is_missing(reading->missing, text, size)) {
-            out[row] = date ? QN_CSV_MISSING_DATE : QN_CSV_MISSING_BOOL;
+            out[row] = QN_CSV_MISSING_BOOL;
             c->missing++;
-        } else if (date) {
-            if (!qn_parse_datetime(text, size, &moment)) return row;
-            out[row] = (uint64_t)moment;
         } else {
             if (!qn_parse_bool(text, size, &truth)) return row;
             out[row] = truth;
+        }
+    }
+    return row;
+}
+
+static QN_NOINLINE uint32_t read_date(struct qn_csv_column *c, struct qn_csv_reading *reading,
+                                      const struct qn_csv_cells *cells, const uint64_t *cell,
+                                      uint64_t *out, uint32_t row, uint32_t rows)
+{
+    for (; row < rows; row++) {
+        const char *text;
+        size_t size;
+        int64_t moment;
+        int there = cell_text(reading, cells, cell[row], &text, &size);
+        if (there < 0) return row;
+        if (!there || qn_csv_is_missing(reading->missing, text, size)) {
+            out[row] = QN_CSV_MISSING_DATE;
+            c->missing++;
+        } else {
+            if (!qn_parse_datetime(text, size, &moment)) return row;
+            out[row] = (uint64_t)moment;
         }
     }
     return row;
@@ -211,17 +243,17 @@ static int text_room(struct qn_csv_column *c, struct qn_csv_reading *reading, si
 
 static QN_NOINLINE uint32_t read_text(struct qn_csv_column *c, struct qn_csv_reading *reading,
                                       const struct qn_csv_cells *cells, const uint64_t *cell,
-                                      uint64_t *out, uint32_t row, uint32_t rows)
+                                      uint32_t *out, uint32_t row, uint32_t rows)
 {
     const int keep = !reading->only_infer;
     const ptrdiff_t safe = reading->end - cells->base - 16;
     for (; row < rows; row++) {
         const char *text;
         size_t size;
-        int there = qn_csv_cell_text(reading, cells, cell[row], &text, &size);
+        int there = cell_text(reading, cells, cell[row], &text, &size);
         if (there < 0) return row;
         if (!there || qn_csv_is_missing(reading->missing, text, size)) {
-            out[row] = QN_CSV_MISSING_TEXT | c->text_size;
+            out[row] = QN_CSV_MISSING_TEXT | (uint32_t)c->text_size;
             c->missing++;
             continue;
         }
@@ -233,7 +265,7 @@ static QN_NOINLINE uint32_t read_text(struct qn_csv_column *c, struct qn_csv_rea
                 memcpy(c->text + c->text_size, text, size);
         }
         c->text_size += size;
-        out[row] = c->text_size;
+        out[row] = (uint32_t)c->text_size;
     }
     return row;
 }
@@ -262,10 +294,11 @@ void qn_csv_widen_slots(uint64_t *slots, uint64_t from, uint64_t to, enum qn_csv
                 (*n_missing)++;
             }
         }
+    } else if (was == QN_CSV_EMPTY && now == QN_CSV_TEXT) {
+        uint32_t *ends = (uint32_t *)(void *)slots;
+        for (uint64_t i = from; i < to; i++) ends[i] = QN_CSV_MISSING_TEXT;
     } else if (was == QN_CSV_EMPTY && now != QN_CSV_FLOAT) {
-        uint64_t value = now == QN_CSV_DATE   ? QN_CSV_MISSING_DATE
-                         : now == QN_CSV_BOOL ? QN_CSV_MISSING_BOOL
-                                              : QN_CSV_MISSING_TEXT;
+        uint64_t value = now == QN_CSV_DATE ? QN_CSV_MISSING_DATE : QN_CSV_MISSING_BOOL;
         for (uint64_t i = from; i < to; i++) slots[i] = value;
     }
 }
@@ -303,9 +336,12 @@ uint32_t qn_csv_column_read(struct qn_csv_column *c, struct qn_csv_reading *read
         case QN_CSV_INT:
         case QN_CSV_UINT: row = read_int(c, reading, cells, cell, out, row, rows); break;
         case QN_CSV_FLOAT: row = read_float(c, reading, cells, cell, out, row, rows); break;
-        case QN_CSV_BOOL:
-        case QN_CSV_DATE: row = read_words(c, reading, cells, cell, out, row, rows); break;
-        case QN_CSV_TEXT: row = read_text(c, reading, cells, cell, out, row, rows); break;
+        case QN_CSV_BOOL: row = read_bool(c, reading, cells, cell, out, row, rows); break;
+        case QN_CSV_DATE: row = read_date(c, reading, cells, cell, out, row, rows); break;
+        case QN_CSV_TEXT:
+            row =
+                read_text(c, reading, cells, cell, (uint32_t *)(void *)c->slots + row0, row, rows);
+            break;
         }
         if (QN_LIKELY(row == rows) || c->forced || reading->status != QUERN_OK) return row;
         enum kind kind = look(reading, cells, cell[row]);

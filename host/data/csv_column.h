@@ -7,7 +7,8 @@
  * one kind is parsed once, and nothing is decided from a sample.
  *
  * Values stand in 8-byte slots: integers and doubles as they are, truth values 0 and 1, datetimes in
- * microseconds, strings as the end of their bytes in this chunk's text. */
+ * microseconds. Strings take the first half of their chunk's slots, as an array of 32-bit ends of
+ * their bytes in this chunk's text. */
 #ifndef QN_CSV_COLUMN_H
 #define QN_CSV_COLUMN_H
 
@@ -29,7 +30,7 @@ enum qn_csv_state {
 /* Slots of missing cells (floats: NaN). */
 #define QN_CSV_MISSING_DATE ((uint64_t)INT64_MIN)
 #define QN_CSV_MISSING_BOOL UINT64_C(2)
-#define QN_CSV_MISSING_TEXT (UINT64_C(1) << 63)
+#define QN_CSV_MISSING_TEXT 0x80000000u
 #define QN_CSV_NAN UINT64_C(0x7ff8000000000000)
 
 struct qn_csv_column {

@@ -16,8 +16,11 @@ static quern_status sample(const struct qn_csv_plan *plan, const uint8_t *text, 
                            uint64_t bytes, enum qn_csv_state *hints)
 {
     quern_status status = QUERN_OK;
-    struct qn_csv_job job = {
-        .end = end, .delimiter = plan->delimiter, .columns = plan->n_fields, .only_infer = 1};
+    struct qn_csv_job job = {.end = end,
+                             .delimiter = plan->delimiter,
+                             .columns = plan->n_fields,
+                             .chunk_bytes = bytes,
+                             .only_infer = 1};
     struct qn_csv_chunk chunk = {.start = text, .stop = text, .limit = UINT64_MAX};
     if ((uint64_t)(end - text) < bytes) bytes = (uint64_t)(end - text);
     chunk.stop += bytes;
@@ -133,13 +136,15 @@ static quern_status first_fault(const struct qn_csv_split *split)
 static void close_gaps(void *user, uint32_t worker, uint64_t c)
 {
     struct qn_csv_split *split = user;
-    uint64_t *slots = split->slots->of[c], row = 0;
+    uint64_t row = 0;
     (void)worker;
-    if (slots == NULL) return;
+    if (split->slots->of[c] == NULL) return;
     for (uint64_t k = 0; k < split->n_chunks; k++) {
         const struct qn_csv_chunk *chunk = &split->chunks[k];
+        size_t size = chunk->columns[c].state == QN_CSV_TEXT ? sizeof(uint32_t) : sizeof(uint64_t);
         if (row != chunk->slot0 && chunk->rows > 0)
-            memmove(slots + row, slots + chunk->slot0, chunk->rows * sizeof *slots);
+            memmove(qn_csv_slot(split->slots, (uint32_t)c, row),
+                    qn_csv_slot(split->slots, (uint32_t)c, chunk->slot0), chunk->rows * size);
         row += chunk->rows;
     }
 }

@@ -284,6 +284,7 @@ enum qn_csv_stop qn_csv_scan_rows(struct qn_csv_scan *scan, struct qn_csv_cells 
     scan->shifted = shifted;
     cells->rows = rows;
     cells->base = (const char *)base;
+    cells->bytes = (uint64_t)(at - base);
     if (result == QN_CSV_MORE && at >= stop) result = QN_CSV_DONE;
     return result;
 }

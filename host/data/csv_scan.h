@@ -31,6 +31,7 @@ struct qn_csv_cells {
     uint32_t columns, capacity, stride;
     uint32_t rows;
     const char *base;
+    uint64_t bytes; /* of text that the rows take */
 };
 /* Of as many rows as suit a cache, or `rows_max` if that is fewer. */
 quern_status qn_csv_cells_open(uint32_t columns, uint64_t rows_max, struct qn_csv_cells *out);

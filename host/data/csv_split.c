@@ -114,7 +114,7 @@ static quern_status reset(struct qn_csv_split *split, struct qn_csv_chunk *chunk
     QN_TRY(qn_csv_plan_columns(split->plan, split->hints, &fresh));
     for (uint32_t c = 0; c < n; c++) {
         if (split->slots != NULL && split->slots->of[c] != NULL)
-            fresh[c].slots = split->slots->of[c] + chunk->slot0;
+            fresh[c].slots = qn_csv_slot(split->slots, c, chunk->slot0);
         if (chunk->columns == NULL) continue;
         fresh[c].text = chunk->columns[c].text;
         fresh[c].text_room = chunk->columns[c].text_room;

@@ -395,7 +395,7 @@ static quern_status read_window(struct batch *b, uint64_t *k, const struct qn_cs
         chunk->stop = text + (place_offset(s, b->first[i + 1]) - from);
         QN_TRY(qn_csv_plan_columns(&s->plan, NULL, &chunk->columns));
         for (uint32_t c = 0; c < s->plan.n_fields; c++)
-            if (slots->of[c] != NULL) chunk->columns[c].slots = slots->of[c] + chunk->slot0;
+            if (slots->of[c] != NULL) chunk->columns[c].slots = qn_csv_slot(slots, c, chunk->slot0);
     }
     b->window0 = first;
     qn_threads_run(s->threads, last - first, read_task, b);
@@ -425,6 +425,7 @@ quern_status qn_csv_next(struct qn_csv_stream *s, uint64_t rows, struct quern_ta
     if (rows == 0) return QUERN_OK;
     b.job.delimiter = s->plan.delimiter;
     b.job.columns = s->plan.n_fields;
+    b.job.chunk_bytes = UINT64_MAX;
     QN_GO(qn_csv_job_open(&b.job, qn_threads_size(s->threads), &s->plan.missing));
     QN_GO(cut_places(&b, s->next, s->next + rows));
     QN_GO(qn_csv_slots_open(&s->plan, s->states, rows, &slots));

@@ -12,40 +12,58 @@ static int is_passing(const struct qn_csv_field *field, enum qn_csv_state state)
     return field->forced && qn_type_bytes(field->type) != 8;
 }
 
+/* Takes `bytes` of a region, or, while its size is being found, only counts them. */
+static uint8_t *carve(uint8_t *region, size_t *used, size_t bytes, int *overflow)
+{
+    uint8_t *at = region != NULL ? region + *used : NULL;
+    *overflow |= qn_add_size(*used, bytes, used) || qn_align_size(*used, 64, used);
+    return at;
+}
+
 quern_status qn_csv_slots_open(const struct qn_csv_plan *plan, const enum qn_csv_state *hints,
                                uint64_t rows, struct qn_csv_slots *out)
 {
-    size_t column, n_kept = 0, n_passing = 0;
+    quern_status status = QUERN_OK;
+    int overflow = 0;
     memset(out, 0, sizeof *out);
     out->of = qn_zalloc(plan->n_fields, sizeof *out->of);
-    if (out->of == NULL) return qn_error_memory("columns", plan->n_fields * sizeof *out->of);
-    for (uint32_t c = 0; c < plan->n_fields; c++) {
-        if (plan->fields[c].start == QN_CSV_SKIP) continue;
-        if (is_passing(&plan->fields[c], hints[c]))
-            n_passing++;
-        else
-            n_kept++;
+    out->size = qn_zalloc(plan->n_fields, sizeof *out->size);
+    if (out->of == NULL || out->size == NULL) {
+        status = qn_error_memory("columns", plan->n_fields * sizeof *out->of);
+        goto cleanup;
     }
-    int too_large = qn_mul_size(rows, sizeof(uint64_t), &column) ||
-                    qn_align_size(column, 64, &column) ||
-                    qn_mul_size(column, n_kept, &out->kept_bytes) ||
-                    qn_mul_size(column, n_passing, &out->passing_bytes);
-    if (!too_large) {
-        out->kept = qn_pages_alloc(out->kept_bytes);
-        out->passing = qn_pages_alloc(out->passing_bytes);
+    for (int measured = 0; measured < 2; measured++) { /* sizes first, then places */
+        size_t kept = 0, passing = 0;
+        for (uint32_t c = 0; c < plan->n_fields; c++) {
+            size_t column;
+            if (plan->fields[c].start == QN_CSV_SKIP) continue;
+            out->size[c] = hints[c] == QN_CSV_TEXT ? 4 : 8;
+            overflow |= qn_mul_size(rows, out->size[c], &column);
+            int passes = is_passing(&plan->fields[c], hints[c]);
+            out->of[c] = (char *)carve(passes ? out->passing : out->kept, passes ? &passing : &kept,
+                                       column, &overflow);
+        }
+        if (measured) break;
+        out->kept_bytes = kept;
+        out->passing_bytes = passing;
+        if (!overflow) {
+            out->kept = qn_pages_alloc(kept);
+            out->passing = qn_pages_alloc(passing);
+        }
+        if (out->kept == NULL || out->passing == NULL) {
+            status =
+                qn_error_memory("columns of a CSV table", overflow ? SIZE_MAX : kept + passing);
+            goto cleanup;
+        }
     }
-    if (out->kept == NULL || out->passing == NULL) {
-        qn_csv_slots_close(out);
-        return qn_error_memory("columns of a CSV table", too_large ? SIZE_MAX : column * n_kept);
-    }
-    char *kept = out->kept, *passing = out->passing;
-    for (uint32_t c = 0; c < plan->n_fields; c++) {
-        if (plan->fields[c].start == QN_CSV_SKIP) continue;
-        char **next = is_passing(&plan->fields[c], hints[c]) ? &passing : &kept;
-        out->of[c] = (uint64_t *)(void *)*next;
-        *next += column;
-    }
-    return QUERN_OK;
+cleanup:
+    if (status != QUERN_OK) qn_csv_slots_close(out);
+    return status;
+}
+
+uint64_t *qn_csv_slot(const struct qn_csv_slots *slots, uint32_t field, uint64_t row)
+{
+    return (uint64_t *)(void *)(slots->of[field] + row * slots->size[field]);
 }
 
 void qn_csv_slots_close(struct qn_csv_slots *slots)
@@ -53,6 +71,7 @@ void qn_csv_slots_close(struct qn_csv_slots *slots)
     qn_pages_free(slots->kept, slots->kept_bytes);
     qn_pages_free(slots->passing, slots->passing_bytes);
     qn_free(slots->of);
+    qn_free(slots->size);
     memset(slots, 0, sizeof *slots);
 }
 
@@ -140,13 +159,13 @@ struct pack {
     const struct qn_csv_chunk *chunks;
     uint64_t n_chunks, rows;
     const uint64_t *row_base;
-    uint64_t *const *slots;
+    const struct qn_csv_slots *slots;
     quern_column *columns;
     struct packing *items;
 };
 
 static void pack_text(const struct packing *p, const struct qn_csv_chunk *chunk, uint64_t index,
-                      const uint64_t *slots, uint64_t row0)
+                      const uint32_t *ends, uint64_t row0)
 {
     uint64_t base = p->text_base[index];
     const struct qn_csv_column *column = &chunk->columns[p->field];
@@ -154,11 +173,11 @@ static void pack_text(const struct packing *p, const struct qn_csv_chunk *chunk,
     if (p->wide) {
         int64_t *offsets = (int64_t *)p->offsets + row0 + 1;
         for (uint64_t i = 0; i < chunk->rows; i++)
-            offsets[i] = (int64_t)(base + (slots[i] & ~QN_CSV_MISSING_TEXT));
+            offsets[i] = (int64_t)(base + (ends[i] & ~QN_CSV_MISSING_TEXT));
     } else {
         int32_t *offsets = (int32_t *)p->offsets + row0 + 1;
         for (uint64_t i = 0; i < chunk->rows; i++)
-            offsets[i] = (int32_t)(base + (slots[i] & ~QN_CSV_MISSING_TEXT));
+            offsets[i] = (int32_t)(base + (ends[i] & ~QN_CSV_MISSING_TEXT));
     }
 }
 
@@ -192,17 +211,19 @@ static void pack_numbers(const struct packing *p, quern_type type, const uint64_
     }
 }
 
-static void pack_validity(const struct packing *p, const uint64_t *slots, uint64_t rows)
+/* Of the whole column, since chunks share bytes of the bitmap, which starts as zeros. */
+static void pack_validity(const struct pack *pack, const struct packing *p)
 {
-    for (uint64_t at = 0; at < rows; at += 8) {
-        unsigned bits = 0;
-        for (uint64_t i = at; i < rows && i < at + 8; i++) {
-            int there = p->state == QN_CSV_TEXT   ? (slots[i] & QN_CSV_MISSING_TEXT) == 0
+    uint64_t row = 0;
+    for (uint64_t k = 0; k < pack->n_chunks; k++) {
+        const uint64_t *slots = qn_csv_slot(pack->slots, p->field, pack->row_base[k]);
+        const uint32_t *ends = (const uint32_t *)(const void *)slots;
+        for (uint64_t i = 0; i < pack->chunks[k].rows; i++, row++) {
+            int there = p->state == QN_CSV_TEXT   ? (ends[i] & QN_CSV_MISSING_TEXT) == 0
                         : p->state == QN_CSV_BOOL ? slots[i] != QN_CSV_MISSING_BOOL
                                                   : slots[i] != QN_CSV_MISSING_DATE;
-            bits |= (unsigned)there << (i - at);
+            p->validity[row / 8] |= (uint8_t)(there << (row % 8));
         }
-        p->validity[at / 8] = (uint8_t)bits;
     }
 }
 
@@ -213,25 +234,17 @@ static void pack_task(void *user, uint32_t worker, uint64_t task)
     uint64_t item = task / pack->n_chunks, index = task % pack->n_chunks;
     const struct packing *p = &pack->items[item];
     const struct qn_csv_chunk *chunk = &pack->chunks[index];
-    const uint64_t *slots = pack->slots[p->field];
     uint64_t row0 = pack->row_base[index];
+    const uint64_t *slots = qn_csv_slot(pack->slots, p->field, row0);
     (void)worker;
-    if (index == 0 && p->validity != NULL) pack_validity(p, slots, pack->rows);
+    if (index == 0 && p->validity != NULL) pack_validity(pack, p);
     if (p->state == QN_CSV_TEXT) {
-        pack_text(p, chunk, index, slots + row0, row0);
+        pack_text(p, chunk, index, (const uint32_t *)(const void *)slots, row0);
     } else if (p->state == QN_CSV_BOOL) {
-        for (uint64_t i = 0; i < chunk->rows; i++) p->data[row0 + i] = slots[row0 + i] == 1;
+        for (uint64_t i = 0; i < chunk->rows; i++) p->data[row0 + i] = slots[i] == 1;
     } else {
-        pack_numbers(p, pack->columns[item].type, slots + row0, row0, chunk->rows);
+        pack_numbers(p, pack->columns[item].type, slots, row0, chunk->rows);
     }
-}
-
-/* Takes `bytes` of the packed region, or, while its size is being found, only counts them. */
-static uint8_t *carve(uint8_t *region, size_t *used, size_t bytes, int *overflow)
-{
-    uint8_t *at = region != NULL ? region + *used : NULL;
-    *overflow |= qn_add_size(*used, bytes, used) || qn_align_size(*used, 64, used);
-    return at;
 }
 
 static size_t lay_out(struct pack *pack, uint32_t n, uint8_t *region, int *overflow)
@@ -256,7 +269,7 @@ static size_t lay_out(struct pack *pack, uint32_t n, uint8_t *region, int *overf
             p->data = carve(region, &used, size, overflow);
             c->data = p->data;
         } else {
-            c->data = pack->slots[p->field];
+            c->data = pack->slots->of[p->field];
         }
         int bitmap = p->missing > 0 && p->state != QN_CSV_FLOAT;
         if (bitmap) p->validity = carve(region, &used, (pack->rows + 7) / 8, overflow);
@@ -310,7 +323,7 @@ quern_status qn_csv_table_make(const struct qn_csv_plan *plan, const enum qn_csv
     uint32_t n = plan->n_out;
     struct quern_table *table = qn_zalloc(1, sizeof *table);
     struct store *store = qn_zalloc(1, sizeof *store);
-    struct pack pack = {.plan = plan, .chunks = chunks, .n_chunks = n_chunks, .slots = slots->of};
+    struct pack pack = {.plan = plan, .chunks = chunks, .n_chunks = n_chunks, .slots = slots};
     size_t n_bases = 0;
     int overflow = qn_mul_size(n, n_chunks, &n_bases);
     uint64_t *bases = overflow ? NULL : qn_alloc(n_bases, sizeof *bases);

@@ -27,11 +27,12 @@ static inline uint64_t qn_load_le64(const char *text)
            (uint64_t)p[7] << 56;
 }
 
-/* The value of 1 … 8 decimal digits at `text`, of which 8 bytes may be read; 0 if one is no digit. */
-static inline int qn_parse_digits8(const char *text, unsigned size, uint64_t *out)
+/* The value of 1 … 8 decimal digits, given the bytes from their start on as qn_load_le64() gives them;
+ * 0 if one of them is no digit. */
+static inline int qn_parse_digits8(uint64_t bytes, unsigned size, uint64_t *out)
 {
     /* Digits go to the high end, where the last has the least weight; zeros come in from below. */
-    uint64_t x = (qn_load_le64(text) ^ UINT64_C(0x3030303030303030)) << (64 - 8 * size);
+    uint64_t x = (bytes ^ UINT64_C(0x3030303030303030)) << (64 - 8 * size);
     if (((x + UINT64_C(0x7676767676767676)) | x) & UINT64_C(0x8080808080808080)) return 0;
     x = (x * 10) + (x >> 8);
     *out = (((x & UINT64_C(0x000000ff000000ff)) * UINT64_C(0x000f424000000064)) +

@@ -16,11 +16,13 @@ struct quern_table {
     quern_column *columns; /* owned array; what it points at belongs to `owner` or to the caller */
     int has_names;
     int is_matrix; /* the columns are a row-major matrix: one base, equal types and strides */
-    void *owner;   /* NULL: a view                                                          */
+    void *owner;   /* what line_of_row and release need                                     */
     qn_release_fn *release;
     const char *source; /* for messages: the file's name, or NULL; owned by `owner` or static     */
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
-    /* Text tables: 1-based line on which row r starts, for messages; NULL elsewhere. */
+    uint64_t first_row; /* of a slice: where it begins in the table that it was cut from */
+    /* Text tables: 1-based line on which row r of the whole table starts, for messages; NULL
+     * elsewhere. A view keeps `owner` for it, without owning it (release NULL). */
     uint64_t (*line_of_row)(const struct quern_table *, uint64_t row);
 };
 

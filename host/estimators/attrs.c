@@ -130,7 +130,21 @@ quern_status qn_values_set(const struct qn_values *values, struct qn_categories 
     return qn_categories_from(type, values->count, values->i64, NULL, out);
 }
 
-char *qn_values_format(struct qn_arena *arena, const struct qn_values *v, uint32_t code)
+/* Python's datetime: a space, and a fraction only when there is one. */
+static char *format_datetime(struct qn_arena *arena, int64_t value, int objects)
+{
+    char text[64];
+    size_t n = qn_format_datetime(text, value);
+    if (objects) {
+        char *t = memchr(text, 'T', n);
+        if (t != NULL) *t = ' ';
+        if (value % 1000000 == 0 && n > 7) n -= 7;
+    }
+    return qn_arena_strndup(arena, text, n);
+}
+
+char *qn_values_format(struct qn_arena *arena, const struct qn_values *v, uint32_t code,
+                       int objects)
 {
     char text[64];
     if (code >= v->count) return qn_arena_strdup(arena, v->type == QUERN_DATETIME ? "NaT" : "nan");
@@ -140,10 +154,11 @@ char *qn_values_format(struct qn_arena *arena, const struct qn_values *v, uint32
                                 (size_t)(v->offsets[code + 1] - v->offsets[code]));
     case QUERN_FLOAT64: return qn_arena_strndup(arena, text, qn_format_f64(text, v->f64[code]));
     case QUERN_FLOAT32:
-        return qn_arena_strndup(arena, text, qn_format_f32(text, (float)v->f64[code]));
+        return qn_arena_strndup(arena, text,
+                                objects ? qn_format_f64(text, v->f64[code])
+                                        : qn_format_f32(text, (float)v->f64[code]));
     case QUERN_BOOL: return qn_arena_strdup(arena, v->i64[code] ? "True" : "False");
-    case QUERN_DATETIME:
-        return qn_arena_strndup(arena, text, qn_format_datetime(text, v->i64[code]));
+    case QUERN_DATETIME: return format_datetime(arena, v->i64[code], objects);
     default: return qn_arena_printf(arena, "%" PRId64, v->i64[code]);
     }
 }

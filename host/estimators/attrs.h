@@ -55,7 +55,8 @@ const struct qn_attr *qn_attrs_find(const struct qn_attrs *, const char *name); 
 quern_status qn_values_from(struct qn_arena *, const struct qn_categories *, struct qn_values *out);
 quern_status qn_values_set(const struct qn_values *, struct qn_categories **out);
 
-/* As Python's str() writes a category in a feature name. */
-char *qn_values_format(struct qn_arena *, const struct qn_values *, uint32_t code);
+/* As Python's str() writes a category in a feature name. objects: the categories became an object array
+ * (they were joined with a word), so that float32 and datetime64 values are Python objects. */
+char *qn_values_format(struct qn_arena *, const struct qn_values *, uint32_t code, int objects);
 
 #endif

@@ -139,7 +139,7 @@ static quern_status unknown_at_fit(const struct qn_stage *stage, uint32_t i,
     const char *text = "nan";
     if (code < qn_categories_count(set)) {
         QN_TRY(qn_values_from(stage->arena, set, &v));
-        text = qn_values_format(stage->arena, &v, code);
+        text = qn_values_format(stage->arena, &v, code, 0);
     }
     return qn_error(QUERN_INVALID, "%s: column \"%s\" has the unknown category \"%s\" at the fit",
                     stage->estimator->type->name, stage->in[i].name, text != NULL ? text : "?");
@@ -378,19 +378,29 @@ static quern_status raw_lookup(struct qn_stage *stage, uint32_t i, const struct 
     return stage->add_encoding(stage->plan, port->source, set, chain); /* takes the set */
 }
 
+/* Integers up to 2^53 are told apart as doubles too, and doubles can be missing: a column that was
+ * complete at the fit may have empty cells later. */
+static int exact_in_f64(const struct qn_values *v)
+{
+    const int64_t most = (int64_t)1 << 53;
+    return v->count == 0 || (v->i64[0] > -most && v->i64[v->count - 1] < most);
+}
+
 static quern_status number_lookup(struct qn_stage *stage, uint32_t i, const struct qn_values *v,
                                   const struct qn_chain **chain, uint32_t **meaning,
                                   uint32_t *n_codes)
 {
     struct qn_port port;
-    quern_type type = v->type == QUERN_BOOL ? QUERN_FLOAT64 : v->type;
+    quern_type type = v->type;
+    int reals = qn_type_is_float(type) || type == QUERN_BOOL || exact_in_f64(v);
+    if (reals && !qn_type_is_float(type)) type = QUERN_FLOAT64;
     QN_TRY(qn_port_convert(stage, &stage->in[i], type, &port));
     uint64_t *table = qn_arena_alloc(stage->arena, v->count, sizeof *table);
     uint32_t *means = qn_arena_alloc(stage->arena, (size_t)v->count + 2, sizeof *means);
     if (table == NULL || means == NULL) return qn_stage_memory(stage);
     for (uint32_t k = 0; k < v->count; k++) {
         table[k] = qn_type_is_float(v->type) ? qn_word_f64(v->f64[k])
-                   : v->type == QUERN_BOOL   ? qn_word_f64((double)v->i64[k])
+                   : reals                   ? qn_word_f64((double)v->i64[k])
                                              : qn_word_i64(v->i64[k]);
         means[k] = k;
     }
@@ -419,7 +429,8 @@ quern_status qn_encoder_refuse_unknown(struct qn_stage *stage, uint32_t i, const
     int missing_unknown = meaning[n_codes - 2] == QN_CATEGORY_UNKNOWN;
     copy->refuse_unknown = 1;
     copy->refuse_missing_code = stage->in[i].raw && missing_unknown;
-    copy->refuse_nan |= !stage->in[i].raw && missing_unknown && stage->in[i].may_nan;
+    copy->refuse_nan |= !stage->in[i].raw && missing_unknown &&
+                        (stage->in[i].may_nan || qn_type_is_integer(stage->in[i].type));
     copy->blame = stage->estimator->type->name;
     *chain = copy;
     return QUERN_OK;

@@ -145,6 +145,9 @@ quern_status qn_stage_dtype(const struct qn_stage *, int to_float, quern_type *o
 /* The port with its chain converted to `type`'s working type. */
 quern_status qn_port_convert(struct qn_stage *, const struct qn_port *in, quern_type type,
                              struct qn_port *out);
+/* The same, always by an op and never by the load: values are rounded where they are. */
+quern_status qn_port_convert_op(struct qn_stage *, const struct qn_port *in, quern_type type,
+                                struct qn_port *out);
 /* Marks the chain: missing values that reach this estimator are an error. */
 quern_status qn_port_refuse_nan(struct qn_stage *, struct qn_port *);
 quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory error */

@@ -107,7 +107,8 @@ static quern_status group_name(struct qn_stage *stage, uint32_t i, const struct 
         text = "infrequent_sklearn";
     } else {
         for (uint32_t k = 0; k < g->n_categories && text == NULL; k++)
-            if (g->group[k] == group) text = qn_values_format(stage->arena, v, k);
+            if (g->group[k] == group)
+                text = qn_values_format(stage->arena, v, k, g->has_infrequent);
     }
     *out = text != NULL ? qn_arena_printf(stage->arena, "%s_%s", stage->in[i].name, text) : NULL;
     return *out != NULL ? QUERN_OK : qn_stage_memory(stage);

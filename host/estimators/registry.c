@@ -274,10 +274,21 @@ quern_status qn_port_convert(struct qn_stage *stage, const struct qn_port *in, q
         out->chain = chain;
         return QUERN_OK;
     }
+    return qn_port_convert_op(stage, in, type, out);
+}
+
+quern_status qn_port_convert_op(struct qn_stage *stage, const struct qn_port *in, quern_type type,
+                                struct qn_port *out)
+{
+    const struct qn_chain *chain = in->chain;
+    uint32_t work = qn_work_of(type);
+    *out = *in;
+    out->type = type;
+    if (chain->work == work) return QUERN_OK;
     uint32_t code = work == QN_W_F32   ? QN_OP_TO_F32
                     : work == QN_W_F64 ? QN_OP_TO_F64
                                        : QN_OP_TO_I64;
-    out->chain = qn_chain_add(stage->arena, in->chain, code, 0, 0, work);
+    out->chain = qn_chain_add(stage->arena, chain, code, 0, 0, work);
     return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 

@@ -355,6 +355,17 @@ static quern_status robust_learn(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+/* scale_ is float64 whatever the input is: NumPy divides float32 values by it in float64 and rounds
+ * the quotient. */
+static quern_status divide_in_f64(struct qn_stage *stage, struct qn_port *port, double scale)
+{
+    quern_type type = port->type;
+    struct qn_port wide;
+    QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
+    QN_TRY(add_op(stage, &wide, QN_OP_DIV, scale, 0));
+    return qn_port_convert_op(stage, &wide, type, port);
+}
+
 static quern_status robust_emit(struct qn_stage *stage)
 {
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
@@ -366,7 +377,7 @@ static quern_status robust_emit(struct qn_stage *stage)
             QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
             port->sparse = 0;
         }
-        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+        if (scale != NULL) QN_TRY(divide_in_f64(stage, port, scale->f64[i]));
     }
     return QUERN_OK;
 }

@@ -82,7 +82,7 @@ static const char *refuse_cpu(const struct qn_device *device, const void *reques
     const struct qn_run_request *rq = request;
     const char *why = qn_refuse_host(&rq->batch);
     (void)device;
-    if (why == NULL && rq->out_host == NULL) why = "the output lies on the device";
+    if (why == NULL && rq->out_base.raw != NULL) why = "the output lies on the device";
     return why;
 }
 

@@ -19,9 +19,8 @@ quern_status qn_table_slice(const struct quern_table *from, uint64_t first, uint
     *t = *from;
     t->rows = rows;
     t->columns = columns;
-    t->owner = NULL;
     t->release = NULL;
-    if (first != 0) t->line_of_row = NULL;
+    t->first_row = from->first_row + first;
     for (uint32_t i = 0; i < from->n_columns; i++) {
         quern_column c = from->columns[i];
         if (c.type == QUERN_STRING) {

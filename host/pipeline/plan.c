@@ -168,9 +168,8 @@ static quern_status open_step(struct qn_plan *plan, const struct qn_spec_step *f
         memcpy(step->columns, columns, step->n_columns * sizeof *step->columns);
     qn_free(columns);
     if (step->columns == NULL) return memory_error();
-    /* A slice of C-ordered rows stays C-ordered; picking columns out of anything gives columns. */
-    step->rows_order = plan->schema->is_matrix && from->select.kind == QN_SELECT_ALL &&
-                               step->n_columns == plan->schema->n_columns
+    /* A slice of C-ordered rows stays C-ordered; a list of columns lays them one after another. */
+    step->rows_order = plan->schema->is_matrix && from->select.kind == QN_SELECT_ALL
                            ? (int)QN_ORDER_ROWS
                            : (int)QN_ORDER_COLUMNS;
     QN_TRY(make_ports(plan, step));

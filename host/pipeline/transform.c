@@ -58,14 +58,20 @@ static void begin_request(struct run *r, const struct qn_frame *f, struct qn_run
 
 /* ---- host ---- */
 
-/* Packed columns anywhere in memory: slots count from NULL, so an offset is an address. */
-static void column_slots(struct run *r, uint64_t first_row)
+/* Packed columns anywhere in memory: slots count from the lowest of them, which is returned. */
+static void *column_slots(struct run *r, uint64_t first_row)
 {
-    for (uint32_t i = 0; i < r->model->program.n_slots; i++) {
+    uint32_t n = r->model->program.n_slots;
+    char *base = n != 0 ? r->target->columns[0] : NULL;
+    for (uint32_t i = 1; i < n; i++)
+        if ((uintptr_t)r->target->columns[i] < (uintptr_t)base) base = r->target->columns[i];
+    for (uint32_t i = 0; i < n; i++) {
         uint64_t bytes = qn_type_bytes((quern_type)r->slots[i].type);
-        r->slots[i].offset = (uint64_t)(uintptr_t)r->target->columns[i] + first_row * bytes;
+        r->slots[i].offset =
+            (uint64_t)((uintptr_t)r->target->columns[i] - (uintptr_t)base) + first_row * bytes;
         r->slots[i].stride = bytes;
     }
+    return base;
 }
 
 static quern_status host_dense(struct run *r, const struct quern_table *table, uint64_t first_row,
@@ -75,7 +81,7 @@ static quern_status host_dense(struct run *r, const struct quern_table *table, u
     struct qn_outcome outcome = {0};
     begin_request(r, f, &rq);
     if (r->target->kind == QN_TARGET_COLUMNS) {
-        column_slots(r, first_row);
+        rq.out_host = column_slots(r, first_row);
     } else {
         for (uint32_t i = 0; i < rq.n_slots; i++)
             r->slots[i].stride = (uint64_t)r->target->row_stride;
@@ -467,6 +473,17 @@ static int fits(quern_type stored, quern_type wanted)
     return 0;
 }
 
+int qn_model_wants_integer(const struct quern_model *model, uint32_t column)
+{
+    const struct qn_layer *layer = &model->plan->layers[0];
+    if (!qn_type_is_integer(model->schema->columns[column].type)) return 0;
+    for (uint32_t i = 0; i < layer->n_outputs; i++) {
+        const struct qn_chain *chain = layer->outputs[i].chain;
+        if (chain->source == column && chain->load_work == QN_W_I64) return 1;
+    }
+    return 0;
+}
+
 static quern_status bind_error(const struct quern_model *model, const struct quern_table *table,
                                const char *name)
 {
@@ -504,10 +521,12 @@ static quern_status bind_column(const struct quern_model *model, const struct qu
         return bind_error(model, table, name);
     }
     *out = table->columns[at];
-    if (model->plan->used[i] && !fits(out->type, wanted->type))
+    int integer = qn_model_wants_integer(model, i);
+    quern_type type = qn_type_is_integer(wanted->type) && !integer ? QUERN_FLOAT64 : wanted->type;
+    if (model->plan->used[i] && !fits(out->type, type))
         return qn_error(QUERN_INVALID, "column \"%s\" is of type %s; the model was fitted on %s",
                         name, qn_type_name(out->type), qn_type_name(wanted->type));
-    if (model->plan->used[i] && qn_type_is_integer(wanted->type) && out->validity != NULL)
+    if (model->plan->used[i] && integer && out->validity != NULL)
         for (uint64_t row = 0; row < table->rows; row++)
             if (!qn_column_valid(out, row))
                 return qn_error(QUERN_INVALID,
@@ -536,7 +555,6 @@ quern_status qn_model_bind(const struct quern_model *model, const struct quern_t
     *t = *table;
     t->columns = columns;
     t->n_columns = n;
-    t->owner = NULL;
     t->release = NULL;
     for (uint32_t i = 0; i < n; i++) {
         quern_status status = bind_column(model, table, i, &columns[i]);

@@ -41,6 +41,9 @@ quern_status qn_transform(struct quern_context *, const struct quern_model *,
 quern_status qn_model_bind(const struct quern_model *, const struct quern_table *table,
                            struct quern_table **out);
 
+/* 1 when some chain computes with the column's values as integers, which cannot be missing. */
+int qn_model_wants_integer(const struct quern_model *, uint32_t column);
+
 void qn_csr_free(struct qn_csr *);
 
 #endif

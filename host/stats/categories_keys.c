@@ -2,10 +2,10 @@
  * Columns of numbers as blocks of 64-bit keys whose unsigned order is the order of the values, so that
  * one table, one sort and one lookup serve every type. */
 #include <string.h>
+#include <xxhash.h>
 
 #include "host/stats/categories_hash.h"
 #include "host/stats/categories_internal.h"
-#include "xxhash.h"
 
 const unsigned char qn_string_mask[2 * SHORT_BYTES] = {
     255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,

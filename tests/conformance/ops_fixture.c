@@ -169,7 +169,7 @@ static uint64_t place(struct ops_batch *b, uint64_t rows, uint32_t n_lanes, cons
 
 uint64_t ops_rows(uint64_t rows, uint32_t n_lanes)
 {
-    uint64_t most = n_lanes <= 5 ? 1100 : 70;
+    uint64_t most = n_lanes == 1 ? 1030 : 40;
     return getenv("QUERN_TEST_SMALL") != NULL && rows > most ? most : rows;
 }
 

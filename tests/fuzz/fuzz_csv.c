@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .dtypes = dtypes,
                                      .n_dtypes = data[1] & 3 ? 0 : 1 + (data[1] >> 2 & 1)};
     struct qn_csv_inside one = {.raw = data[1] >> 7}, many = one;
-    many.chunk_bytes = 1 + data[2] % 64;
+    many.chunk_bytes = 1 + data[2] % 64 + (size > 600 ? 100 : 0);
     size -= 4;
     char *text = malloc(size > 0 ? size : 1); /* of its own size, for the sanitizer */
     if (text == NULL) return 0;

@@ -119,12 +119,16 @@ def check_categories(where, est, attributes):
         if not same:
             raise Mismatch(f"{where}: categories_[{k}] differ: {mine[:8]}… and {theirs[:8]}…")
     groups = attributes.get("infrequent_categories_")
-    if groups is not None:
-        theirs = est.infrequent_categories_
-        for k, (mine, other) in enumerate(zip(groups, theirs)):
-            other = None if other is None else other.tolist()
-            if (mine or None) != other:
-                raise Mismatch(f"{where}: infrequent_categories_[{k}]: {mine} and {other}")
+    if groups is None:
+        return
+    theirs = getattr(est, "infrequent_categories_", [None] * len(groups))
+    for k, (mine, other) in enumerate(zip(groups, theirs)):
+        other = None if other is None else [None if is_missing(v) else v for v in
+                                            np.asarray(other).tolist()]
+        if est.categories_[k].dtype.kind == "M" and other is not None:
+            other = np.asarray(theirs[k]).astype("datetime64[us]").view(np.int64).tolist()
+        if (mine or None) != other:
+            raise Mismatch(f"{where}: infrequent_categories_[{k}]: {mine} and {other}")
 
 
 def check(where, name, est, x, attributes):

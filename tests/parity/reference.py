@@ -180,7 +180,7 @@ class Reference:
         output = spec.get("output", {})
         sparse = output.get("sparse", "auto")
         threshold = output.get("sparse_threshold", 0.3) if sparse == "auto" else float(sparse)
-        transformers = [(f"step{i}", self.pipeline(chain), self.key(table, self.steps[i]))
+        transformers = [(f"step{i}", self.pipeline(chain), self.step_key(table, i))
                         for i, chain in enumerate(self.chains)]
         if self.rest:
             transformers.append(("rest", "passthrough", self.key(table, self.rest)))
@@ -205,6 +205,13 @@ class Reference:
             return positions
         return [self.columns[i][0] for i in positions]
 
+    def step_key(self, table, i):
+        """`"*"` of a matrix is a slice, which keeps its memory order; a list of columns turns the
+        step's input into column order. Row norms are summed in memory order."""
+        if isinstance(table, np.ndarray) and self.spec["steps"][i]["columns"] == "*":
+            return slice(0, table.shape[1])
+        return self.key(table, self.steps[i])
+
     def joined(self, out, table):
         """hstack of a data frame with bool beside numbers is an object array. Blocks of numbers get
         the dtype that NumPy gives to their columns."""
@@ -222,9 +229,12 @@ class Reference:
         return out.astype(np.result_type(*[np.dtype(t) for t in types]))
 
     def block_dtype(self, i, table):
-        block = table[self.key(table, self.steps[i])] if not isinstance(table, np.ndarray) \
-            else table[:, self.steps[i]]
-        return self.fitted(i).transform(block[:2]).dtype.name
+        return self.fitted(i).transform(self.block(table, i)[:2]).dtype.name
+
+    def block(self, table, i):
+        """What ColumnTransformer gives to a step."""
+        key = self.step_key(table, i)
+        return table[:, key] if isinstance(table, np.ndarray) else table[key]
 
     def fitted(self, i):
         """The fitted pipeline of a step; None if it only passes through."""
@@ -280,8 +290,7 @@ class Reference:
                 pipeline = self.fitted(i)
                 if pipeline is None:
                     continue
-                x = table[self.key(table, self.steps[i])] if not isinstance(table, np.ndarray) \
-                    else table[:, self.steps[i]]
+                x = self.block(table, i)
                 for j, (name, _) in enumerate(chain):
                     est = pipeline.steps[j][1]
                     if name == "passthrough":

@@ -348,6 +348,22 @@ def describe(out):
     return f"{out.shape[0]} x {out.shape[1]} {out.dtype} {kind}"
 
 
+def check_coverage():
+    """Every parameter of every estimator is given in some spec."""
+    given = set()
+    for path in (HERE / "specs").glob("*.json"):
+        spec = reference.load_spec(path)
+        for apply in [s["apply"] for s in spec["steps"]] + [spec.get("then") or []]:
+            for name, params in reference.chain_of(apply):
+                given |= {(name, key) for key in params} | {(name, None)}
+    wanted = {(name, None) for name in [*reference.ESTIMATORS, "passthrough"]}
+    for name, cls in reference.ESTIMATORS.items():
+        left_out = {"copy", "feature_name_combiner"}
+        wanted |= {(name, key) for key in cls().get_params() if key not in left_out}
+    if wanted - given:
+        raise Mismatch(f"no spec gives {sorted(map(str, wanted - given))}")
+
+
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quern", type=pathlib.Path, help="the program; without it only the "
@@ -373,6 +389,8 @@ def main(argv):
         return 77
     args.data = pathlib.Path(args.data)
     passed = failed = 0
+    if not args.only:
+        check_coverage()
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
         for case in make_cases(args, work):

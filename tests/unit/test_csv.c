@@ -78,7 +78,7 @@ static const struct case_ tables[] = {
     {"a,b\n1,?\n?,2\n",
      "a:float64[1.0 nan] b:float64[nan 2.0]",
      {.na_values = (const char *const[]){"?"}, .n_na_values = 1}},
-    {"a,b,c\n1,-999,-999\n-999,-999.0,x\n",
+    {"a,b,c\n1,-999,-999.0\n-999,-999.00,x\n",
      "a:float64[1.0 nan] b:float64[nan nan] c:string[- 'x']",
      {.na_values = (const char *const[]){"-999"}, .n_na_values = 1}},
     /* dialect and names */
