@@ -9,6 +9,8 @@
  *   - every item of a group reaches every barrier: no return before one;
  *   - fma only where written. OpenCL is told by the pragma below; CUDA compilers are given
  *     --fmad=false and host compilers -ffp-contract=off by whoever runs them;
+ *   - x / y and x % y of the same pair are written as q = x / y and x - q * y, which the simulator of
+ *     the tests understands;
  *   - NaN is tested by x != x and stored in canonical form; extremes by comparison, never fmin.
  *
  * Words that a driver or an operation may define with -D:

@@ -32,8 +32,10 @@ QN_FN void qn_extremes_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
 {
     qn_u32 item = QN_ITEM(), n_lanes = QN_HEAD(table)->n_lanes, tile = QN_GROUP_Y() * 16u;
     qn_u32 width = n_lanes - tile < 16u ? n_lanes - tile : 16u, parts = QN_ITEMS / width;
-    qn_u32 column = by_rows ? item % width : item / parts;
-    qn_u32 part = by_rows ? item / width : item % parts, hop = by_rows ? width : 1u;
+    qn_u32 side = by_rows ? width : parts, high_part = item / side,
+           low_part = item - high_part * side;
+    qn_u32 column = by_rows ? low_part : high_part, part = by_rows ? high_part : low_part;
+    qn_u32 hop = by_rows ? width : 1u;
     int on = column < width && part < parts;
     qn_u32 lane = tile + column, seen = 0u;
     double mn = QN_F64(0x7ff0000000000000u), mx = -mn;

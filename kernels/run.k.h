@@ -98,7 +98,11 @@ QN_KERNEL qn_run(QN_GLOBAL const unsigned char *QN_RESTRICT in,
     for (qn_u32 step = 0u; step < steps; step++) {
         qn_u64 first_row = ((qn_u64)QN_GROUP() * steps + step) * QN_TILE;
         for (qn_u32 i = item; i < QN_TILE * n_lanes; i += QN_ITEMS) {
-            qn_u32 k = by_rows ? i % n_lanes : i >> 5, r = by_rows ? i / n_lanes : i & 31u;
+            qn_u32 k = i >> 5, r = i & 31u;
+            if (by_rows) {
+                r = i / n_lanes;
+                k = i - r * n_lanes;
+            }
             qn_u64 row = first_row + r;
             if (row < rows) {
                 qn_u32 lane = picks[k], flags = 0u;
@@ -111,7 +115,11 @@ QN_KERNEL qn_run(QN_GLOBAL const unsigned char *QN_RESTRICT in,
         }
         QN_BARRIER();
         for (qn_u32 i = item; i < QN_TILE * n_slots; i += QN_ITEMS) {
-            qn_u32 s = by_columns ? i >> 5 : i % n_slots, r = by_columns ? i & 31u : i / n_slots;
+            qn_u32 s = i >> 5, r = i & 31u;
+            if (!by_columns) {
+                r = i / n_slots;
+                s = i - r * n_slots;
+            }
             qn_u64 row = first_row + r;
             if (row < rows) {
                 qn_u64 x = value[places[s] * (QN_TILE + 1u) + r];

@@ -38,7 +38,7 @@ QN_KERNEL qn_program(QN_GLOBAL const unsigned char *QN_RESTRICT in,
     QN_SHARED qn_u32 flags[QN_ITEMS];
     qn_u32 item = QN_ITEM(), first = QN_GROUP_Y() * width,
            wide = n - first < width ? n - first : width;
-    qn_u32 team = QN_ITEMS / width, c = item % width, r = item / width, lane = first + c;
+    qn_u32 team = QN_ITEMS / width, r = item / width, c = item - r * width, lane = first + c;
     qn_u32 seen = 0u;
     flags[item] = 0u;
     QN_BARRIER();

@@ -9,7 +9,7 @@
 #include "backends/cpu/strips.h"
 
 enum {
-    AHEAD = 2048,            /* how far ahead memory is asked for, bytes */
+    AHEAD = 16384,           /* how far ahead memory is asked for, bytes */
     CHUNK_BYTES = 1 << 20,   /* read by one task */
     PERIOD = 128,            /* positions of a period, at least */
     CHUNK_ROWS = 1024 * 1024 /* counts of a chunk fit 32 bits */

@@ -3,6 +3,9 @@
  * period of rows, which are contiguous in a packed matrix whatever its width, so plain loops over
  * small arrays in the first-level cache vectorise for every compiler. A NaN loses every comparison. */
 
+#ifndef LOC
+#define LOC 3
+#endif
 #define FN(name) QN_PASTE(name, QN_SUFFIX)
 
 #define EXTREMES(NAME, T, N)                                                                       \
@@ -15,7 +18,7 @@
         for (size_t j = 0; j < periods; j++, at += step) {                                         \
             const T *restrict x = (const T *)(const void *)at;                                     \
             for (size_t k = 0; k < period * sizeof(T); k += 64)                                    \
-                __builtin_prefetch((const void *)((uintptr_t)at + k + AHEAD), 0, 3);               \
+                __builtin_prefetch((const void *)((uintptr_t)at + k + AHEAD), 0, 2);               \
             for (size_t i = 0; i < period; i++) {                                                  \
                 T v = x[i];                                                                        \
                 min[i] = v < min[i] ? v : min[i];                                                  \

@@ -11,10 +11,12 @@
 
 #if QN_X86
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 /* How far ahead the loops ask for memory: a block, within these limits (bytes). */
-enum { AHEAD_MIN = 8192, AHEAD_MAX = 384 << 10 };
+enum { AHEAD_MIN = 16384, AHEAD_MAX = 384 << 10 };
 
 #define QN_SUFFIX f32_baseline
 #define QN_LEVEL 0

@@ -51,8 +51,12 @@ typedef double FN(vec) __attribute__((vector_size(16)));
 #define ZERO() ((FN(vec)){0.0, 0.0})
 #define ADD(a, b) ((a) + (b))
 #define SUB(a, b) ((a) - (b))
+#if defined(__aarch64__)
+#define FMA(a, b, c) vfmaq_f64(c, a, b)
+#else
 #define FMA(a, b, c)                                                                               \
     ((FN(vec)){__builtin_fma((a)[0], (b)[0], (c)[0]), __builtin_fma((a)[1], (b)[1], (c)[1])})
+#endif
 #endif
 
 #if QN_IS_FLOAT

@@ -4,6 +4,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/core/os.h"
 
 /* ---- transform ---- */
 
@@ -33,6 +34,7 @@ static quern_status make_matrix(const struct quern_model *m, const struct quern_
         return qn_error_memory("output", UINT64_MAX);
     void *data = qn_alloc_aligned(bytes, 1);
     if (data == NULL) return qn_error_memory("output", bytes);
+    qn_pages_advise(data, bytes);
     *out = (quern_matrix){.data = data,
                           .type = m->dtype,
                           .rows = table->rows,

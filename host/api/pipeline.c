@@ -223,12 +223,9 @@ quern_status qn_pipeline_fit(quern_context *context, const quern_pipeline *p,
                              const quern_table *table, struct qn_fit_rest *rest, quern_model **out)
 {
     quern_status status = fit_on(context, p, table, rest, out);
-    if (status != QUERN_UNSUPPORTED || context->device == NULL) return status;
-    /* the device cannot do some of it: the policy says whether the CPU may */
-    char why[QN_ERROR_TEXT];
-    (void)strncpy(why, qn_error_text(), sizeof why - 1);
-    why[sizeof why - 1] = '\0';
-    QN_TRY(qn_context_fall_back(context, "fit", "statistics", "cpu", why));
+    if (context->device == NULL || !qn_device_failed(status)) return status;
+    /* the device cannot do some of it, or is gone: the policy says whether the CPU may */
+    QN_TRY(qn_fall_back_after(context, "fit", "statistics", status));
     struct qn_device *device = context->device;
     context->device = NULL;
     status = fit_on(context, p, table, NULL, out);

@@ -45,5 +45,8 @@ void qn_outfile_discard(struct qn_outfile *file);
 /* Fresh, zeroed pages with huge pages asked for where the system offers them; for large outputs. */
 void *qn_pages_alloc(size_t bytes);
 void qn_pages_free(void *pages, size_t bytes);
+/* Asks for huge pages behind other memory that is large and about to be written for the first time:
+ * the first touch of small pages costs many times what writing them does. Only a hint. */
+void qn_pages_advise(void *memory, size_t bytes);
 
 #endif

@@ -236,14 +236,28 @@ void qn_outfile_discard(struct qn_outfile *file)
     outfile_free(file);
 }
 
+/* Below this huge pages waste more memory than their faults cost. */
+enum { HUGE_FROM = 4 << 20 };
+
+void qn_pages_advise(void *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)memory;
+    uintptr_t first = (at + page - 1) & ~(page - 1), last = (at + bytes) & ~(page - 1);
+    if (bytes >= HUGE_FROM && first < last)
+        (void)madvise((char *)memory + (first - at), last - first, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}
+
 void *qn_pages_alloc(size_t bytes)
 {
     void *pages = mmap(NULL, bytes != 0 ? bytes : 1, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) return NULL;
-#ifdef MADV_HUGEPAGE
-    if (bytes >= (size_t)4 << 20) (void)madvise(pages, bytes, MADV_HUGEPAGE);
-#endif
+    qn_pages_advise(pages, bytes);
     return pages;
 }
 

@@ -36,7 +36,6 @@ enum qn_csv_state {
 struct qn_csv_column {
     enum qn_csv_state state;
     int forced;        /* a cell that does not fit is an error              */
-    int no_missing;    /* forced integers have no way to say "missing"      */
     int negative_zero; /* an integer was written -0: as a float it is -0.0  */
     int reread;        /* such a zero lost its sign: the rows must be read again as float */
     int64_t low, high; /* of forced integers; uint64: `high` as bits        */

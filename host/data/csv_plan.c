@@ -307,7 +307,6 @@ void qn_csv_force(struct qn_csv_column *column, quern_type type)
 {
     column->state = state_of(type);
     column->forced = 1;
-    column->no_missing = column->state == QN_CSV_INT || column->state == QN_CSV_UINT;
     switch (type) {
     case QUERN_INT8: column->low = INT8_MIN, column->high = INT8_MAX; break;
     case QUERN_INT16: column->low = INT16_MIN, column->high = INT16_MAX; break;

@@ -8,7 +8,7 @@
 #include "host/core/checked.h"
 #include "host/data/npy_text.h"
 
-enum { HEADER_MAX = 1 << 20, MAGIC = 6 };
+enum { HEADER_MAX = 1 << 20, MAGIC = 6, COLUMNS_MAX = 1 << 24 };
 
 /* "datetime" values are microseconds here; NumPy's other units are refused, not rescaled. */
 static const struct {
@@ -330,7 +330,8 @@ static quern_status parse(const char *name, const void *bytes, uint64_t size,
                         " bytes are there",
                         name, head.dims[0], head.dims[1], qn_type_name(head.type),
                         size - head.data);
-    if (head.dims[1] == 0 || head.dims[1] > UINT32_MAX)
+    /* Without rows the values do not bound the columns; the file's size still must. */
+    if (head.dims[1] == 0 || head.dims[1] > COLUMNS_MAX || head.dims[1] > size)
         return qn_error(QUERN_UNSUPPORTED, "%s: a table cannot have %" PRIu64 " columns", name,
                         head.dims[1]);
     const char *values = (const char *)bytes + head.data;

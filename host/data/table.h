@@ -19,6 +19,7 @@ struct quern_table {
     void *owner;   /* what line_of_row and release need                                     */
     qn_release_fn *release;
     const char *source; /* for messages: the file's name, or NULL; owned by `owner` or static     */
+    const char *warning; /* of the whole file, to be logged once, or NULL; owned by `owner`       */
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
     uint64_t first_row; /* of a slice: where it begins in the table that it was cut from */
     /* Text tables: 1-based line on which row r of the whole table starts, for messages; NULL

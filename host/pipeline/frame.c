@@ -20,6 +20,22 @@ quern_status qn_exec_note(struct qn_exec *x, const char *operation,
                              outcome->reasons);
 }
 
+int qn_device_failed(quern_status status)
+{
+    return status == QUERN_UNSUPPORTED || status == QUERN_DEVICE_LOST ||
+           status == QUERN_OUT_OF_MEMORY || status == QUERN_COMPILE;
+}
+
+quern_status qn_fall_back_after(struct quern_context *cx, const char *step, const char *operation,
+                                quern_status failure)
+{
+    struct qn_failure why;
+    qn_error_take(&why, failure);
+    if (failure == QUERN_DEVICE_LOST) cx->device->lost = 1;
+    quern_status status = qn_context_fall_back(cx, step, operation, "cpu", why.text);
+    return status == QUERN_OK ? QUERN_OK : qn_error_put(&why);
+}
+
 static quern_status own(struct qn_frame *f, void *memory)
 {
     void **more = qn_realloc(f->owned, (size_t)f->n_owned + 1, sizeof *more);

@@ -81,6 +81,14 @@ quern_status qn_frame_check(struct qn_exec *, const struct quern_table *, const 
 /* Where the record of who ran what goes. */
 quern_status qn_exec_note(struct qn_exec *, const char *operation, const struct qn_outcome *);
 
+/* 1 for failures after which the CPU can do the work from the caller's memory: the device does not
+ * offer it, has no room for it, or is gone. */
+int qn_device_failed(quern_status status);
+/* Asks the context's policy, with this thread's error as the reason. QUERN_OK: go on on the CPU; else
+ * the device's own failure. A lost device is not asked again. */
+quern_status qn_fall_back_after(struct quern_context *, const char *step, const char *operation,
+                                quern_status failure);
+
 /* Device bytes that the used columns of `rows` rows of the table take. */
 uint64_t qn_frame_bytes(const struct qn_exec *, const struct quern_table *, uint64_t rows);
 

@@ -229,6 +229,22 @@ static quern_status read_estimator(const struct reader *r, const char *place,
 
 /* ---- the header ---- */
 
+/* Where the last tensor ends: nothing may follow it. Offsets that are nonsense are refused when their
+ * tensor is asked for. */
+static size_t end_of_tensors(const json_t *header)
+{
+    const char *name;
+    json_t *entry;
+    size_t end = 0;
+    json_object_foreach((json_t *)(uintptr_t)header, name, entry)
+    {
+        json_int_t one =
+            json_integer_value(json_array_get(json_object_get(entry, "data_offsets"), 1));
+        if (one > 0 && (size_t)one > end) end = (size_t)one;
+    }
+    return end;
+}
+
 static quern_status read_header(struct reader *r, const unsigned char *bytes, size_t size)
 {
     uint64_t length = 0;
@@ -245,6 +261,8 @@ static quern_status read_header(struct reader *r, const unsigned char *bytes, si
     r->base = 8 + (size_t)length;
     r->data = bytes + r->base;
     r->size = size - r->base;
+    size_t end = end_of_tensors(r->header);
+    if (end < r->size) return corrupt(r, r->base + end, "bytes follow the last tensor");
     return QUERN_OK;
 }
 

@@ -142,6 +142,17 @@ static quern_status add_metadata(struct writer *w, const struct quern_model *m)
     return status;
 }
 
+/* The attribute that follows `after` in the order of names; NULL: the first, or none is left. */
+static const struct qn_attr *next_by_name(const struct qn_attrs *attrs, const struct qn_attr *after)
+{
+    const struct qn_attr *best = NULL;
+    for (const struct qn_attr *a = attrs->first; a != NULL; a = a->next)
+        if ((after == NULL || strcmp(a->name, after->name) > 0) &&
+            (best == NULL || strcmp(a->name, best->name) < 0))
+            best = a;
+    return best;
+}
+
 static quern_status add_steps(struct writer *w, struct qn_arena *arena, const struct quern_model *m)
 {
     for (uint32_t i = 0; i < m->plan->n_steps; i++) {
@@ -150,7 +161,9 @@ static quern_status add_steps(struct writer *w, struct qn_arena *arena, const st
             char *place = i < m->plan->n_blocks ? qn_arena_printf(arena, "steps/%u/%u", i, k)
                                                 : qn_arena_printf(arena, "then/%u", k);
             if (place == NULL) return memory_error();
-            for (const struct qn_attr *a = step->attrs[k].first; a != NULL; a = a->next)
+            /* by name, so that a loaded model is written as it was read */
+            for (const struct qn_attr *a = next_by_name(&step->attrs[k], NULL); a != NULL;
+                 a = next_by_name(&step->attrs[k], a))
                 QN_TRY(add_attr(w, arena, place, a));
         }
     }

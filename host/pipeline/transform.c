@@ -5,6 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/core/nearest.h"
+#include "host/core/os.h"
 
 static quern_status memory_error(uint64_t bytes)
 {
@@ -98,6 +99,7 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
         int64_t *more = qn_realloc(csr->indptr, (size_t)rows + 1, sizeof *more);
         if (more == NULL) return memory_error(rows * 8);
         csr->indptr = more;
+        qn_pages_advise(more, (size_t)(rows + 1) * sizeof *more);
         csr->room_rows = rows + 1;
     }
     if (nnz <= csr->room_nnz) return QUERN_OK;
@@ -106,9 +108,11 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
     int32_t *indices = qn_realloc(csr->indices, (size_t)room, sizeof *indices);
     if (indices == NULL) return memory_error(room * 4);
     csr->indices = indices;
+    qn_pages_advise(indices, (size_t)room * 4);
     char *data = qn_realloc(csr->data, (size_t)room, value);
     if (data == NULL) return memory_error(room * value);
     csr->data = data;
+    qn_pages_advise(data, (size_t)room * value);
     csr->room_nnz = room;
     return QUERN_OK;
 }
@@ -446,11 +450,8 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
         qn_context_ledger(cx)->passes++;
         status = cx->device != NULL ? on_device(&r, table, rest) : on_host(&r, table, rest);
     }
-    if (status == QUERN_UNSUPPORTED && cx->device != NULL) {
-        char why[QN_ERROR_TEXT];
-        (void)strncpy(why, qn_error_text(), sizeof why - 1);
-        why[sizeof why - 1] = '\0';
-        status = qn_context_fall_back(cx, "transform", "run", "cpu", why);
+    if (cx->device != NULL && qn_device_failed(status) && table->resident == NULL) {
+        status = qn_fall_back_after(cx, "transform", "run", status);
         if (status == QUERN_OK) {
             r.x.device = NULL;
             if (target->csr != NULL) target->csr->rows = target->csr->nnz = 0;

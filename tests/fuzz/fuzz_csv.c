@@ -24,7 +24,7 @@ static int same_tables(const struct quern_table *a, const struct quern_table *b)
     if (a->rows != b->rows || a->n_columns != b->n_columns) return 0;
     for (uint32_t c = 0; c < a->n_columns; c++) {
         const quern_column *x = &a->columns[c], *y = &b->columns[c];
-        if (x->type != y->type) return 0;
+        if (x->type != y->type || strcmp(x->name, y->name) != 0) return 0;
         for (uint64_t r = 0; r < a->rows; r++) {
             uint64_t m, n;
             if (qn_column_valid(x, r) != qn_column_valid(y, r)) return 0;
@@ -41,7 +41,8 @@ static int same_tables(const struct quern_table *a, const struct quern_table *b)
     }
     for (uint64_t r = 0; r < a->rows; r++)
         if (a->line_of_row(a, r) != b->line_of_row(b, r)) return 0;
-    return 1;
+    if ((a->warning == NULL) != (b->warning == NULL)) return 0;
+    return a->warning == NULL || strcmp(a->warning, b->warning) == 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -58,6 +59,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                      .n_na_values = (data[0] >> 5 & 3),
                                      .dtypes = dtypes,
                                      .n_dtypes = data[1] & 3 ? 0 : 1 + (data[1] >> 2 & 1)};
+    const quern_column schema[] = {{.name = data[3] & 4         ? NULL
+                                            : options.no_header ? "x2"
+                                                                : "Unnamed: 2",
+                                    .type = QUERN_STRING},
+                                   {.name = options.no_header ? "x0" : "a", .type = QUERN_FLOAT64}};
+    if ((data[3] & 3) == 3) { /* a model's */
+        options.schema = schema;
+        options.n_schema = 1 + (data[3] >> 3 & 1);
+    }
     struct qn_csv_inside one = {.raw = data[1] >> 7}, many = one;
     many.chunk_bytes = 1 + data[2] % 64 + (size > 600 ? 100 : 0);
     size -= 4;

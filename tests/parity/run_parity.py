@@ -4,7 +4,8 @@
 For every spec in specs/ (`<data set>__<what>.json`; `__matrix_…`: the data set's number columns as an
 NPY matrix, float64 and float32):
 
-  * `quern run` on every device of the matrix: models and outputs must have the same bytes;
+  * `quern run` on every device of the matrix: models and outputs must have the same bytes, and the
+    trace must show that everything ran on the device, but for what host_only.json lists;
   * `quern inspect`: learned attributes against exact arithmetic and scikit-learn's own error;
   * scikit-learn gets quern's attributes and transforms: shape, names, dtype and every bit must agree;
   * `quern transform` of a second table (cases.json), with categories never seen at the fit.
@@ -151,6 +152,21 @@ def run_devices(args, work, ending, make):
                 same_bytes(a, b, kind, device)
                 b.unlink()
     return first
+
+
+def check_trace(path, device):
+    """On a device everything runs there, but for what host_only.json lists."""
+    trace = json.loads(path.read_text(encoding="utf-8"))
+    if device.startswith("cpu"):
+        return
+    host_only = json.loads((HERE / "host_only.json").read_text(encoding="utf-8"))
+    strays = [f"{d['step']} {d['operation']} on {d['device']}" for d in trace["decisions"]
+              if d["device"] != device and d["operation"] not in host_only]
+    if strays:
+        raise Mismatch(f"{device}: not on the device: {', '.join(strays)}")
+    on_device = [d for d in trace["decisions"] if d["device"] == device]
+    if trace["ledger"]["launches"] == 0 or not any(d["step"] == "transform" for d in on_device):
+        raise Mismatch(f"{device}: the ledger shows no launches")
 
 
 # ---- comparing outputs ----
@@ -303,7 +319,7 @@ def run_case(args, case, work):
         trace = work / "trace.json"
         call(args, "run", case.spec, case.table, "-o", out, "--model", model, "--trace", trace, *extra,
              device=device)
-        json.loads(trace.read_text(encoding="utf-8"))
+        check_trace(trace, device)
 
     files = run_devices(args, work, ending, run)
     inspected = json.loads(call(args, "inspect", files[1], "--json"))

@@ -41,6 +41,18 @@ static const struct case_ tables[] = {
     {"a,b,c\n1\n1,2\n1,2,3\n", "a:int64[1 1 1] b:float64[nan 2.0 2.0] c:float64[nan nan 3.0]", {0}},
     {"a,b\n1,2,,\n3,4,\"\"\n", "a:int64[1 3] b:int64[2 4]", {0}},
     {"a,b,\n1,2,\n", "a:int64[1] b:int64[2] Unnamed: 2:float64[nan]", {0}},
+    {"a,b\n1,2,x\n3,4\n5,6,,,7,,\n",
+     "a:int64[1 3 5] b:int64[2 4 6] Unnamed: 2:string['x' - -] Unnamed: 3:float64[nan nan nan] "
+     "Unnamed: 4:float64[nan nan 7.0]",
+     {0}},
+    {"Unnamed: 3,Unnamed: 3.1,\n1,2,3,4\n",
+     "Unnamed: 3:int64[1] Unnamed: 3.1:int64[2] Unnamed: 2:int64[3] Unnamed: 3.2:int64[4]",
+     {0}},
+    {"Unnamed: 1,\n1,2\n", "Unnamed: 1:int64[1] Unnamed: 1.1:int64[2]", {0}},
+    {"a\n1,\"p\nq\"\n", "a:int64[1] Unnamed: 1:string['p\nq']", {0}},
+    {"1,2\n1,2,3\n4\n",
+     "x0:int64[1 1 4] x1:float64[2.0 2.0 nan] x2:float64[nan 3.0 nan]",
+     {.no_header = 1}},
     /* types */
     {"a\n1\n\n2\nNA\n", "a:float64[1.0 2.0 nan]", {0}},
     {"a\nNA\n1\n", "a:float64[nan 1.0]", {0}},
@@ -102,6 +114,13 @@ static const struct case_ tables[] = {
     {"a\n18446744073709551615\n",
      "a:uint64[18446744073709551615]",
      {.dtypes = (const struct qn_csv_dtype[]){{"a", QUERN_UINT64}}, .n_dtypes = 1}},
+    /* forced types of columns that only wide rows have */
+    {"a\n1,2\n",
+     "a:int64[1] Unnamed: 1:int8[2]",
+     {.dtypes = (const struct qn_csv_dtype[]){{"Unnamed: 1", QUERN_INT8}}, .n_dtypes = 1}},
+    {"1\n1,2,3\n",
+     "x0:int64[1 1] x1:float64[nan 2.0] x2:string[- '3']",
+     {.no_header = 1, .dtypes = (const struct qn_csv_dtype[]){{"2", QUERN_STRING}}, .n_dtypes = 1}},
     /* a model's schema: names decide, order is the schema's, other columns are not even parsed */
     {"z,a,b\nx,1,2\n",
      "b:float64[2.0] a:int64[1]",
@@ -111,6 +130,19 @@ static const struct case_ tables[] = {
     {"z,a\nx,1\n",
      "z:string['x']",
      {.schema = (const quern_column[]){{.type = QUERN_STRING}}, .n_schema = 1}},
+    {"a,b\n1,2,3\n4,5,6,7\n",
+     "b:int64[2 5]",
+     {.schema = (const quern_column[]){{.name = "b", .type = QUERN_INT64}}, .n_schema = 1}},
+    {"a,b\n1,2,3\n4,5,6,7\n",
+     "Unnamed: 2:int64[3 6] a:int64[1 4]",
+     {.schema = (const quern_column[]){{.name = "Unnamed: 2", .type = QUERN_INT64},
+                                       {.name = "a", .type = QUERN_INT64}},
+      .n_schema = 2}},
+    {"1\n2,x\n",
+     "x0:int64[1 2] x1:string[- 'x']",
+     {.no_header = 1,
+      .schema = (const quern_column[]){{.type = QUERN_INT64}, {.type = QUERN_STRING}},
+      .n_schema = 2}},
     {"5,6\n",
      "x1:int64[6]",
      {.no_header = 1,
@@ -122,8 +154,6 @@ static const struct case_ refusals[] = {
     {"", "t.csv: is empty: no header and no rows", {0}},
     {"\n\r\n", "t.csv: is empty: no header and no rows", {0}},
     {"a,b,a\n1,2,3\n", "t.csv: line 1: columns 1 and 3 are both named 'a'", {0}},
-    {"a,b\n1,2\n\"x\ny\",1\n\n1,2,3,4\n", "t.csv: line 6: 4 fields, but the header has 2", {0}},
-    {"1,2\n1,2,3\n", "t.csv: line 2: 3 fields, but the first row has 2", {.no_header = 1}},
     {"\xff\xfe"
      "a",
      "t.csv: starts with a UTF-16 byte-order mark (little-endian): convert the file "
@@ -153,6 +183,42 @@ static const struct case_ refusals[] = {
      {.dtypes = (const struct qn_csv_dtype[]){{"b", QUERN_BOOL}}, .n_dtypes = 1}},
     {"a\n1\n",
      "t.csv: has no column 'b' (1 columns, first 'a')",
+     {.schema = (const quern_column[]){{.name = "b", .type = QUERN_INT64}}, .n_schema = 1}},
+    {"a\n1,2\n",
+     "t.csv: has no column 'Unnamed: 2' (2 columns, first 'a')",
+     {.schema = (const quern_column[]){{.name = "Unnamed: 2", .type = QUERN_INT64}},
+      .n_schema = 1}},
+    {"a\n1\n",
+     "t.csv: has no column 'Unnamed: 1' (1 columns, first 'a')",
+     {.dtypes = (const struct qn_csv_dtype[]){{"Unnamed: 1", QUERN_BOOL}}, .n_dtypes = 1}},
+    {"1,2\n",
+     "t.csv: has 2 columns, 3 are needed",
+     {.no_header = 1,
+      .schema = (const quern_column[]){{.type = QUERN_INT64},
+                                       {.type = QUERN_INT64},
+                                       {.type = QUERN_INT64}},
+      .n_schema = 3}},
+    {"a,b\n1,2,\"\n\"\n,x\n",
+     "t.csv: line 4, column 'b': 'x' is not an integer of type int64",
+     {.dtypes = (const struct qn_csv_dtype[]){{"b", QUERN_INT64}}, .n_dtypes = 1}},
+};
+
+/* What the caller is told of a file that was read; NULL: nothing. */
+static const struct case_ warnings[] = {
+    {"a,b\n1,2\n3\n", NULL, {0}},
+    {"a,b\n1,2,,\n", NULL, {0}},
+    {"a,b\n1,2\n\"x\ny\",1\n\n1,2,3,4\n1,2,,,\n1,2,3\n",
+     "t.csv: 2 rows are wider than the header, the first on line 6; the extra columns are called "
+     "'Unnamed: 2' to 'Unnamed: 3'",
+     {0}},
+    {"a\n1,2\n",
+     "t.csv: 1 row is wider than the header, on line 2; the extra column is called 'Unnamed: 1'",
+     {0}},
+    {"1\n1,2\n",
+     "t.csv: 1 row is wider than the first row, on line 2; the extra column is called 'x1'",
+     {.no_header = 1}},
+    {"a,b\n1,2,3\n4,5,6,7\n",
+     "t.csv: 2 rows are wider than the header, the first on line 2; their extra cells are ignored",
      {.schema = (const quern_column[]){{.name = "b", .type = QUERN_INT64}}, .n_schema = 1}},
 };
 
@@ -194,6 +260,24 @@ static void refusals_name_the_place(void **state)
             assert_int_not_equal(status, QUERN_OK);
             assert_null(table);
             assert_string_equal(qn_error_text(), refusals[i].expected);
+        }
+    }
+}
+
+static void wide_rows_are_told_of_once(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof warnings / sizeof *warnings; i++) {
+        for (int k = 0; k < 2 * N_CHUNKS; k++) {
+            struct quern_table *table;
+            assert_int_equal(read_text(warnings[i].text, &warnings[i].options, chunks[k / 2],
+                                       k % 2 ? threads : NULL, &table),
+                             QUERN_OK);
+            if (warnings[i].expected == NULL)
+                assert_null(table->warning);
+            else
+                assert_string_equal(table->warning, warnings[i].expected);
+            qn_table_free(table);
         }
     }
 }
@@ -242,7 +326,7 @@ static void rows_know_their_lines(void **state)
 static void no_allocation_may_fail_unnoticed(void **state)
 {
     (void)state;
-    const char *text = "a,b,c\n1,x,2013-01-01\nNA,\"y\"\"\n\",\nz,True,2\n";
+    const char *text = "a,b,c\n1,x,2013-01-01\nNA,\"y\"\"\n\",\nz,True,2,wide\n";
     uint64_t k = 1;
     for (quern_status status = QUERN_OUT_OF_MEMORY; status != QUERN_OK; k++) {
         struct quern_table *table;
@@ -368,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read_the_same_however_they_are_cut),
         cmocka_unit_test(refusals_name_the_place),
+        cmocka_unit_test(wide_rows_are_told_of_once),
         cmocka_unit_test(a_late_word_makes_the_whole_column_text),
         cmocka_unit_test(rows_know_their_lines),
         cmocka_unit_test(no_allocation_may_fail_unnoticed),

@@ -14,6 +14,7 @@
 
 #include "host/core/checked.h"
 #include "host/data/csv_inside.h"
+#include "tests/unit/table_same.h"
 
 enum { ROWS = 6000 };
 
@@ -57,19 +58,6 @@ static int remove_files(void **state)
 {
     (void)state;
     return unlink(plain) | unlink(coded) | rmdir(folder);
-}
-
-static int same_cell(const quern_column *a, uint64_t i, const quern_column *b, uint64_t j)
-{
-    uint64_t m, n;
-    if (a->type != b->type || qn_column_valid(a, i) != qn_column_valid(b, j)) return 0;
-    if (!qn_column_valid(a, i)) return 1;
-    if (a->type == QUERN_STRING) {
-        const char *p = qn_column_string(a, i, &m), *q = qn_column_string(b, j, &n);
-        return m == n && (m == 0 || memcmp(p, q, m) == 0);
-    }
-    size_t bytes = qn_type_bytes(a->type);
-    return memcmp((const char *)a->data + i * bytes, (const char *)b->data + j * bytes, bytes) == 0;
 }
 
 static void expect_same(struct qn_csv_stream *stream, const struct quern_table *whole,
@@ -121,6 +109,50 @@ static void chunks_are_the_whole_table_in_pieces(void **state)
         }
     }
     qn_table_free(whole);
+}
+
+/* Rows wider than the header: few, late, of several widths, one with quoted newlines. */
+static void wide_rows_make_the_same_columns(void **state)
+{
+    (void)state;
+    static const struct qn_csv_inside sizes[] = {
+        {0}, {.chunk_bytes = 100, .window = 300}, {.chunk_bytes = 1000, .window = 5000}};
+    const quern_column named[] = {{.name = "Unnamed: 4", .type = QUERN_FLOAT64},
+                                  {.name = "id", .type = QUERN_INT64}};
+    const struct qn_csv_options ways[] = {{0},
+                                          {.no_header = 1},
+                                          {.schema = named, .n_schema = 2},
+                                          {.schema = named + 1, .n_schema = 1}};
+    char path[80];
+    for (int gz = 0; gz < 2; gz++) {
+        (void)snprintf(path, sizeof path, "%s/wide.csv", folder);
+        gzFile file = gzopen(path, gz ? "wb1" : "wbT");
+        (void)gzputs(file, "id,value\n");
+        for (int i = 0; i < 3000; i++)
+            (void)gzprintf(file, "%d,%d%s\n", i, i % 13,
+                           i == 1500   ? ",,\"p\n\nq\""
+                           : i == 2000 ? ",x,y,5,,"
+                           : i > 2990  ? ",z"
+                                       : "");
+        assert_int_equal(gzclose(file), Z_OK);
+        for (size_t i = 0; i < 4 * sizeof sizes / sizeof *sizes; i++) {
+            struct qn_csv_stream *stream;
+            struct quern_table *whole;
+            assert_int_equal(qn_csv_read(path, &ways[i % 4], threads, &whole), QUERN_OK);
+            if (i % 4 < 2) assert_int_equal(whole->n_columns, 5);
+            if (qn_csv_open_inside(path, &ways[i % 4], &sizes[i / 4], threads, &stream) != QUERN_OK)
+                fail_msg("%s", qn_error_text());
+            assert_int_equal(qn_csv_passes(stream), i % 4 < 3 ? 2 : 1);
+            assert_non_null(strstr(whole->warning, "11 rows are wider than the "));
+            assert_string_equal(qn_csv_schema(stream)->warning, whole->warning);
+            for (uint32_t c = 0; c < whole->n_columns; c++)
+                assert_string_equal(qn_csv_schema(stream)->columns[c].name, whole->columns[c].name);
+            expect_same(stream, whole, 700);
+            qn_csv_close(stream);
+            qn_table_free(whole);
+        }
+        (void)unlink(path);
+    }
 }
 
 static void a_pass_may_be_broken_off(void **state)
@@ -221,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_are_the_whole_table_in_pieces),
+        cmocka_unit_test(wide_rows_make_the_same_columns),
         cmocka_unit_test(a_pass_may_be_broken_off),
         cmocka_unit_test(faults_are_found_with_their_line),
         cmocka_unit_test(a_quote_that_swallows_the_file_meets_the_limit),

@@ -75,6 +75,8 @@ static void files_that_lie_are_refused(void **state)
          "t.npy: NPY header, byte 80: the shape is too large"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 0), }", 0,
          "t.npy: a table cannot have 0 columns"},
+        {"{'descr': '|u1', 'fortran_order': False, 'shape': (0, 1445774143), }", 0,
+         "t.npy: a table cannot have 1445774143 columns"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (), }", 1,
          "t.npy: a single value, not an array"},
         {"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 1, 1), }", 1,

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The runner's own arithmetic: what it reads out of a test program's output."""
+import pathlib
+import sys
+import xml.etree.ElementTree as xml
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import run  # noqa: E402
+
+CMOCKA = """[==========] Running 3 test(s).
+[ RUN      ] a
+[       OK ] a
+[==========] 3 test(s) run.
+[  PASSED  ] 1 test(s).
+[  SKIPPED ] 1 test(s), listed below:
+[  SKIPPED ] b
+[  FAILED  ] 1 test(s), listed below:
+[  FAILED  ] c
+
+ 1 FAILED TEST(S)
+"""
+OUTPUTS = [
+    (CMOCKA, (1, 1, 1)),
+    (CMOCKA + CMOCKA, (2, 2, 2)),
+    ("[==========] tests: 7 test(s) run.\n[  PASSED  ] 7 test(s).\n", (7, 0, 0)),
+    ("ok a\n12 passed, 3 failed\n", (12, 3, 0)),
+    ("12 passed, 3 failed, 4 skipped\n", (12, 3, 4)),
+    ("parity: 60 passed, 0 failed", (60, 0, 0)),
+    ("nothing of the kind", None),
+]
+CASES = [  # status, children, output, what it counts as
+    ("run", "", "", (1, 0, 0)),
+    ("run", "", "[==========] 7 test(s) run.\n[  PASSED  ] 7 test(s).\n", (7, 0, 0)),
+    ("fail", "<failure message=''/>", "", (0, 1, 0)),
+    ("fail", "<failure message=''/>", "5 passed, 2 failed", (5, 2, 0)),
+    ("fail", "<failure message=''/>", "5 passed, 0 failed", (5, 1, 0)),  # a crash at the end
+    ("notrun", "<skipped message=''/>", "skipped: no nvcc", (0, 0, 1)),
+]
+
+
+def main():
+    failed = 0
+    for text, want in OUTPUTS:
+        if run.counts_in(text) != want:
+            failed += 1
+            print(f"FAILED: {text[-60:]!r}: {run.counts_in(text)}, not {want}")
+    for status, children, output, want in CASES:
+        tally = run.Tally()
+        run.count_case(tally, "x", xml.fromstring(
+            f"<testcase name='t' status='{status}'>{children}<system-out>{output}</system-out></testcase>"))
+        if (tally.passed, tally.failed, tally.skipped) != want:
+            failed += 1
+            print(f"FAILED: {status}, {output!r}: not {want}")
+    print(f"{len(OUTPUTS) + len(CASES) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
