@@ -26,7 +26,7 @@ int main(int argc, char **argv)
                 (void)fprintf(stderr, "%s %s%s\n", table->columns[c].name,
                               qn_type_name(table->columns[c].type),
                               table->columns[c].validity != NULL ? " (missing)" : "");
-        (void)fprintf(stderr, i == 0 ? "%llu rows\n" : "", (unsigned long long)table->rows);
+        if (i == 0) (void)fprintf(stderr, "%llu rows\n", (unsigned long long)table->rows);
         (void)fflush(stdout);
         qn_table_free(table);
     }

@@ -210,21 +210,7 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
                            qn_u32 w, QN_GLOBAL const double *QN_RESTRICT pivot,                    \
                            QN_GLOBAL double *QN_RESTRICT s1, QN_GLOBAL double *QN_RESTRICT s2)     \
     {                                                                                              \
-        qn_u32 j = 0u;                                                                             \
-        for (; j + 4u <= steps; j += 4u) { /* four rows of a lane for one load of its sums */      \
-            QN_GLOBAL const T *QN_RESTRICT z = y + ((qn_u64)j * w + from);                         \
-            QN_GLOBAL const T *QN_RESTRICT z1 = z + w, *QN_RESTRICT z2 = z1 + w;                   \
-            QN_GLOBAL const T *QN_RESTRICT z3 = z2 + w;                                            \
-            for (qn_u32 i = 0u; i < n; i++) {                                                      \
-                double p = pivot[i], a = s1[i], b = s2[i], t = (double)z[i] - p;                   \
-                a += t, b = QN_FMA(t, t, b), t = (double)z1[i] - p;                                \
-                a += t, b = QN_FMA(t, t, b), t = (double)z2[i] - p;                                \
-                a += t, b = QN_FMA(t, t, b), t = (double)z3[i] - p;                                \
-                s1[i] = a + t;                                                                     \
-                s2[i] = QN_FMA(t, t, b);                                                           \
-            }                                                                                      \
-        }                                                                                          \
-        for (; j < steps; j++) {                                                                   \
+        for (qn_u32 j = 0u; j < steps; j++) {                                                      \
             QN_GLOBAL const T *QN_RESTRICT z = y + ((qn_u64)j * w + from);                         \
             for (qn_u32 i = 0u; i < n; i++) {                                                      \
                 double t = (double)z[i] - pivot[i];                                                \

@@ -29,7 +29,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 JOBS = str(max(2, len(os.sched_getaffinity(0))))
-SANITIZED = "unit|data|repo"  # labels that run under the sanitizers
+SANITIZED = "unit|data|repo|pipeline"  # labels that run under the sanitizers
 CLOSING = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 CMOCKA_RUN = re.compile(r"\[==========\] (?:[^\n]*: )?(\d+) test\(s\) run")
 CMOCKA = {"passed": re.compile(r"\[\s*PASSED\s*\] (\d+) test"),

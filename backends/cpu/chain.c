@@ -138,11 +138,14 @@ uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane 
     return work;
 }
 
+/* What an op without words of its own reads, so that no op can reach through a null pointer. */
+static const uint64_t no_words[2] = {0, 0};
+
 /* The ops that act on the value alone: p0 and p1 are of the working type. */
 static void apply_plain(const struct chain_loops *f, const struct qn_op *op, const uint64_t *p,
                         int two, uint32_t work, uint32_t n, union qn_tile *tile)
 {
-    uint64_t w0 = p != NULL ? p[0] : 0, w1 = two ? p[1] : 0;
+    uint64_t w0 = p[0], w1 = two ? p[1] : 0;
     switch (work) {
     case QN_W_F32:
         f->ops_f32(op->code, (float)word_f64(w0), (float)word_f64(w1), n, tile->f32);
@@ -159,10 +162,10 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
     const struct chain_loops *f = loops();
     for (uint32_t o = first_op; o < first_op + n_ops; o++) {
         const struct qn_op *op = &batch->ops[o];
-        const uint64_t *p = batch->words != NULL ? batch->words + op->arg : NULL;
+        const uint64_t *p = batch->words != NULL ? batch->words + op->arg : no_words;
         switch (op->code) {
         case QN_OP_NORM: break;
-        case QN_OP_MISSING: apply_plain(f, op, NULL, 0, work, n, tile); break;
+        case QN_OP_MISSING: apply_plain(f, op, no_words, 0, work, n, tile); break;
         case QN_OP_TO_F32:
         case QN_OP_TO_F64:
         case QN_OP_TO_I64: f->convert(op->code, work, n, tile); break;

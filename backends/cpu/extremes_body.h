@@ -3,9 +3,6 @@
  * period of rows, which are contiguous in a packed matrix whatever its width, so plain loops over
  * small arrays in the first-level cache vectorise for every compiler. A NaN loses every comparison. */
 
-#ifndef LOC
-#define LOC 3
-#endif
 #define FN(name) QN_PASTE(name, QN_SUFFIX)
 
 #define EXTREMES(NAME, T, N)                                                                       \

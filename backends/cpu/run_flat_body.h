@@ -41,6 +41,7 @@ static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
 {
     for (size_t k = 0; k < FLAT_VECTORS; k++) {
         V x = LOAD(in + k * W);
+        /* NOLINTNEXTLINE(misc-redundant-expression): only a NaN differs from itself */
         VI nan = (VI)(x != x), inf = (VI)(((VI)x & SPLAT(ABS_BITS)) == SPLAT(INF_BITS));
         FLAT(viu) *at = (FLAT(viu) *)(seen + k * W);
         *at |= (nan & SPLAT(QN_SEEN_NAN)) | (inf & SPLAT(QN_SEEN_INF));

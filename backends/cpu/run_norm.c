@@ -120,7 +120,7 @@ int qn_run_norm_rows(struct qn_threads *threads, const struct qn_run_request *r,
     }
     for (uint32_t w = 0; w < workers; w++) memset(marks_of(&n, w), 0, n.columns * sizeof(uint32_t));
     qn_threads_run(threads, (n.rows + n.task_rows - 1) / n.task_rows, norm_task, &n);
-    for (uint32_t w = 0; n.marked && w < workers; w++)
+    for (uint32_t w = 0; r->seen != NULL && w < workers; w++)
         for (size_t j = 0; j < n.columns; j++) r->seen[j] |= marks_of(&n, w)[j];
     qn_free(n.scratch);
     return 1;

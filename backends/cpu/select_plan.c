@@ -133,7 +133,7 @@ static void bracket_lane(struct select_job *job, struct select_desk *desk, uint3
 {
     struct lane_plan *plan = &job->plans[lane];
     uint64_t count = job->request->counts[lane];
-    double at[2 * MAX_BRACKETS], ends[2 * MAX_BRACKETS], inside = 0.0;
+    double at[2 * MAX_BRACKETS], ends[2 * MAX_BRACKETS] = {0}, inside = 0.0;
     size_t m = 0;
     for (size_t i = 0; i < n; i++) {
         if (plan->wide) {

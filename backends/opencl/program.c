@@ -217,7 +217,8 @@ static quern_status set_argument(struct qn_kernel *kernel, uint32_t index, const
     switch (arg->kind) {
     case QN_ARG_VIEW:
         QN_TRY(qn_cl_view_mem(arg->u.view, &mem));
-        code = qn_cl.clSetKernelArg(kernel->kernel, index, sizeof mem, mem != NULL ? &mem : NULL);
+        code =
+            qn_cl.clSetKernelArg(kernel->kernel, index, sizeof(cl_mem), mem != NULL ? &mem : NULL);
         break;
     case QN_ARG_U32:
         code = qn_cl.clSetKernelArg(kernel->kernel, index, sizeof arg->u.u32, &arg->u.u32);

@@ -12,6 +12,15 @@ static int ends_with(const char *path, const char *ending)
     return n >= k && strcmp(path + n - k, ending) == 0;
 }
 
+/* A text table, and what its reader has to tell. */
+static quern_status read_csv(quern_context *cx, const char *path,
+                             const struct qn_csv_options *options, quern_table **out)
+{
+    QN_TRY(qn_csv_read(path, options, cx->threads, out));
+    if ((*out)->warning != NULL) qn_context_log(cx, QN_LOG_WARNING, "%s", (*out)->warning);
+    return QUERN_OK;
+}
+
 quern_status quern_table_read(quern_context *context, const quern_pipeline *pipeline,
                               const char *path, quern_table **out)
 {
@@ -21,7 +30,7 @@ quern_status quern_table_read(quern_context *context, const quern_pipeline *pipe
     if (ends_with(path, ".npy")) return qn_npy_read(path, out);
     const struct qn_csv_options *options =
         pipeline != NULL && pipeline->spec != NULL ? &pipeline->spec->input : &defaults;
-    return qn_csv_read(path, options, context->threads, out);
+    return read_csv(context, path, options, out);
 }
 
 quern_status quern_table_read_for(quern_context *context, const quern_model *model,
@@ -34,7 +43,7 @@ quern_status quern_table_read_for(quern_context *context, const quern_model *mod
     quern_column *wanted;
     struct qn_csv_options options;
     QN_TRY(qn_model_csv_options(model, &options, &wanted));
-    quern_status status = qn_csv_read(path, &options, context->threads, out);
+    quern_status status = read_csv(context, path, &options, out);
     qn_free(wanted);
     return status;
 }

@@ -201,24 +201,33 @@ static uint64_t working_row_bytes(const struct qn_csv_stream *stream, const quer
            8 * (uint64_t)model->program.n_slots * model->plan->n_layers;
 }
 
+/* What the first reading of the file has to tell. */
+static void tell(const struct job *j, const struct qn_csv_stream *stream)
+{
+    const char *warning = qn_csv_schema(stream)->warning;
+    if (warning != NULL) qn_context_log(j->cx, QN_LOG_WARNING, "%s", warning);
+}
+
 static quern_status run_streamed(struct job *j, const quern_pipeline *p,
                                  struct qn_csv_stream *stream, quern_model **out)
 {
     quern_model *model = NULL;
-    uint32_t fit_passes, again = j->job.output != NULL && !j->job.no_transform;
+    uint32_t fit_passes, inferred = qn_csv_passes(stream),
+                         again = j->job.output != NULL && !j->job.no_transform;
+    tell(j, stream);
     quern_status status = rehearse(j, p, stream, &fit_passes);
     if (status != QUERN_OK) return status;
     j->info.streamed = 1;
-    j->info.planned_passes = 1 + fit_passes + again;
+    j->info.planned_passes = inferred + fit_passes + again;
     qn_context_log(j->cx, QN_LOG_INFO,
-                   "plan: %u passes over %s: 1 to infer types, %u to fit, %u to transform",
-                   j->info.planned_passes, j->job.input, fit_passes, again);
+                   "plan: %u passes over %s: %u to infer types, %u to fit, %u to transform",
+                   j->info.planned_passes, j->job.input, inferred, fit_passes, again);
     struct qn_ledger *ledger = qn_context_ledger(j->cx);
     uint64_t before = ledger->passes, start = qn_clock_ns();
     status =
         fit_stream(j->cx, p, stream, chunk_rows(j->cx, working_row_bytes(stream, NULL)), &model);
     j->info.fit_ns = qn_clock_ns() - start;
-    j->info.passes = 1 + (uint32_t)(ledger->passes - before);
+    j->info.passes = inferred + (uint32_t)(ledger->passes - before);
     if (status == QUERN_OK) {
         describe(j, model, qn_csv_schema(stream)->rows);
         status =
@@ -318,7 +327,8 @@ quern_status quern_apply(quern_context *context, const quern_model *model, const
     }
     if (stream != NULL && !fits_in_memory(context, stream)) {
         j.info.streamed = 1;
-        j.info.planned_passes = j.info.passes = 2;
+        tell(&j, stream);
+        j.info.planned_passes = j.info.passes = qn_csv_passes(stream) + 1;
         describe(&j, model, qn_csv_schema(stream)->rows);
         QN_GO(transform_stream(&j, model, stream,
                                chunk_rows(context, working_row_bytes(stream, model))));

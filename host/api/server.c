@@ -143,33 +143,50 @@ void quern_server_close(quern_server *s)
 
 /* ---- one row ---- */
 
+/* A number that is given for an integer column: NaN and what is out of range have no integer. */
+static int to_integer(const quern_cell *cell, int64_t *out)
+{
+    if (!cell->is_integer && !(cell->number >= -0x1p63 && cell->number < 0x1p63)) return 0;
+    *out = cell->is_integer ? cell->integer : (int64_t)cell->number;
+    return 1;
+}
+
 static uint32_t code_of(const struct feed_in *f, const quern_cell *cell)
 {
     uint32_t n = qn_categories_count(f->lookup);
+    int64_t whole;
     if (qn_categories_type(f->lookup) == QUERN_STRING)
         return cell->text == NULL ? n
                                   : qn_categories_find_string(f->lookup, cell->text, cell->bytes);
     if (!cell->is_integer && isnan(cell->number)) return n;
-    return qn_categories_find_i64(f->lookup,
-                                  cell->is_integer ? cell->integer : (int64_t)cell->number);
+    return to_integer(cell, &whole) ? qn_categories_find_i64(f->lookup, whole) : n + 1;
 }
 
-static void load_cells(const struct stage *stage, const quern_cell *cells,
-                       union qn_row_value *values)
+static quern_status no_integer(const quern_server *s, uint32_t column)
+{
+    const char *name = s->model->schema->columns[column].name;
+    return qn_error(QUERN_INVALID,
+                    "column \"%s\" is of integers; the cell is missing or is not an integer's size",
+                    name != NULL ? name : "?");
+}
+
+static quern_status load_cells(const quern_server *s, const struct stage *stage,
+                               const quern_cell *cells, union qn_row_value *values)
 {
     for (uint32_t i = 0; i < stage->n_lanes; i++) {
         const struct feed_in *f = &stage->feeds[i];
         const quern_cell *cell = &cells[f->column];
         if (f->lookup != NULL)
             values[i].code = code_of(f, cell);
-        else if (f->work == QN_W_I64)
-            values[i].i64 = cell->is_integer ? cell->integer : (int64_t)cell->number;
-        else if (f->work == QN_W_F32)
+        else if (f->work == QN_W_I64) {
+            if (!to_integer(cell, &values[i].i64)) return no_integer(s, f->column);
+        } else if (f->work == QN_W_F32)
             values[i].f64 =
                 (double)(float)(cell->is_integer ? (double)cell->integer : cell->number);
         else
             values[i].f64 = cell->is_integer ? (double)cell->integer : cell->number;
     }
+    return QUERN_OK;
 }
 
 static int64_t read_integer(quern_type type, const char *at)
@@ -264,7 +281,7 @@ static quern_status run_stages(const quern_server *s, const quern_cell *cells,
         const struct stage *stage = &s->stages[k];
         char *to = k + 1 == s->n_stages ? (char *)out : rows[k & 1];
         if (k == 0)
-            load_cells(stage, cells, values);
+            QN_TRY(load_cells(s, stage, cells, values));
         else
             load_row(&s->stages[k - 1], stage, cells, rows[(k + 1) & 1], values);
         uint32_t all = qn_row_run(stage->program, values, to, NULL);

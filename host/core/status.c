@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define QN_STATUS_C /* this file defines what the header renames for clang-tidy */
 #include "host/core/status.h"
 
 #include <stdarg.h>

@@ -20,6 +20,14 @@ quern_status qn_error_context(quern_status status, const char *format, ...) QN_P
 /* An allocation of `bytes` failed while doing `what`. */
 quern_status qn_error_memory(const char *what, uint64_t bytes) QN_COLD;
 
+/* clang-tidy sees one source at a time: it is told here what these return, and so does not follow a
+ * failure on as if it had been a success. */
+#if defined(__clang_analyzer__) && !defined(QN_STATUS_C)
+#define qn_error(status, ...) ((void)qn_error((status), __VA_ARGS__), (status))
+#define qn_error_context(status, ...) ((void)qn_error_context((status), __VA_ARGS__), (status))
+#define qn_error_memory(what, bytes) ((void)qn_error_memory((what), (bytes)), QUERN_OUT_OF_MEMORY)
+#endif
+
 const char *qn_error_text(void);
 void qn_error_clear(void);
 

@@ -4,9 +4,15 @@
  * Dialect: RFC 4180 as Python's csv module reads it: fields may be quoted anywhere they start with a
  * quote, "" inside quotes is one quote, quoted fields hold delimiters and newlines (CR, LF, CRLF);
  * a byte-order mark is skipped; the last line needs no newline; blank lines are skipped. Any
- * one-byte delimiter (default: tab for .tsv, else comma). Ragged rows, bytes after a closing quote
- * that Python's csv would also keep, and other oddities follow docs/csv.md. UTF-16 is recognised by
- * its mark and refused by name; text that is not UTF-8 is kept as bytes in string columns.
+ * one-byte delimiter (default: tab for .tsv, else comma). Bytes after a closing quote that Python's
+ * csv would also keep and other oddities follow docs/csv.md. UTF-16 is recognised by its mark and
+ * refused by name; text that is not UTF-8 is kept as bytes in string columns.
+ *
+ * Ragged rows: the table is as wide as the widest row. Cells that are not there are missing; columns
+ * beyond the header are called "Unnamed: 5" (the position from 0; ".1", … appended if the header has
+ * that name), without a header x5. Empty cells at a row's end that have no column do not count. With
+ * a schema extra cells are ignored. Rows wider than the header are told of in the table's `warning`
+ * (chunked: that of the schema), for the caller to log once.
  *
  * Types are inferred over the whole column, never from the first rows only: int64; an integer column
  * with missing cells is float64; float64; bool (true and false in any case, as pandas);
@@ -51,8 +57,8 @@ quern_status qn_csv_parse(const char *name, const char *bytes, uint64_t size,
                           const struct qn_csv_options *, struct qn_threads *,
                           struct quern_table **out);
 
-/* Chunked reading, for tables larger than memory. Opening makes one pass to infer types (the
- * schema is then complete: names, types, rows); next() gives tables of at most `rows` rows, every
+/* Chunked reading, for tables larger than memory. Opening makes one pass to infer types, and another
+ * if rows wider than the header make columns (the schema is then complete: names, types, rows); next() gives tables of at most `rows` rows, every
  * one but the last exactly `rows`; rewind starts over. "-" cannot be rewound: an error at open. */
 struct qn_csv_stream;
 quern_status qn_csv_open(const char *path, const struct qn_csv_options *, struct qn_threads *,

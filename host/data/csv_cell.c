@@ -113,7 +113,8 @@ static quern_status add_marker(struct qn_csv_missing *m, const char *text)
     if (!(value > -1e18 && value < 1e18) || value != (double)(int64_t)value) return QUERN_OK;
     size = qn_format_i64(whole, (int64_t)value);
     QN_TRY(add_text(m, whole, size));
-    memcpy(whole + size, ".0", 2);
+    whole[size] = '.';
+    whole[size + 1] = '0';
     return add_text(m, whole, size + 2);
 }
 

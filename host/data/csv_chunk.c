@@ -101,9 +101,7 @@ static int read_batch(struct qn_csv_job *job, struct qn_csv_chunk *chunk, struct
 static void scan_fault(struct qn_csv_chunk *chunk, const struct qn_csv_scan *scan,
                        enum qn_csv_stop stop)
 {
-    struct qn_csv_fault fault = {
-        .kind = QN_CSV_BAD_WIDTH, .row = chunk->rows, .line = scan->line, .fields = scan->fields};
-    if (stop == QN_CSV_TOO_LONG) fault.kind = QN_CSV_LONG_ROW;
+    struct qn_csv_fault fault = {.kind = QN_CSV_LONG_ROW, .row = chunk->rows, .line = scan->line};
     if (stop == QN_CSV_OUT_OF_MEMORY) {
         fault.kind = QN_CSV_FAILED;
         qn_error_take(&fault.failure, QUERN_OUT_OF_MEMORY);
@@ -155,6 +153,7 @@ void qn_csv_chunk_read(struct qn_csv_job *job, struct qn_csv_chunk *chunk, uint3
             break;
         }
     }
+    chunk->wide = scan.wide;
     chunk->finish = scan.at;
     chunk->lines = scan.line;
 }

@@ -8,11 +8,10 @@
 
 enum qn_csv_fault_kind {
     QN_CSV_NO_FAULT,
-    QN_CSV_BAD_CELL,  /* does not fit the type asked for    */
-    QN_CSV_NO_VALUE,  /* missing where the type has no such */
-    QN_CSV_BAD_WIDTH, /* more cells than columns            */
+    QN_CSV_BAD_CELL, /* does not fit the type asked for    */
+    QN_CSV_NO_VALUE, /* missing where the type has no such */
     QN_CSV_LONG_ROW,
-    QN_CSV_FAILED /* memory; see `failure`              */
+    QN_CSV_FAILED /* memory; see `failure` */
 };
 
 /* Faults stay numbers until it is known where the chunk lies in the file. */
@@ -20,7 +19,6 @@ struct qn_csv_fault {
     enum qn_csv_fault_kind kind;
     uint64_t row, line; /* from the chunk's first */
     uint32_t column;
-    uint64_t fields;
     char text[48];
     struct qn_failure failure;
 };
@@ -38,6 +36,7 @@ struct qn_csv_chunk {
     struct qn_csv_column *columns;
     const uint8_t *finish; /* start of the row behind the last                              */
     uint64_t rows, lines;
+    struct qn_csv_wide wide;     /* its line: from the chunk's first                          */
     struct qn_csv_marks marks;   /* lines of rows                                             */
     struct qn_csv_place *places; /* job->keep_places: where each batch starts                */
     size_t n_places, places_room;

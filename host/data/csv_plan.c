@@ -65,21 +65,6 @@ static quern_status decode_row(const struct qn_csv_cells *cells, struct qn_csv_f
     return QUERN_OK;
 }
 
-/* pandas' name for a column whose header cell is empty, and ours for columns without a header. */
-static quern_status number_names(struct qn_csv_plan *plan, int no_header)
-{
-    for (uint32_t c = 0; c < plan->n_fields; c++) {
-        struct qn_csv_field *f = &plan->fields[c];
-        char name[32];
-        if (f->name != NULL && f->name[0] != '\0') continue;
-        (void)snprintf(name, sizeof name, no_header ? "x%" PRIu32 : "Unnamed: %" PRIu32, c);
-        qn_free(f->name);
-        f->name = qn_strdup(name);
-        if (f->name == NULL) return qn_error_memory("column names", sizeof name);
-    }
-    return QUERN_OK;
-}
-
 struct named {
     const char *name;
     uint32_t index;
@@ -92,15 +77,23 @@ static int by_name(const void *a, const void *b)
     return order != 0 ? order : (x->index > y->index) - (x->index < y->index);
 }
 
-/* The names sorted, to look one up; duplicates are refused. */
-static quern_status sort_names(const struct qn_csv_plan *plan, struct named **out)
+/* The names sorted, to look one up; fields that have none yet are left out. */
+static quern_status sort_names(const struct qn_csv_plan *plan, struct named **out, uint32_t *n)
 {
     struct named *sorted = qn_alloc(plan->n_fields, sizeof *sorted);
     *out = sorted;
+    *n = 0;
     if (sorted == NULL) return qn_error_memory("column names", plan->n_fields * sizeof *sorted);
-    for (uint32_t c = 0; c < plan->n_fields; c++)
-        sorted[c] = (struct named){plan->fields[c].name, c};
-    qsort(sorted, plan->n_fields, sizeof *sorted, by_name);
+    for (uint32_t c = 0; c < plan->n_fields; c++) {
+        const char *name = plan->fields[c].name;
+        if (name != NULL && name[0] != '\0') sorted[(*n)++] = (struct named){name, c};
+    }
+    qsort(sorted, *n, sizeof *sorted, by_name);
+    return QUERN_OK;
+}
+
+static quern_status refuse_duplicates(const struct qn_csv_plan *plan, const struct named *sorted)
+{
     for (uint32_t c = 1; c < plan->n_fields; c++)
         if (strcmp(sorted[c - 1].name, sorted[c].name) == 0)
             return qn_error(QUERN_INVALID,
@@ -122,6 +115,33 @@ static int64_t find_name(const struct named *sorted, uint32_t n, const char *nam
             high = mid;
     }
     return low < n && strcmp(sorted[low].name, name) == 0 ? (int64_t)sorted[low].index : -1;
+}
+
+/* Names for columns whose header cell is empty or not there, as pandas has them, and for columns
+ * without a header. A name that another column has in the header gets .1, .2, … */
+static quern_status number_names(struct qn_csv_plan *plan, int no_header)
+{
+    quern_status status = QUERN_OK;
+    struct named *sorted = NULL;
+    uint32_t n;
+    QN_GO(sort_names(plan, &sorted, &n));
+    for (uint32_t c = 0; c < plan->n_fields; c++) {
+        struct qn_csv_field *f = &plan->fields[c];
+        char name[48];
+        if (f->name != NULL && f->name[0] != '\0') continue;
+        (void)snprintf(name, sizeof name, no_header ? "x%" PRIu32 : "Unnamed: %" PRIu32, c);
+        for (uint32_t k = 1; find_name(sorted, n, name) >= 0; k++)
+            (void)snprintf(name, sizeof name, "Unnamed: %" PRIu32 ".%" PRIu32, c, k);
+        qn_free(f->name);
+        f->name = qn_strdup(name);
+        if (f->name == NULL) {
+            status = qn_error_memory("column names", sizeof name);
+            goto cleanup;
+        }
+    }
+cleanup:
+    qn_free(sorted);
+    return status;
 }
 
 static enum qn_csv_state state_of(quern_type type)
@@ -154,6 +174,24 @@ static quern_status no_column(const struct qn_csv_plan *plan, const char *name)
                     plan->source, name, plan->n_fields, plan->fields[0].name);
 }
 
+/* Is this a name or position that a column beyond the first row's would have? Then whether the file
+ * has it is known only when its rows have been counted: 1 puts the question off. */
+static int put_off(struct qn_csv_plan *plan, const char *name, int no_header)
+{
+    static const char start[] = "Unnamed: ";
+    char *end;
+    if (plan->measured) return 0;
+    if (no_header && name[0] == 'x') name++;
+    if (!no_header) {
+        if (strncmp(name, start, sizeof start - 1) != 0) return 0;
+        name += sizeof start - 1;
+    }
+    unsigned long position = strtoul(name, &end, 10);
+    if (end == name || position < plan->n_fields) return 0;
+    plan->pending = 1;
+    return 1;
+}
+
 static quern_status apply_schema(struct qn_csv_plan *plan, const struct qn_csv_options *options,
                                  const struct named *sorted)
 {
@@ -163,13 +201,19 @@ static quern_status apply_schema(struct qn_csv_plan *plan, const struct qn_csv_o
     for (uint32_t c = 0; c < plan->n_fields; c++) plan->fields[c].start = QN_CSV_SKIP;
     for (uint32_t i = 0; i < options->n_schema; i++) {
         const quern_column *want = &options->schema[i];
+        const char *name = want->name != NULL ? want->name : "(unnamed)";
         int64_t at = i;
-        if (!by_position)
-            at = want->name != NULL ? find_name(sorted, plan->n_fields, want->name) : -1;
-        else if (i >= plan->n_fields)
+        plan->out[i] = 0;
+        if (!by_position) {
+            at = want->name != NULL ? find_name(sorted, plan->n_fields, name) : -1;
+            if (at < 0 && put_off(plan, name, options->no_header)) continue;
+            if (at < 0) return no_column(plan, name);
+        } else if (i >= plan->n_fields) {
+            plan->pending = !plan->measured;
+            if (plan->pending) continue;
             return qn_error(QUERN_INVALID, "%s: has %" PRIu32 " columns, %" PRIu32 " are needed",
                             plan->source, plan->n_fields, options->n_schema);
-        if (at < 0) return no_column(plan, want->name != NULL ? want->name : "(unnamed)");
+        }
         struct qn_csv_field *field = &plan->fields[at];
         if (field->forced)
             return qn_error(QUERN_INVALID, "%s: column '%.80s' is asked for twice", plan->source,
@@ -192,6 +236,7 @@ static quern_status apply_dtypes(struct qn_csv_plan *plan, const struct qn_csv_o
             unsigned long position = strtoul(name, &end, 10);
             if (end != name && *end == '\0' && position < plan->n_fields) at = (int64_t)position;
         }
+        if (at < 0 && put_off(plan, name, options->no_header)) continue;
         if (at < 0) return no_column(plan, name);
         force(&plan->fields[at], options->dtypes[i].type);
     }
@@ -202,7 +247,8 @@ static quern_status plan_columns(struct qn_csv_plan *plan, const struct qn_csv_o
 {
     quern_status status = QUERN_OK;
     struct named *sorted = NULL;
-    uint32_t room = plan->n_fields;
+    uint32_t room = plan->n_fields, n;
+    plan->pending = 0;
     if (options->n_schema > room) room = options->n_schema;
     plan->out = qn_alloc(room, sizeof *plan->out);
     if (plan->out == NULL) return qn_error_memory("columns", room * sizeof *plan->out);
@@ -210,10 +256,12 @@ static quern_status plan_columns(struct qn_csv_plan *plan, const struct qn_csv_o
     for (uint32_t c = 0; c < plan->n_fields; c++) {
         plan->out[c] = c;
         plan->fields[c].start = QN_CSV_EMPTY;
+        plan->fields[c].forced = 0;
         if (plan->raw) force(&plan->fields[c], QUERN_STRING);
     }
     if (plan->raw) return QUERN_OK;
-    QN_GO(sort_names(plan, &sorted));
+    QN_GO(sort_names(plan, &sorted, &n));
+    QN_GO(refuse_duplicates(plan, sorted));
     if (options->schema != NULL && options->n_schema > 0)
         QN_GO(apply_schema(plan, options, sorted));
     else
@@ -292,8 +340,72 @@ cleanup:
     return status;
 }
 
+void qn_csv_wide_add(struct qn_csv_wide *sum, const struct qn_csv_wide *part, uint64_t line)
+{
+    if (part->rows > 0 && sum->rows == 0) sum->line = line + part->line;
+    if (part->columns > sum->columns) sum->columns = part->columns;
+    sum->rows += part->rows;
+}
+
+/* `before`: how many columns there were, of n_fields now. */
+static quern_status warn(struct qn_csv_plan *plan, const struct qn_csv_wide *wide, uint32_t before)
+{
+    const char *first = plan->body_line > 1 ? "header" : "first row";
+    char names[160] = "their extra cells are ignored";
+    if (wide->rows == 1) (void)snprintf(names, sizeof names, "its extra cells are ignored");
+    if (before + 1 == plan->n_fields)
+        (void)snprintf(names, sizeof names, "the extra column is called '%s'",
+                       plan->fields[before].name);
+    else if (before < plan->n_fields)
+        (void)snprintf(names, sizeof names, "the extra columns are called '%s' to '%s'",
+                       plan->fields[before].name, plan->fields[plan->n_fields - 1].name);
+    size_t size = strlen(plan->source) + strlen(names) + 160;
+    plan->warning = qn_alloc(size, 1);
+    if (plan->warning == NULL) return qn_error_memory("a warning", size);
+    if (wide->rows == 1)
+        (void)snprintf(plan->warning, size,
+                       "%s: 1 row is wider than the %s, on line %" PRIu64 "; %s", plan->source,
+                       first, wide->line, names);
+    else
+        (void)snprintf(plan->warning, size,
+                       "%s: %" PRIu64 " rows are wider than the %s, the first on line %" PRIu64
+                       "; %s",
+                       plan->source, wide->rows, first, wide->line, names);
+    return QUERN_OK;
+}
+
+static quern_status widen(struct qn_csv_plan *plan, const struct qn_csv_options *options,
+                          uint32_t columns)
+{
+    struct qn_csv_field *fields = qn_realloc(plan->fields, columns, sizeof *fields);
+    if (fields == NULL) return qn_error_memory("columns", columns * sizeof *fields);
+    memset(fields + plan->n_fields, 0, (columns - plan->n_fields) * sizeof *fields);
+    plan->fields = fields;
+    plan->n_fields = columns;
+    QN_TRY(number_names(plan, options->no_header));
+    qn_free(plan->out);
+    plan->out = NULL;
+    return plan_columns(plan, options);
+}
+
+quern_status qn_csv_plan_measure(struct qn_csv_plan *plan, const struct qn_csv_options *options,
+                                 const struct qn_csv_wide *wide, int *again)
+{
+    uint32_t before = plan->n_fields;
+    int ignored = options->schema != NULL && options->n_schema > 0 && !plan->raw && !plan->pending;
+    *again = 0;
+    if (plan->measured) return QUERN_OK;
+    plan->measured = 1;
+    if (plan->pending || (wide->rows > 0 && !ignored)) {
+        QN_TRY(widen(plan, options, wide->rows > 0 ? (uint32_t)wide->columns : before));
+        *again = 1;
+    }
+    return wide->rows > 0 ? warn(plan, wide, before) : QUERN_OK;
+}
+
 void qn_csv_plan_close(struct qn_csv_plan *plan)
 {
+    qn_free(plan->warning);
     for (uint32_t c = 0; plan->fields != NULL && c < plan->n_fields; c++)
         qn_free(plan->fields[c].name);
     qn_free(plan->fields);
@@ -378,11 +490,6 @@ quern_status qn_csv_plan_fault(const struct qn_csv_plan *plan, const struct qn_c
                         "%s: line %" PRIu64 ", column '%.80s': the cell is missing, which type %s "
                         "cannot hold (float64 can)",
                         plan->source, line, field->name, qn_type_name(field->type));
-    case QN_CSV_BAD_WIDTH:
-        return qn_error(QUERN_INVALID,
-                        "%s: line %" PRIu64 ": %" PRIu64 " fields, but the %s has %" PRIu32,
-                        plan->source, line, fault->fields,
-                        plan->body_line > 1 ? "header" : "first row", plan->n_fields);
     case QN_CSV_LONG_ROW:
         return qn_error(QUERN_UNSUPPORTED, "%s: line %" PRIu64 ": the row is longer than 1 GiB",
                         plan->source, line);

@@ -156,33 +156,68 @@ static uint64_t chunk_size(uint64_t bytes, const struct qn_threads *threads)
     return size < CHUNK_MIN ? CHUNK_MIN : size;
 }
 
-static quern_status read_body(const struct qn_csv_plan *plan, const uint8_t *text,
-                              const uint8_t *end, uint64_t chunk, struct qn_threads *threads,
-                              enum qn_csv_state *states, struct quern_table **out)
+struct text { /* and what is known of it */
+    struct qn_csv_plan plan;
+    const struct qn_csv_options *options;
+    const uint8_t *rows, *end;
+    uint64_t chunk; /* bytes */
+    struct qn_threads *threads;
+};
+
+/* Does the plan hold, now that all rows have been seen? */
+static quern_status measure(struct text *t, const struct qn_csv_split *split, int *again)
+{
+    struct qn_csv_wide wide = {0};
+    uint64_t line = t->plan.body_line;
+    for (uint64_t k = 0; k < split->n_chunks; k++) {
+        qn_csv_wide_add(&wide, &split->chunks[k].wide, line);
+        line += split->chunks[k].lines;
+    }
+    return qn_csv_plan_measure(&t->plan, t->options, &wide, again);
+}
+
+/* From chunks that have been read to a table. */
+static quern_status join_chunks(struct qn_csv_split *split, enum qn_csv_state *states,
+                                uint64_t rows, struct quern_table **out)
+{
+    const struct qn_csv_plan *plan = split->plan;
+    join_states(split, states);
+    struct settle settle = {split, states};
+    qn_threads_run(split->threads, split->n_chunks, settle_task, &settle);
+    QN_TRY(first_fault(split));
+    uint64_t done = 0;
+    for (uint64_t k = 0; k < split->n_chunks; k++) done += split->chunks[k].rows;
+    if (done != rows) qn_threads_run(split->threads, plan->n_fields, close_gaps, split);
+    return qn_csv_table_make(plan, states, split->chunks, split->n_chunks, plan->body_line,
+                             split->slots, split->threads, out);
+}
+
+static quern_status read_rows(struct text *t, int *again, struct quern_table **out)
 {
     quern_status status = QUERN_OK;
     struct qn_csv_slots slots = {0};
-    struct qn_csv_split split = {
-        .plan = plan, .threads = threads, .text = text, .end = end, .stop = end, .hints = states};
+    const uint32_t n = t->plan.n_fields; /* the plan's may grow below */
+    enum qn_csv_state *states = qn_zalloc(n, sizeof *states);
+    if (states == NULL) return qn_error_memory("columns", n * sizeof *states);
+    struct qn_csv_split split = {.plan = &t->plan,
+                                 .threads = t->threads,
+                                 .text = t->rows,
+                                 .end = t->end,
+                                 .stop = t->end,
+                                 .hints = states};
     uint64_t rows, fault;
-    QN_GO(sample(plan, text, end, chunk < SAMPLE ? chunk : SAMPLE, states));
-    QN_GO(qn_csv_split_open(&split, chunk, &rows));
-    QN_GO(qn_csv_slots_open(plan, states, rows, &slots));
+    QN_GO(sample(&t->plan, t->rows, t->end, t->chunk < SAMPLE ? t->chunk : SAMPLE, states));
+    QN_GO(qn_csv_split_open(&split, t->chunk, &rows));
+    QN_GO(qn_csv_slots_open(&t->plan, states, rows, &slots));
     split.slots = &slots;
     QN_GO(qn_csv_split_read(&split, &fault));
     QN_GO(first_fault(&split));
-    join_states(&split, states);
-    struct settle settle = {&split, states};
-    qn_threads_run(threads, split.n_chunks, settle_task, &settle);
-    QN_GO(first_fault(&split));
-    uint64_t done = 0;
-    for (uint64_t k = 0; k < split.n_chunks; k++) done += split.chunks[k].rows;
-    if (done != rows) qn_threads_run(threads, plan->n_fields, close_gaps, &split);
-    QN_GO(qn_csv_table_make(plan, states, split.chunks, split.n_chunks, plan->body_line, &slots,
-                            threads, out));
+    QN_GO(measure(t, &split, again));
+    if (!*again) QN_GO(join_chunks(&split, states, rows, out));
 cleanup:
     qn_csv_split_close(&split);
     qn_csv_slots_close(&slots);
+    qn_free(states);
     return status;
 }
 
@@ -193,24 +228,18 @@ quern_status qn_csv_parse_inside(const char *name, const char *bytes, uint64_t s
 {
     static const struct qn_csv_options defaults;
     quern_status status = QUERN_OK;
-    struct qn_csv_plan plan;
+    struct text t = {.options = options != NULL ? options : &defaults, .threads = threads};
     int more;
     *out = NULL;
-    if (options == NULL) options = &defaults;
     if (size == 0) bytes = ""; /* an empty mapping has no address */
-    QN_TRY(qn_csv_plan_open(name, bytes, size, 1, options, inside->raw, &plan, &more));
-    enum qn_csv_state *states = qn_zalloc(plan.n_fields, sizeof *states);
-    if (states == NULL) {
-        status = qn_error_memory("columns", plan.n_fields * sizeof *states);
-        goto cleanup;
-    }
-    const uint8_t *text = (const uint8_t *)bytes;
-    uint64_t chunk = inside->chunk_bytes;
-    if (chunk == 0) chunk = chunk_size(size - plan.body, threads);
-    QN_GO(read_body(&plan, text + plan.body, text + size, chunk, threads, states, out));
+    QN_TRY(qn_csv_plan_open(name, bytes, size, 1, t.options, inside->raw, &t.plan, &more));
+    t.rows = (const uint8_t *)bytes + t.plan.body;
+    t.end = (const uint8_t *)bytes + size;
+    t.chunk = inside->chunk_bytes;
+    if (t.chunk == 0) t.chunk = chunk_size(size - t.plan.body, threads);
+    for (int again = 1; again;) QN_GO(read_rows(&t, &again, out));
 cleanup:
-    qn_free(states);
-    qn_csv_plan_close(&plan);
+    qn_csv_plan_close(&t.plan);
     return status;
 }
 

@@ -198,24 +198,23 @@ void qn_csv_scan_start(struct qn_csv_scan *scan, const uint8_t *at, const uint8_
     scan->window = load(at, end, delimiter);
 }
 
-/* The rest of a row that has more cells than columns, of which `*end` ended the first: fine if all
- * are empty, else an error that needs the count. */
-static QN_NOINLINE enum qn_csv_stop surplus(struct qn_csv_scan *scan, const uint8_t **end,
-                                            const uint8_t *base, uint32_t columns, uint64_t cell)
+/* The rest of a row of line `line` that has more cells than columns, of which `*end` ended the first. */
+static QN_NOINLINE void surplus(struct qn_csv_scan *scan, const uint8_t **end, const uint8_t *base,
+                                uint32_t columns, uint64_t cell, uint64_t line)
 {
     struct view v = {scan->window, scan->end, scan->delimiter};
-    uint64_t fields = (uint64_t)columns + 1;
-    uint32_t size = qn_cell_size(cell);
+    uint64_t fields = (uint64_t)columns + 1, width = qn_cell_size(cell) != 0 ? fields : 0;
     const uint8_t *at = *end;
     while (at != v.end && *at == v.delimiter) {
         at = next_cell(&v, at + 1, base, &cell, &scan->line);
-        size |= qn_cell_size(cell);
         fields++;
+        if (qn_cell_size(cell) != 0) width = fields;
     }
     scan->window = v.w;
-    scan->fields = fields;
     *end = at;
-    return size == 0 ? QN_CSV_MORE : QN_CSV_TOO_MANY;
+    if (width == 0) return;
+    if (scan->wide.rows++ == 0) scan->wide.line = line;
+    if (width > scan->wide.columns) scan->wide.columns = width;
 }
 
 static QN_NOINLINE enum qn_csv_stop mark_row(struct qn_csv_scan *scan, uint64_t row, uint64_t line)
@@ -244,7 +243,7 @@ enum qn_csv_stop qn_csv_scan_rows(struct qn_csv_scan *scan, struct qn_csv_cells 
             if (QN_UNLIKELY(column == columns)) {
                 scan->window = v.w;
                 scan->line = 0;
-                result = surplus(scan, &end, base, columns, value);
+                surplus(scan, &end, base, columns, value, line);
                 v.w = scan->window;
                 lines += scan->line;
                 break;

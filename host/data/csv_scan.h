@@ -48,11 +48,16 @@ struct qn_csv_marks {
 quern_status qn_csv_marks_add(struct qn_csv_marks *marks, uint64_t row, uint64_t line);
 
 enum qn_csv_stop {
-    QN_CSV_MORE,     /* the batch is full                                 */
-    QN_CSV_DONE,     /* the next row starts at or behind `stop`           */
-    QN_CSV_TOO_MANY, /* a row with more cells than columns: see `fields`  */
-    QN_CSV_TOO_LONG, /* a row of 2 GiB or more                            */
+    QN_CSV_MORE,     /* the batch is full                       */
+    QN_CSV_DONE,     /* the next row starts at or behind `stop` */
+    QN_CSV_TOO_LONG, /* a row of more than 1 GiB                */
     QN_CSV_OUT_OF_MEMORY
+};
+
+/* Rows with more cells than columns; empty cells at a row's end that have no column do not count. */
+struct qn_csv_wide {
+    uint64_t rows, line; /* how many; the line on which the first of them starts */
+    uint64_t columns;    /* cells of the widest                                  */
 };
 
 struct qn_csv_scan {
@@ -61,7 +66,7 @@ struct qn_csv_scan {
     const uint8_t *end;  /* of the text                                                 */
     uint8_t delimiter;
     uint64_t row, line;         /* of the next row, counted from the caller's start values */
-    uint64_t fields;            /* cells of the row that was refused                       */
+    struct qn_csv_wide wide;    /* rows since the start                                    */
     struct qn_csv_marks *marks; /* NULL: not wanted                                        */
     int shifted;                /* lines were skipped since the last row                   */
     struct qn_csv_window {      /* 64 bytes as masks                                       */
@@ -72,8 +77,8 @@ struct qn_csv_scan {
 
 void qn_csv_scan_start(struct qn_csv_scan *scan, const uint8_t *at, const uint8_t *stop,
                        const uint8_t *end, uint8_t delimiter);
-/* Up to `limit` (and the batch's capacity) rows into cells. Cells beyond the columns are dropped if
- * they are all empty. */
+/* Up to `limit` (and the batch's capacity) rows into cells. Cells beyond the columns are only counted,
+ * in `wide`. */
 enum qn_csv_stop qn_csv_scan_rows(struct qn_csv_scan *scan, struct qn_csv_cells *cells,
                                   uint64_t limit);
 /* The cells of the next row that is not blank, and past it; 0 cells at the end of the text. */

@@ -185,7 +185,7 @@ quern_status qn_csv_split_read(struct qn_csv_split *split, uint64_t *fault)
 void qn_csv_split_close(struct qn_csv_split *split)
 {
     for (uint64_t k = 0; split->chunks != NULL && k < split->n_chunks; k++)
-        qn_csv_chunk_clear(&split->chunks[k], split->plan->n_fields);
+        qn_csv_chunk_clear(&split->chunks[k], split->job.columns); /* the plan may have grown */
     qn_free(split->chunks);
     qn_free(split->edges);
     qn_csv_job_close(&split->job);

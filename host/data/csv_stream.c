@@ -24,8 +24,10 @@ struct qn_csv_stream {
     struct qn_threads *threads;
     struct qn_csv_feed feed;
     struct quern_table schema;
+    char *warning;
     enum qn_csv_state *states;
     uint64_t *missing, *text; /* by field, over the whole file */
+    struct qn_csv_wide wide;
     struct place *places;
     size_t n_places, places_room;
     uint64_t rows, size; /* of the file: rows, and bytes of text */
@@ -118,6 +120,7 @@ static quern_status infer_window(struct qn_csv_stream *s, uint64_t *offset, uint
         }
         QN_GO(add_places(s, chunk, split.text, *offset, *line));
         add_columns(s, chunk);
+        qn_csv_wide_add(&s->wide, &chunk->wide, *line);
         s->rows += chunk->rows;
         *line += chunk->lines;
     }
@@ -144,11 +147,30 @@ static quern_status grow_window(struct qn_csv_stream *s, uint64_t line)
     return QUERN_OK;
 }
 
-static quern_status infer(struct qn_csv_stream *s)
+/* Puts the stream before the first window. */
+static quern_status start_inference(struct qn_csv_stream *s)
+{
+    uint32_t n = s->plan.n_fields;
+    qn_free(s->states);
+    qn_free(s->missing);
+    qn_free(s->text);
+    s->states = qn_zalloc(n, sizeof *s->states);
+    s->missing = qn_zalloc(n, sizeof *s->missing);
+    s->text = qn_zalloc(n, sizeof *s->text);
+    if (s->states == NULL || s->missing == NULL || s->text == NULL)
+        return qn_error_memory("columns", n * sizeof *s->states);
+    for (uint32_t c = 0; c < n; c++) s->states[c] = s->plan.fields[c].start;
+    s->n_places = 0;
+    s->rows = 0;
+    s->passes++;
+    return QUERN_OK;
+}
+
+static quern_status infer_windows(struct qn_csv_stream *s)
 {
     uint64_t offset = s->plan.body, line = s->plan.body_line, window = s->window;
     int done = 0;
-    s->passes = 1;
+    QN_TRY(start_inference(s));
     while (!done) {
         int again;
         QN_TRY(infer_window(s, &offset, &line, &done, &again));
@@ -158,6 +180,16 @@ static quern_status infer(struct qn_csv_stream *s)
             s->window = window;
     }
     s->size = offset;
+    return QUERN_OK;
+}
+
+static quern_status infer(struct qn_csv_stream *s, const struct qn_csv_options *options)
+{
+    for (int again = 1; again;) {
+        QN_TRY(infer_windows(s));
+        QN_TRY(qn_csv_plan_measure(&s->plan, options, &s->wide, &again));
+        QN_TRY(qn_csv_feed_rewind(&s->feed));
+    }
     for (uint32_t c = 0; c < s->plan.n_fields; c++) {
         struct qn_csv_field *field = &s->plan.fields[c];
         if (field->start == QN_CSV_SKIP) continue;
@@ -206,6 +238,8 @@ static quern_status make_schema(struct qn_csv_stream *s)
     s->schema.n_columns = n;
     s->schema.has_names = 1;
     s->schema.source = s->plan.source;
+    s->schema.warning = s->warning = s->plan.warning;
+    s->plan.warning = NULL; /* of the file; the tables cut from it have none */
     return QUERN_OK;
 }
 
@@ -241,18 +275,8 @@ quern_status qn_csv_open_inside(const char *path, const struct qn_csv_options *o
     choose_sizes(s, inside);
     QN_GO(qn_csv_feed_open(path, &s->feed));
     QN_GO(read_plan(s, path, options, inside->raw));
-    uint32_t n = s->plan.n_fields;
-    s->states = qn_zalloc(n, sizeof *s->states);
-    s->missing = qn_zalloc(n, sizeof *s->missing);
-    s->text = qn_zalloc(n, sizeof *s->text);
-    if (s->states == NULL || s->missing == NULL || s->text == NULL) {
-        status = qn_error_memory("columns", n * sizeof *s->states);
-        goto cleanup;
-    }
-    for (uint32_t c = 0; c < n; c++) s->states[c] = s->plan.fields[c].start;
-    QN_GO(infer(s));
+    QN_GO(infer(s, options));
     QN_GO(make_schema(s));
-    QN_GO(qn_csv_feed_rewind(&s->feed));
     *out = s;
     s = NULL;
 cleanup:
@@ -296,6 +320,7 @@ void qn_csv_close(struct qn_csv_stream *s)
     qn_csv_feed_close(&s->feed);
     qn_csv_plan_close(&s->plan);
     qn_free(s->schema.columns);
+    qn_free(s->warning);
     qn_free(s->states);
     qn_free(s->missing);
     qn_free(s->text);

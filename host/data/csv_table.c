@@ -81,7 +81,7 @@ struct store {
     size_t kept_bytes, packed_bytes;
     char **names;
     uint32_t n_names;
-    char *source;
+    char *source, *warning;
     struct qn_csv_marks lines;
 };
 
@@ -93,6 +93,7 @@ static void store_free(void *owner)
     for (uint32_t i = 0; store->names != NULL && i < store->n_names; i++) qn_free(store->names[i]);
     qn_free(store->names);
     qn_free(store->source);
+    qn_free(store->warning);
     qn_free(store->lines.items);
     qn_free(store);
 }
@@ -304,6 +305,10 @@ static quern_status name_columns(const struct qn_csv_plan *plan, const enum qn_c
     if (store->names == NULL || store->source == NULL)
         return qn_error_memory("column names", plan->n_out * sizeof *store->names);
     store->n_names = plan->n_out;
+    if (plan->warning != NULL) {
+        store->warning = qn_strdup(plan->warning);
+        if (store->warning == NULL) return qn_error_memory("a warning", strlen(plan->warning));
+    }
     for (uint32_t i = 0; i < plan->n_out; i++) {
         const struct qn_csv_field *field = &plan->fields[plan->out[i]];
         store->names[i] = qn_strdup(field->name);
@@ -362,6 +367,7 @@ quern_status qn_csv_table_make(const struct qn_csv_plan *plan, const enum qn_csv
                                   .owner = store,
                                   .release = store_free,
                                   .source = store->source,
+                                  .warning = store->warning,
                                   .line_of_row = line_of_row};
     *out = table;
     table = NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/core/fp.h"
 
 static quern_status memory_error(void)
 {
@@ -202,12 +203,14 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     struct qn_fit_state s = {.feed = feed};
     struct quern_model *model = qn_zalloc(1, sizeof *model);
     int pending;
+    struct qn_fp fp = qn_fp_enter(); /* finishing a fit computes in the caller's thread */
     *out = NULL;
     if (rest != NULL) memset(rest, 0, sizeof *rest);
     s.rest = rest != NULL ? rest : &s.own;
     s.x = (struct qn_exec){.cx = cx, .step = "fit", .device = cx->device};
     if (model == NULL) {
         qn_spec_free(spec);
+        qn_fp_leave(fp);
         return memory_error();
     }
     model->spec = spec;
@@ -244,5 +247,6 @@ cleanup:
     close_state(&s);
     if (status != QUERN_OK && rest != NULL) qn_fit_rest_free(cx, rest);
     qn_model_free(model);
+    qn_fp_leave(fp);
     return status;
 }

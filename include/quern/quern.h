@@ -336,22 +336,23 @@ QUERN_API quern_status quern_table_read_for(quern_context *context, const quern_
 /* From file to file: what the command line does. */
 typedef struct quern_job {
     uint32_t struct_size;
-    const char *input;  /* as quern_table_read                                                     */
-    const char *output; /* .npy, .npz (CSR), .csv, "-" (CSV on standard output), or NULL: nothing   */
-    const char *model;  /* where a fit saves the model, or NULL                                    */
-    const char *names;  /* JSON of output names and dtypes, or NULL                                */
-    int no_transform;   /* 1: fit only                                                             */
+    const char *input;  /* as quern_table_read */
+    const char *output; /* .npy, .npz (CSR), .csv, "-" (CSV on standard output), or NULL: nothing */
+    const char *model;  /* where a fit saves the model, or NULL */
+    const char *names;  /* JSON of output names and dtypes, or NULL */
+    int no_transform;   /* 1: fit only */
 } quern_job;
 typedef struct quern_job_info {
     uint32_t struct_size;
     uint64_t rows;
     uint32_t input_columns, output_columns;
     quern_type output_type;
-    int sparse, streamed;       /* streamed: in passes over the file, within max_memory             */
-    uint32_t planned_passes;    /* over the file, inference included; known before the work starts  */
-    uint32_t passes;            /* made                                                             */
-    uint64_t read_ns, fit_ns, transform_ns, write_ns; /* streamed: reading is inside the others     */
-    uint64_t nnz;               /* .npz                                                             */
+    int sparse, streamed;    /* streamed: in passes over the file, within max_memory */
+    uint32_t planned_passes; /* over the file, inference included; known before the work starts */
+    uint32_t passes;         /* made */
+    /* Where the time went; when streamed, reading is inside the others. */
+    uint64_t read_ns, fit_ns, transform_ns, write_ns;
+    uint64_t nnz; /* .npz */
 } quern_job_info;
 /* Fits the pipeline to the input, transforms it, writes output and model. Within max_memory of the
  * context a text file is read in passes. Files appear complete or not at all. info may be NULL;

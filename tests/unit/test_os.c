@@ -352,6 +352,22 @@ static void pages_are_zero(void **state)
     assert_null(qn_pages_alloc(SIZE_MAX / 2));
 }
 
+/* A hint about memory that is not on page boundaries changes nothing in it or around it. */
+static void advice_leaves_memory_as_it_is(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 4097, (size_t)6 << 20};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *memory = malloc(sizes[i] + 8);
+        assert_non_null(memory);
+        memset(memory, 0x5a, sizes[i] + 8);
+        qn_pages_advise(memory + 3, sizes[i]);
+        for (size_t b = 0; b < sizes[i] + 8; b++) assert_int_equal(memory[b], 0x5a);
+        free(memory);
+    }
+    qn_pages_advise(NULL, 0);
+}
+
 int main(void)
 {
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -368,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_missing_library_says_why),
         cmocka_unit_test(an_empty_variable_is_unset),
         cmocka_unit_test(pages_are_zero),
+        cmocka_unit_test(advice_leaves_memory_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
