@@ -6,9 +6,9 @@ find_package(Python3 QUIET COMPONENTS Interpreter)
 
 # An instrumented tree compiles the same text: one round, in a plain tree, says it all.
 if(Python3_FOUND AND NOT QUERN_SANITIZE)
-  add_test(NAME format COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy --format)
-  add_test(NAME tidy COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy --quick 100
+  add_test(NAME clang_format COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy --format)
+  add_test(NAME clang_tidy COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/tidy --quick 100
            -p ${PROJECT_BINARY_DIR})
-  set_tests_properties(format tidy PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 300
+  set_tests_properties(clang_format clang_tidy PROPERTIES LABELS lint SKIP_RETURN_CODE 77 TIMEOUT 300
                        ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
 endif()

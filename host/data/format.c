@@ -115,8 +115,8 @@ static size_t lay_out(char *out, struct shortest d, int plain)
 
 static size_t put_text(char *out, const char *text)
 {
-    size_t n = strlen(text);
-    memcpy(out, text, n);
+    size_t n = 0;
+    for (; text[n] != '\0'; n++) out[n] = text[n];
     return n;
 }
 

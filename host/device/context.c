@@ -64,7 +64,7 @@ static quern_status choose_from(struct quern_context *cx, const struct qn_contex
                                                                      : "is the CPU itself");
         } else if (open_entry(cx, config, entry) != QUERN_OK) {
             explain(cx, "%s; ", qn_error_text());
-        } else if ((cx->device->caps.features & QN_FEATURE_KERNELS) == 0) {
+        } else if (cx->device != NULL && (cx->device->caps.features & QN_FEATURE_KERNELS) == 0) {
             explain(cx, "%s: %s; ", entry->id, cx->device->limits);
             (void)qn_device_close(cx->device);
             cx->device = NULL;

@@ -267,7 +267,7 @@ static quern_status imputer_learn(struct qn_stage *stage)
     if (stat == NULL || missing == NULL || (raw && text == NULL)) return qn_stage_memory(stage);
     for (uint32_t i = 0; i < n; i++) {
         stat[i] = NAN;
-        if (stage->in[i].raw)
+        if (text != NULL && stage->in[i].raw)
             QN_TRY(learn_raw(stage, i, &text[i], &missing[i]));
         else
             QN_TRY(learn_number(stage, i, dtype, &stat[i], &missing[i]));

@@ -241,8 +241,9 @@ static void absorb(struct qn_range *r, uint32_t left, uint32_t right)
     retire(r, right);
 }
 
-void qn_range_give(struct qn_range *r, uint32_t i, struct qn_stamp stamp)
+void qn_range_give(struct qn_range *r, uint32_t block, struct qn_stamp stamp)
 {
+    uint32_t i = block;
     if (i >= r->room || !r->nodes[i].used) return;
     r->taken--;
     r->nodes[i].used = 0;

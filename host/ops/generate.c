@@ -134,7 +134,7 @@ struct writer {
 static void put(struct writer *w, const char *text, size_t bytes)
 {
     if (w->failed) return;
-    if (bytes + 1 > w->room - w->used) {
+    if (w->text == NULL || bytes + 1 > w->room - w->used) {
         size_t room = (w->used + bytes + 1) * 2;
         char *more = qn_realloc(w->text, room, 1);
         if (more == NULL) {

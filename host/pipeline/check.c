@@ -42,12 +42,12 @@ static double cell_number(const struct qn_cells *c, uint64_t row)
 static void place(const struct quern_table *table, uint64_t row, uint64_t first_row, char *out,
                   size_t size)
 {
-    uint64_t first = first_row > table->first_row ? first_row : table->first_row;
+    uint64_t number = (first_row > table->first_row ? first_row : table->first_row) + row;
     if (table->line_of_row != NULL && table->source != NULL)
         (void)snprintf(out, size, "%s, line %llu", table->source,
                        (unsigned long long)table->line_of_row(table, table->first_row + row));
     else
-        (void)snprintf(out, size, "row %llu", (unsigned long long)(first + row));
+        (void)snprintf(out, size, "row %llu", (unsigned long long)number);
 }
 
 static const char *name_of(const struct quern_table *table, uint32_t column, char *out, size_t size)

@@ -46,7 +46,7 @@ static void add_op(struct qn_program *p, const struct qn_chain *chain, const str
         return;
     words[0] = (uint64_t)(p->n_words - op->n_table);
     words[1] = op->n_table;
-    if (op->n_table != 0) memcpy(words + 2, op->table, op->n_table * sizeof *words);
+    if (op->table != NULL) memcpy(words + 2, op->table, op->n_table * sizeof *words);
 }
 
 static uint32_t add_lane(struct qn_program *p, const struct qn_chain *chain)

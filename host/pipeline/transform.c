@@ -445,6 +445,8 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
                            .step = "transform",
                            .device = cx->device,
                            .raw = rest != NULL ? rest->raw : NULL};
+    uint64_t rows_before = target->csr != NULL ? target->csr->rows : 0;
+    uint64_t nnz_before = target->csr != NULL ? target->csr->nnz : 0;
     quern_status status = open_run(&r);
     if (status == QUERN_OK) {
         qn_context_ledger(cx)->passes++;
@@ -454,7 +456,10 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
         status = qn_fall_back_after(cx, "transform", "run", status);
         if (status == QUERN_OK) {
             r.x.device = NULL;
-            if (target->csr != NULL) target->csr->rows = target->csr->nnz = 0;
+            if (target->csr != NULL) { /* what earlier chunks appended stays */
+                target->csr->rows = rows_before;
+                target->csr->nnz = nnz_before;
+            }
             status = on_host(&r, table, NULL);
         }
     }

@@ -515,7 +515,6 @@ def bad_specs(f):
 
 BAD_TABLES = [
     ("empty", b"", []),
-    ("a long row", "age,city,score,flag\n1,Oslo,2,True\n1,Oslo,2,True,9\n", ["bad_table.csv", "line 3"]),
     ("duplicate names", "age,age,city,score\n1,2,a,3\n", ["age"]),
     ("a missing column", "age,score,flag\n1,2,True\n", ["city"]),
     ("no rows", "age,city,score,flag\n", []),
@@ -666,7 +665,7 @@ def closed_pipe(f):
 def an_earlier_output_survives_a_failure(f):
     f.write("o.npy", b"earlier")
     f.write("m", b"earlier")
-    refuses(1, "line 3", "run", f.spec, f.write("bad.csv", "age,city,score,flag\n1,a,2,True\n3,b,4,True,5\n"), "-o",
+    refuses(1, "age", "run", f.spec, f.write("bad.csv", "age,city,score,flag\n1,a,2,True\ninf,b,4,True\n"), "-o",
             f / "o.npy", "--model", f / "m")
     assert (f / "o.npy").read_bytes() == (f / "m").read_bytes() == b"earlier"
     succeeds("run", f.spec, f.table, "-o", f / "o.npy", "--model", f / "m", "--quiet")

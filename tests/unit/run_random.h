@@ -107,7 +107,7 @@ static inline uint32_t random_table(struct random_program *p, uint32_t code, uin
     p->words[op->arg + 1] = k;
     p->batch.n_words += 2;
     for (uint32_t i = 0; i < k; i++) {
-        double d = code == QN_OP_VALUE ? random_double(p) : (double)i * (i % 2 ? 1 : 1) - 1;
+        double d = code == QN_OP_VALUE ? random_double(p) : (double)i - 1;
         uint64_t w = code == QN_OP_REMAP ? random_below(p, k) : (uint64_t)((int64_t)i * 2 - 1);
         if (code == QN_OP_VALUE || (code == QN_OP_FIND && work != QN_W_I64)) memcpy(&w, &d, 8);
         p->words[p->batch.n_words++] = w;

@@ -29,7 +29,7 @@ static double one_value(enum sample_fill fill, uint64_t row, uint64_t rows, uint
     case SAMPLE_ALL_NAN: return (double)NAN;
     case SAMPLE_CONSTANT: return 0.1;
     case SAMPLE_FEW: return r % 2 != 0 ? 1.0 : (double)(r / 2 % 7) - 3.0;
-    case SAMPLE_SORTED: return (double)row - (double)(rows / 3);
+    case SAMPLE_SORTED: return (double)row - floor((double)rows / 3);
     case SAMPLE_EPOCH: return floor(1.7e9 + 86400.0 * ref_uniform(state));
     case SAMPLE_TINY: return r % 5 == 0 ? -0.0 : r % 5 == 1 ? 0.0 : (double)(r % 64) * 0x1p-149;
     case SAMPLE_ENDS:
