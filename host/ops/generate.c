@@ -100,7 +100,7 @@ const char *qn_chain_shape_of(const struct qn_run_request *rq, struct qn_chain_s
     const char *why = chain_of(&rq->batch, out);
     if (why != NULL) return why;
     out->out_type = rq->slots[0].type;
-    out->watch = rq->seen != NULL;
+    out->watch = rq->seen != NULL || rq->seen_base.raw != NULL;
     for (uint32_t i = 0; i < rq->n_slots; i++)
         if (rq->slots[i].lane != i || rq->slots[i].match != QN_MATCH_VALUE ||
             rq->slots[i].type != out->out_type)

@@ -192,7 +192,7 @@ quern_status qn_generated_run(struct qn_device *device, struct qn_threads *threa
     l.source.text = text;
     l.source.options = l.options;
     QN_GO(put_tables(&l));
-    QN_GO(qn_job_zeros(&l.job, batch->n_lanes * sizeof(uint32_t), &l.seen));
+    QN_GO(qn_run_flags(&l.job, l.rq, &l.seen));
     if (qn_job_cpu_shape(device))
         QN_GO(launch_items(&l));
     else

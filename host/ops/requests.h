@@ -90,7 +90,10 @@ struct qn_run_request {
     void *out_host;          /* host output base, or NULL                                        */
     struct qn_view out_base; /* device output base                                               */
     uint32_t *seen;          /* host, one word per lane, QN_SEEN_* are OR-ed in; NULL: not wanted */
-    uint32_t stream;         /* a hint: the output is larger than the caches                     */
+    struct qn_view
+        seen_base;   /* device: the flags are left here (the caller zeroed them), so that the
+                                 call need not wait for them; raw NULL: not wanted                   */
+    uint32_t stream; /* a hint: the output is larger than the caches                     */
 };
 
 /* The same program to CSR: slots are columns 0 … n_slots-1 in order (offset and stride unused); an

@@ -70,6 +70,13 @@ cleanup:
     return status;
 }
 
+quern_status qn_run_flags(struct qn_job *job, const struct qn_run_request *rq, struct qn_view *out)
+{
+    *out = rq->seen_base;
+    if (out->raw != NULL) return QUERN_OK;
+    return qn_job_zeros(job, rq->batch.n_lanes * sizeof(uint32_t), out);
+}
+
 static const char *refuse_interpreter(const struct qn_device *device, const void *request)
 {
     const struct qn_run_request *rq = request;
@@ -133,7 +140,7 @@ static quern_status run_interpreter(struct qn_device *device, struct qn_threads 
     if (rq->batch.rows == 0 || rq->n_slots == 0) return QUERN_OK;
     qn_job_begin(&job, device, queue);
     QN_GO(qn_job_table(&job, &program, &table));
-    QN_GO(qn_job_zeros(&job, rq->batch.n_lanes * sizeof(uint32_t), &seen));
+    QN_GO(qn_run_flags(&job, rq, &seen));
     QN_GO(qn_run_norms(&job, &rq->batch, rq->n_norms, table, &norms));
     QN_GO(interpret(&job, rq, table, norms, seen));
     status = qn_run_seen(&job, seen, rq->batch.n_lanes, rq->seen);

@@ -13,6 +13,8 @@ quern_status qn_run_norms(struct qn_job *, const struct qn_batch *, uint32_t n_n
                           struct qn_view table, struct qn_view *norms);
 
 /* Fetches what a launch saw and ORs it into `seen` (NULL: nothing to do). */
+/* Where the run's flags go: the caller's place, or zeroed memory of the job. */
+quern_status qn_run_flags(struct qn_job *, const struct qn_run_request *, struct qn_view *out);
 quern_status qn_run_seen(struct qn_job *, struct qn_view from, uint32_t n_lanes, uint32_t *seen);
 
 /* The generated program of host/ops/generate.c as an implementation. */

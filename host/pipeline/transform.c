@@ -244,7 +244,7 @@ struct flight {
     uint64_t first_row;
     struct qn_frame first, last;
     int kept; /* `first` is the fit's */
-    struct qn_span out;
+    struct qn_span out, seen;
     struct qn_raw *wrapped;
 };
 
@@ -258,6 +258,7 @@ static void land(struct run *r, struct flight *fl)
         fl->wrapped = NULL;
     }
     if (fl->out.view.raw != NULL) qn_pool_give(d->pool, d->queue_numbers[queue], &fl->out);
+    if (fl->seen.view.raw != NULL) qn_pool_give(d->pool, d->queue_numbers[queue], &fl->seen);
     if (r->x.plan->n_layers > 1) qn_frame_free(&r->x, &fl->last);
     if (!fl->kept) qn_frame_free(&r->x, &fl->first);
     qn_table_free(fl->table);
@@ -311,6 +312,15 @@ static void device_slots(struct run *r, const struct flight *fl)
     }
 }
 
+static quern_status place_flags(struct run *r, struct flight *fl)
+{
+    struct qn_device *d = r->x.device;
+    uint64_t bytes = r->model->program.n_lanes * sizeof(uint32_t);
+    QN_TRY(qn_pool_take(d->pool, d->queue_numbers[fl->first.queue], bytes, &fl->seen));
+    fl->seen.view.size = bytes;
+    return qn_device_fill(d, fl->first.queue, fl->seen.view, 0);
+}
+
 static quern_status launch_chunk(struct run *r, struct flight *fl)
 {
     struct qn_run_request rq = {0};
@@ -322,6 +332,9 @@ static quern_status launch_chunk(struct run *r, struct flight *fl)
     begin_request(r, &fl->last, &rq);
     device_slots(r, fl);
     rq.out_base = out;
+    QN_TRY(place_flags(r, fl));
+    rq.seen = NULL; /* fetched when the chunk lands: waiting here would stop the next upload */
+    rq.seen_base = fl->seen.view;
     QN_TRY(qn_op_run(r->x.device, r->x.cx->threads, fl->first.queue, &rq, &outcome));
     return qn_exec_note(&r->x, "run", &outcome);
 }
@@ -355,7 +368,13 @@ static quern_status finish_chunk(struct run *r, struct flight *fl)
 {
     if (fl->table == NULL) return QUERN_OK;
     quern_status status = download(r, fl);
+    int flags = fl->seen.view.raw != NULL;
+    if (status == QUERN_OK && flags)
+        status = qn_device_get(r->x.device, fl->first.queue, r->seen, fl->seen.view);
     if (status == QUERN_OK) status = qn_device_finish(r->x.device, fl->first.queue);
+    if (status == QUERN_OK && flags)
+        status = qn_frame_check(&r->x, fl->table, &fl->last, r->x.plan->n_layers - 1,
+                                &r->model->program, r->seen);
     land(r, fl);
     return status;
 }
@@ -375,6 +394,7 @@ static quern_status start_chunk(struct run *r, const struct quern_table *table, 
     }
     memset(r->seen, 0, r->model->program.n_lanes * sizeof *r->seen);
     QN_TRY(launch_chunk(r, fl));
+    if (r->target->kind != QN_TARGET_CSR) return QUERN_OK; /* checked when it lands */
     return qn_frame_check(&r->x, fl->table, &fl->last, r->x.plan->n_layers - 1, &r->model->program,
                           r->seen);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What crosses between host and device: each input byte once, each output byte once, nothing when the
  * data is already there or can be used where it lies. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,33 @@ static void chunks_cross_once_per_pass(const char *device)
     OK(quern_context_close(cpu));
 }
 
+/* What a chunk saw is looked at when it has landed; the message is the one that the CPU gives. */
+static void infinities_are_found_in_every_chunk(const char *device)
+{
+    enum { LARGE = 400001, WHERE = 300007 };
+    quern_context_config config = {.no_zero_copy = 1, .device_memory = 8u << 20};
+    quern_context *context = fixture_context_with(device, &config);
+    quern_pipeline *pipeline = fixture_pipeline(
+        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"MaxAbsScaler\"]}]}");
+    float *data = fixture_f32(LARGE, COLUMNS, 0, 6);
+    quern_table *table;
+    quern_model *model;
+    quern_matrix out = {0};
+    OK(quern_table_from_matrix(data, QUERN_FLOAT32, LARGE, COLUMNS, 0, NULL, &table));
+    OK(quern_pipeline_fit(context, pipeline, table, &model));
+    data[(uint64_t)WHERE * COLUMNS + 2] = (float)HUGE_VAL;
+    assert_int_equal(quern_model_transform(context, model, table, &out, NULL), QUERN_INVALID);
+    assert_non_null(strstr(quern_last_error(), "row 300007"));
+    data[(uint64_t)WHERE * COLUMNS + 2] = 1;
+    OK(quern_model_transform(context, model, table, &out, NULL));
+    quern_matrix_free(&out);
+    quern_model_free(model);
+    quern_table_free(table);
+    quern_pipeline_free(pipeline);
+    free(data);
+    OK(quern_context_close(context));
+}
+
 #define ON_EACH(name)                                                                              \
     static void name##_opencl(void **state)                                                        \
     {                                                                                              \
@@ -167,6 +195,7 @@ ON_EACH(mixed_columns_cross_once_and_strings_as_codes)
 ON_EACH(resident_data_does_not_cross)
 ON_EACH(in_place_data_does_not_cross)
 ON_EACH(chunks_cross_once_per_pass)
+ON_EACH(infinities_are_found_in_every_chunk)
 
 int main(void)
 {
@@ -181,6 +210,8 @@ int main(void)
         cmocka_unit_test(in_place_data_does_not_cross_cuda),
         cmocka_unit_test(chunks_cross_once_per_pass_opencl),
         cmocka_unit_test(chunks_cross_once_per_pass_cuda),
+        cmocka_unit_test(infinities_are_found_in_every_chunk_opencl),
+        cmocka_unit_test(infinities_are_found_in_every_chunk_cuda),
     };
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
 }
