@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Format and static checks of all C code (scripts/tidy). The first round over a fresh build tree takes
-# longer than a test may, so `tidy` looks at what has changed and at as many other files as it has time
+# longer than a test may, so `clang_tidy` looks at what has changed and at as many other files as it has time
 # for; files that were clean and have not changed cost it nothing. Whole: scripts/tidy.
 find_package(Python3 QUIET COMPONENTS Interpreter)
 
