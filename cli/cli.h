@@ -67,7 +67,6 @@ void print_summary(const struct story *);
 int save_trace(const struct story *);
 int save_report(const struct story *);
 json_t *story_json(const struct story *);
-/* The first rows of an output with their column names, for a summary. */
 int write_text_file(const char *path, const char *text);
 
 int command_devices(struct options *);

@@ -264,7 +264,6 @@ quern_status quern_pipeline_fit_transform(quern_context *context, const quern_pi
 
 struct quern_fit {
     quern_context *context;
-    struct qn_spec *spec;
     struct quern_pipeline *pipeline;
     struct qn_append *rows;
 };

@@ -33,10 +33,6 @@ quern_status qn_fit(struct quern_context *, struct qn_spec *spec, const struct q
                     struct qn_feed *, struct qn_fit_rest *rest, struct quern_model **out);
 void qn_fit_rest_free(struct quern_context *, struct qn_fit_rest *);
 
-/* Passes over the input that the fit of a spec makes when the data is read in chunks, at most:
- * known before it starts, from the spec and the types alone. */
-quern_status qn_fit_passes(const struct qn_spec *, struct quern_table *schema, uint32_t *out);
-
 /* The plan is complete: the final program, output dtype. Used by the model loader too. */
 quern_status qn_model_finish(struct quern_model *);
 void qn_model_free(struct quern_model *);

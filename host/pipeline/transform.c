@@ -75,8 +75,7 @@ static void *column_slots(struct run *r, uint64_t first_row)
     return base;
 }
 
-static quern_status host_dense(struct run *r, const struct quern_table *table, uint64_t first_row,
-                               const struct qn_frame *f)
+static quern_status host_dense(struct run *r, uint64_t first_row, const struct qn_frame *f)
 {
     struct qn_run_request rq = {0};
     struct qn_outcome outcome = {0};
@@ -89,7 +88,6 @@ static quern_status host_dense(struct run *r, const struct quern_table *table, u
         rq.out_host = (char *)r->target->data + (int64_t)first_row * r->target->row_stride;
     }
     QN_TRY(qn_op_run(NULL, r->x.cx->threads, 0, &rq, &outcome));
-    (void)table;
     return qn_exec_note(&r->x, "run", &outcome);
 }
 
@@ -185,7 +183,7 @@ static quern_status host_chunk(struct run *r, const struct quern_table *table, u
     QN_TRY(last_frame(r, table, first, &f));
     memset(r->seen, 0, r->model->program.n_lanes * sizeof *r->seen);
     quern_status status =
-        r->target->kind == QN_TARGET_CSR ? append_csr(r, &f) : host_dense(r, table, first_row, &f);
+        r->target->kind == QN_TARGET_CSR ? append_csr(r, &f) : host_dense(r, first_row, &f);
     if (status == QUERN_OK)
         status =
             qn_frame_check(&r->x, table, &f, r->x.plan->n_layers - 1, &r->model->program, r->seen);
@@ -510,12 +508,10 @@ int qn_model_wants_integer(const struct quern_model *model, uint32_t column)
     return 0;
 }
 
-static quern_status bind_error(const struct quern_model *model, const struct quern_table *table,
-                               const char *name)
+static quern_status bind_error(const struct quern_table *table, const char *name)
 {
     char hint[160] = "";
     const char **names = qn_zalloc(table->n_columns, sizeof *names);
-    (void)model;
     if (names != NULL) {
         for (uint32_t i = 0; i < table->n_columns; i++)
             names[i] = table->columns[i].name != NULL ? table->columns[i].name : "";
@@ -544,7 +540,7 @@ static quern_status bind_column(const struct quern_model *model, const struct qu
             *out = (quern_column){.name = wanted->name, .type = QUERN_FLOAT64};
             return QUERN_OK;
         }
-        return bind_error(model, table, name);
+        return bind_error(table, name);
     }
     *out = table->columns[at];
     int integer = qn_model_wants_integer(model, i);
