@@ -15,8 +15,28 @@
 #include <arm_neon.h>
 #endif
 
-/* How far ahead the loops ask for memory: a block, within these limits (bytes). */
-enum { AHEAD_MIN = 16384, AHEAD_MAX = 384 << 10 };
+/* How much of a block is read side by side, without and with a mask, and how much of the nearest cache the
+ * accumulators of a row may take (bytes). */
+enum { STRETCH_BYTES = 64 << 10, MASKED_BYTES = 256 << 10, NEAR_BYTES = 32 << 10 };
+
+/* How a block is walked: a stretch of periods (a power of two) at a time, over all positions; each load
+ * asks memory for what lies `ahead` of it (bytes). */
+struct walk {
+    uint32_t stretch;
+    size_t ahead;
+};
+
+/* A stretch is read as parallel streams, each straight through memory, which is what memory is good at,
+ * and asks for the next stretch. Where the accumulators of a row are too many to come and go, they stay
+ * in registers over the whole block, and a tile asks for its neighbour. */
+static struct walk walk(size_t period, size_t element, size_t tile, size_t most)
+{
+    struct walk w = {QN_BLOCK_ROWS / QN_BLOCK_LANES, tile * element};
+    if (period * 3 * sizeof(double) > NEAR_BYTES) return w;
+    while (w.stretch > 4 && w.stretch * period * element > most) w.stretch /= 2;
+    w.ahead = w.stretch * period * element;
+    return w;
+}
 
 #define QN_SUFFIX f32_baseline
 #define QN_LEVEL 0

@@ -78,28 +78,32 @@ struct FN(block) {
     const ELT *x;
     size_t period; /* elements of 16 rows */
     uint32_t periods;
+    struct walk walk;
     const double *pivot; /* per position */
     double *s1, *s2, *n;
 };
 
-/* t = x - p; S1 += t; S2 = fma(t, t, S2), over `vecs` vectors of positions from `at` on. Each
- * period asks memory for `lines` cache lines at `ahead`, which moves on by `step`. */
-static inline __attribute__((always_inline)) void FN(tile)(const struct FN(block) * b, size_t at,
-                                                           const uint32_t vecs, uintptr_t ahead,
-                                                           const uintptr_t step,
-                                                           const uint32_t lines)
+#define ASK(x, vecs)                                                                               \
+    do {                                                                                           \
+        uintptr_t ahead_ = (uintptr_t)(x) + b->walk.ahead;                                         \
+        for (uint32_t k_ = 0; k_ < ((vecs)*VW * sizeof(ELT) + 63) / 64; k_++)                      \
+            __builtin_prefetch((const void *)(ahead_ + k_ * 64u), 0, 2);                           \
+    } while (0)
+
+/* t = x - p; S1 += t; S2 = fma(t, t, S2), over `vecs` vectors of positions from `at` on and the periods
+ * from..to-1. */
+static inline __attribute__((always_inline)) void
+FN(tile)(const struct FN(block) * b, size_t at, const uint32_t vecs, uint32_t from, uint32_t to)
 {
     FN(vec) s1[TILE], s2[TILE], p[TILE];
-    const ELT *x = b->x + at;
+    const ELT *x = b->x + at + from * b->period;
     for (uint32_t k = 0; k < vecs; k++) {
-        s1[k] = ZERO();
-        s2[k] = ZERO();
+        s1[k] = from == 0 ? ZERO() : LOAD_DOUBLE(b->s1 + at + k * VW);
+        s2[k] = from == 0 ? ZERO() : LOAD_DOUBLE(b->s2 + at + k * VW);
         p[k] = LOAD_DOUBLE(b->pivot + at + k * VW);
     }
-    for (uint32_t j = 0; j < b->periods; j++, x += b->period) {
-        for (uint32_t k = 0; k < lines; k++)
-            __builtin_prefetch((const void *)(ahead + k * 64u), 0, 2);
-        ahead += step;
+    for (uint32_t j = from; j < to; j++, x += b->period) {
+        ASK(x, vecs);
         for (uint32_t k = 0; k < vecs; k++) {
             FN(vec) t = DIFFERENCE(LOAD(x + k * VW), p[k]);
             s1[k] = ADD(s1[k], t);
@@ -114,22 +118,20 @@ static inline __attribute__((always_inline)) void FN(tile)(const struct FN(block
 
 /* The same where x is not NaN, with counts. A missing row adds +0, which changes nothing: sums that
  * start at +0 are never -0. */
-static inline __attribute__((always_inline)) void
-FN(masked_tile)(const struct FN(block) * b, size_t at, const uint32_t vecs, uintptr_t ahead,
-                const uintptr_t step, const uint32_t lines)
+static inline __attribute__((always_inline)) void FN(masked_tile)(const struct FN(block) * b,
+                                                                  size_t at, const uint32_t vecs,
+                                                                  uint32_t from, uint32_t to)
 {
     FN(vec) s1[MASKED_TILE], s2[MASKED_TILE], p[MASKED_TILE], n[MASKED_TILE];
-    const ELT *x = b->x + at;
+    const ELT *x = b->x + at + from * b->period;
     for (uint32_t k = 0; k < vecs; k++) {
-        s1[k] = ZERO();
-        s2[k] = ZERO();
-        n[k] = ZERO();
+        s1[k] = from == 0 ? ZERO() : LOAD_DOUBLE(b->s1 + at + k * VW);
+        s2[k] = from == 0 ? ZERO() : LOAD_DOUBLE(b->s2 + at + k * VW);
+        n[k] = from == 0 ? ZERO() : LOAD_DOUBLE(b->n + at + k * VW);
         p[k] = LOAD_DOUBLE(b->pivot + at + k * VW);
     }
-    for (uint32_t j = 0; j < b->periods; j++, x += b->period) {
-        for (uint32_t k = 0; k < lines; k++)
-            __builtin_prefetch((const void *)(ahead + k * 64u), 0, 2);
-        ahead += step;
+    for (uint32_t j = from; j < to; j++, x += b->period) {
+        ASK(x, vecs);
         for (uint32_t k = 0; k < vecs; k++) {
             FN(vec) v = LOAD(x + k * VW), t;
 #if QN_LEVEL == 2
@@ -157,33 +159,25 @@ FN(masked_tile)(const struct FN(block) * b, size_t at, const uint32_t vecs, uint
 }
 
 /* All positions: whole tiles, then what is left (a constant number of vectors per case, so that the
- * accumulators are registers). Tiles hop through the block; what they ask memory for runs straight
- * through the next block, as far ahead as this block is long, because that is what memory is good at.
- * Where a block exceeds the second-level cache, a tile asks for the next tile of this block. */
+ * accumulators are registers). */
 #define TILES(NAME, WIDTH)                                                                         \
     do {                                                                                           \
-        const uint32_t lines_ = WIDTH * VW * sizeof(ELT) / 64;                                     \
-        size_t at_ = 0, bytes_ = b->period * b->periods * sizeof(ELT);                             \
-        int near_ = bytes_ > AHEAD_MAX;                                                            \
-        uintptr_t step_ = near_ ? b->period * sizeof(ELT) : lines_ * 64u;                          \
-        uintptr_t ahead_ = (uintptr_t)b->x + (near_                    ? lines_ * 64u              \
-                                              : bytes_ < 2 * AHEAD_MIN ? AHEAD_MIN                 \
-                                                                       : bytes_);                  \
-        for (; at_ + WIDTH * VW < b->period; at_ += WIDTH * VW) {                                  \
-            FN(NAME)(b, at_, WIDTH, ahead_, step_, lines_);                                        \
-            ahead_ += near_ ? lines_ * 64u : lines_ * 64u * b->periods;                            \
-        }                                                                                          \
-        if (near_) ahead_ = (uintptr_t)b->x + bytes_;                                              \
-        switch ((b->period - at_) / VW) {                                                          \
-            TILE_CASES(NAME, WIDTH)                                                                \
-        default: break;                                                                            \
-        }                                                                                          \
+        uint32_t from_ = 0, to_;                                                                   \
+        do { /* at least once: the sums of no period are zeros */                                  \
+            size_t at_ = 0;                                                                        \
+            to_ = from_ + b->walk.stretch < b->periods ? from_ + b->walk.stretch : b->periods;     \
+            for (; at_ + WIDTH * VW < b->period; at_ += WIDTH * VW)                                \
+                FN(NAME)(b, at_, WIDTH, from_, to_);                                               \
+            switch ((b->period - at_) / VW) {                                                      \
+                TILE_CASES(NAME, WIDTH)                                                            \
+            default: break;                                                                        \
+            }                                                                                      \
+            from_ = to_;                                                                           \
+        } while (from_ < b->periods);                                                              \
     } while (0)
 #define TILE_CASE(NAME, K, WIDTH)                                                                  \
     case K:                                                                                        \
-        FN(NAME)                                                                                   \
-        (b, at_, K <= WIDTH ? K : WIDTH, ahead_, near_ ? step_ : K * VW * sizeof(ELT),             \
-         (K * VW * sizeof(ELT) + 63) / 64);                                                        \
+        FN(NAME)(b, at_, K <= WIDTH ? K : WIDTH, from_, to_);                                      \
         break;
 #define TILE_CASES_3(NAME, WIDTH)                                                                  \
     TILE_CASE(NAME, 1, WIDTH) TILE_CASE(NAME, 2, WIDTH) TILE_CASE(NAME, 3, WIDTH)
@@ -258,6 +252,7 @@ static void FN(moments_block)(const void *data, uint32_t rows, size_t d, double 
     struct FN(block) b = {data,
                           period,
                           rows / QN_BLOCK_LANES,
+                          walk(period, sizeof(ELT), TILE * VW, STRETCH_BYTES),
                           work,
                           work + period,
                           work + 2 * period,
@@ -276,6 +271,7 @@ static void FN(moments_block)(const void *data, uint32_t rows, size_t d, double 
     }
     if (again) {
         double all = 0.0;
+        b.walk = walk(period, sizeof(ELT), MASKED_TILE * VW, MASKED_BYTES);
         FN(masked_tiles)(&b);
         FN(rest)(&b, left, 1);
         FN(fold)(b.s1, d);
@@ -329,6 +325,7 @@ static void FN(moments_merge)(double *restrict a, const double *restrict b, size
 #undef FMS
 #undef ONES
 #undef DIFFERENCE
+#undef ASK
 #undef TILES
 #undef TILE_CASE
 #undef TILE_CASES_3

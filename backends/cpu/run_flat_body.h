@@ -142,7 +142,7 @@ static void FLAT(run)(const struct qn_flat_chain *f, const void *from, void *to,
         }
         for (; n >= block; n -= block, in += block, out += block) {
             for (size_t k = 0; k < FLAT_VECTORS * FLAT_BYTES; k += 64)
-                __builtin_prefetch((const char *)in + k + FLAT_AHEAD, 0, 0);
+                __builtin_prefetch((const char *)in + k + FLAT_AHEAD, 0, 3);
             FLAT(block)(f, in, out, pos, seen, 1, 0);
             pos += block;
             if (pos >= f->period) pos -= f->period;

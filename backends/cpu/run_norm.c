@@ -68,7 +68,7 @@ static void norm_task(void *user, uint32_t worker, uint64_t task)
         char *to = n->out + row * n->row_bytes;
         size_t bytes = some * n->row_bytes;
         for (size_t k = 0; n->stream && k < bytes; k += 64)
-            __builtin_prefetch(from + bytes + k, 0, 0);
+            __builtin_prefetch(from + bytes + k, 0, 3);
         n->run(n->kind, from, block, some, n->columns, n->marked ? marks_of(n, worker) : NULL);
         if (n->stream)
             qn_store()->stream(to, block, bytes);

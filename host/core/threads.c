@@ -15,6 +15,8 @@
 #include "host/core/fp.h"
 #include "host/core/os.h"
 
+enum { STRETCHES = 8 }; /* a worker's share of what is left is claimed in this many parts */
+
 struct worker {
     struct qn_threads *pool;
     pthread_t thread;
@@ -62,6 +64,22 @@ uint32_t qn_threads_default(void)
     return n > QN_THREADS_MAX ? QN_THREADS_MAX : n;
 }
 
+/* The next stretch of tasks. Neighbouring tasks are neighbouring memory, and what one of them asks memory
+ * for lies in the next: so stretches are long while much is left, and single tasks at the end. */
+static int claim(struct qn_threads *pool, uint64_t count, uint64_t *first, uint64_t *end)
+{
+    uint64_t next = atomic_load_explicit(&pool->next, memory_order_relaxed), length;
+    do {
+        if (next >= count) return 0;
+        length = (count - next) / (STRETCHES * (uint64_t)pool->size);
+        if (length == 0) length = 1;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->next, &next, next + length,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    *first = next;
+    *end = next + length;
+    return 1;
+}
+
 static void take_tasks(struct qn_threads *pool, uint32_t index, qn_task_fn *body, void *user,
                        uint64_t count)
 {
@@ -70,11 +88,8 @@ static void take_tasks(struct qn_threads *pool, uint32_t index, qn_task_fn *body
     struct qn_fp fp = qn_fp_enter();
     inside = pool;
     inside_index = index;
-    for (;;) {
-        uint64_t task = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-        if (task >= count) break;
-        body(user, index, task);
-    }
+    for (uint64_t task, end; claim(pool, count, &task, &end);)
+        for (; task < end; task++) body(user, index, task);
     inside = outer;
     inside_index = outer_index;
     qn_fp_leave(fp);
