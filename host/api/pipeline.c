@@ -4,6 +4,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/core/utf8.h"
 
 static quern_status memory_error(void)
 {
@@ -66,6 +67,13 @@ quern_status quern_pipeline_create(quern_pipeline **out)
     return QUERN_OK;
 }
 
+/* A spec is JSON, which holds no other text. */
+static quern_status check_utf8(const char *what, const char *text)
+{
+    if (text == NULL || qn_utf8_valid(text, strlen(text))) return QUERN_OK;
+    return qn_error(QUERN_INVALID, "%s is not UTF-8", what);
+}
+
 /* The pipeline with `json` instead of its own, if that is a valid spec. */
 static quern_status replace(struct quern_pipeline *p, json_t *json)
 {
@@ -93,9 +101,10 @@ static quern_status make_chain(const char *const *apply, uint32_t n, json_t **ou
         const char *name = apply[2 * i], *params = apply[2 * i + 1];
         json_error_t where;
         json_t *one = NULL;
-        if (name == NULL) {
+        if (name == NULL || check_utf8("an estimator's name", name) != QUERN_OK) {
             json_decref(chain);
-            return qn_error(QUERN_INVALID, "estimator %u has no name", i);
+            return name != NULL ? QUERN_INVALID
+                                : qn_error(QUERN_INVALID, "estimator %u has no name", i);
         }
         if (params == NULL || params[0] == '\0') {
             one = json_string(name);
@@ -135,6 +144,9 @@ quern_status quern_pipeline_add(quern_pipeline *p, const char *step_name,
 {
     json_t *chain, *json = NULL, *step = NULL;
     if (p == NULL || apply == NULL) return qn_null_argument("quern_pipeline_add");
+    QN_TRY(check_utf8("the step's name", step_name));
+    for (uint32_t i = 0; columns != NULL && i < n_columns; i++)
+        QN_TRY(check_utf8("a column's name", columns[i]));
     QN_TRY(make_chain(apply, n_apply, &chain));
     json_t *list = make_columns(columns, n_columns);
     if (list != NULL) json = json_deep_copy(p->json);
@@ -154,6 +166,8 @@ quern_status quern_pipeline_options(quern_pipeline *p, const char *remainder,
                                     const char *output_dtype)
 {
     if (p == NULL) return qn_null_argument("quern_pipeline_options");
+    QN_TRY(check_utf8("remainder", remainder));
+    QN_TRY(check_utf8("output_dtype", output_dtype));
     json_t *json = json_deep_copy(p->json);
     int failed = json == NULL;
     if (!failed && remainder != NULL)
