@@ -6,15 +6,10 @@
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory for a pipeline");
-}
-
 quern_status qn_pipeline_spec(const struct quern_pipeline *p, struct qn_spec **out)
 {
     char *text = json_dumps(p->json, JSON_COMPACT);
-    if (text == NULL) return memory_error();
+    if (text == NULL) return qn_error_memory_while("making a pipeline");
     quern_status status = qn_spec_parse(p->name, text, strlen(text), out);
     qn_free(text);
     return status;
@@ -26,9 +21,9 @@ quern_status quern_pipeline_from_spec(const char *name, const char *json, size_t
     if (json == NULL || out == NULL) return qn_null_argument("quern_pipeline_from_spec");
     *out = NULL;
     struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
-    if (p == NULL) return memory_error();
+    if (p == NULL) return qn_error_memory_while("making a pipeline");
     p->name = qn_strdup(name != NULL ? name : "spec");
-    quern_status status = p->name != NULL ? QUERN_OK : memory_error();
+    quern_status status = p->name != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
     if (status == QUERN_OK) status = qn_spec_parse(p->name, json, bytes, &p->spec);
     if (status != QUERN_OK) {
         quern_pipeline_free(p);
@@ -56,12 +51,12 @@ quern_status quern_pipeline_create(quern_pipeline **out)
     if (out == NULL) return qn_null_argument("quern_pipeline_create");
     *out = NULL;
     struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
-    if (p == NULL) return memory_error();
+    if (p == NULL) return qn_error_memory_while("making a pipeline");
     p->name = qn_strdup("pipeline");
     p->json = json_pack("{s:i, s:[]}", "quern", 1, "steps");
     if (p->name == NULL || p->json == NULL) {
         quern_pipeline_free(p);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     *out = p;
     return QUERN_OK;
@@ -79,8 +74,8 @@ static quern_status replace(struct quern_pipeline *p, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
     struct qn_spec *spec = NULL;
-    quern_status status =
-        text != NULL ? qn_spec_parse(p->name, text, strlen(text), &spec) : memory_error();
+    quern_status status = text != NULL ? qn_spec_parse(p->name, text, strlen(text), &spec)
+                                       : qn_error_memory_while("making a pipeline");
     qn_free(text);
     if (status != QUERN_OK) {
         json_decref(json);
@@ -119,11 +114,11 @@ static quern_status make_chain(const char *const *apply, uint32_t n, json_t **ou
         }
         if (one == NULL || json_array_append_new(chain, one) != 0) {
             json_decref(chain);
-            return memory_error();
+            return qn_error_memory_while("making a pipeline");
         }
     }
     *out = chain;
-    return chain != NULL ? QUERN_OK : memory_error();
+    return chain != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
 }
 
 static json_t *make_columns(const char *const *columns, uint32_t n)
@@ -157,7 +152,7 @@ quern_status quern_pipeline_add(quern_pipeline *p, const char *step_name,
         (step_name != NULL && json_object_set_new(step, "name", json_string(step_name)) != 0) ||
         json_array_append_new(json_object_get(json, "steps"), step) != 0) {
         json_decref(json);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     return replace(p, json);
 }
@@ -177,7 +172,7 @@ quern_status quern_pipeline_options(quern_pipeline *p, const char *remainder,
             json_object_set_new(json, "output", json_pack("{s:s}", "dtype", output_dtype)) != 0;
     if (failed) {
         json_decref(json);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     return replace(p, json);
 }
@@ -186,7 +181,7 @@ quern_status quern_pipeline_spec(const quern_pipeline *p, char **json)
 {
     if (p == NULL || json == NULL) return qn_null_argument("quern_pipeline_spec");
     *json = json_dumps(p->json, JSON_INDENT(1));
-    return *json != NULL ? QUERN_OK : memory_error();
+    return *json != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
 }
 
 void quern_pipeline_free(quern_pipeline *p)
@@ -289,7 +284,8 @@ quern_status quern_fit_begin(quern_context *context, const quern_pipeline *p, qu
     if (p->spec == NULL) return qn_error(QUERN_INVALID, "the pipeline has no step");
     quern_fit *fit = qn_zalloc(1, sizeof *fit);
     char *text = json_dumps(p->json, JSON_COMPACT);
-    quern_status status = fit != NULL && text != NULL ? QUERN_OK : memory_error();
+    quern_status status =
+        fit != NULL && text != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
     if (status == QUERN_OK)
         status = quern_pipeline_from_spec(p->name, text, strlen(text), &fit->pipeline);
     qn_free(text);
