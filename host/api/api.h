@@ -37,4 +37,7 @@ quern_status qn_model_csv_options(const struct quern_model *, struct qn_csv_opti
 
 quern_status qn_null_argument(const char *function);
 
+/* A JSON string of any bytes: what is not UTF-8 is shown as Latin-1. */
+json_t *qn_json_text(const char *bytes, size_t n);
+
 #endif

@@ -243,7 +243,7 @@ quern_status qn_names_save(const struct quern_model *m, const char *path)
     json_t *names = json_array(), *types = json_array();
     for (uint32_t i = 0; i < m->plan->n_outputs; i++) {
         const struct qn_port *p = &m->plan->outputs[i];
-        json_array_append_new(names, json_string(p->name));
+        json_array_append_new(names, qn_json_text(p->name, strlen(p->name)));
         json_array_append_new(
             types, json_string(qn_type_name(m->dtype == QUERN_STRING ? p->type : m->dtype)));
     }

@@ -4,6 +4,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/core/utf8.h"
 #include "host/data/resident.h"
 
 struct names {
@@ -51,6 +52,8 @@ static quern_status check_column(const quern_column *c, uint32_t i, uint64_t row
                             c->offset_bits);
         if (c->offsets == NULL) return qn_error(QUERN_INVALID, "column %u: offsets is NULL", i);
     }
+    if (c->name != NULL && !qn_utf8_valid(c->name, strlen(c->name)))
+        return qn_error(QUERN_INVALID, "column %u: the name is not UTF-8", i);
     if (c->validity != NULL && c->validity_offset < 0)
         return qn_error(QUERN_INVALID, "column %u: validity_offset is negative", i);
     return QUERN_OK;
@@ -64,7 +67,7 @@ static int is_matrix(const quern_column *columns, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const quern_column *c = &columns[i];
         if (c->type != columns[0].type || c->stride != columns[0].stride || c->validity != NULL ||
-            (const char *)c->data != (const char *)columns[0].data + i * bytes)
+            (uintptr_t)c->data != (uintptr_t)columns[0].data + i * bytes) /* NULL without rows */
             return 0;
     }
     return columns[0].stride >= (int64_t)(n * bytes);

@@ -6,11 +6,6 @@
 #include "host/core/checked.h"
 #include "host/core/fp.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while fitting");
-}
-
 /* ---- schema ---- */
 
 struct schema_memory {
@@ -42,7 +37,7 @@ quern_status qn_schema_copy(const struct quern_table *from, struct quern_table *
         qn_free(t);
         qn_free(m);
         qn_free(columns);
-        return memory_error();
+        return qn_error_memory_while("fitting");
     }
     *t = (struct quern_table){.n_columns = from->n_columns,
                               .columns = columns,
@@ -60,7 +55,7 @@ quern_status qn_schema_copy(const struct quern_table *from, struct quern_table *
         columns[i].name = qn_arena_strdup(&m->arena, c->name);
         if (columns[i].name == NULL) {
             qn_table_free(t);
-            return memory_error();
+            return qn_error_memory_while("fitting");
         }
     }
     *out = t;
@@ -91,7 +86,7 @@ quern_status qn_model_finish(struct quern_model *model)
         model->dtype = model->spec->dtype;
     }
     quern_type *types = qn_arena_alloc(&plan->arena, layer->n_outputs, sizeof *types);
-    if (types == NULL) return memory_error();
+    if (types == NULL) return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < layer->n_outputs; i++)
         types[i] = model->dtype == QUERN_STRING ? layer->outputs[i].type : model->dtype;
     return qn_program_make(&plan->arena, layer, layer->outputs, layer->n_outputs, types,
@@ -186,11 +181,11 @@ static quern_status open_state(struct qn_fit_state *s)
 {
     s->n_columns = s->plan->schema->n_columns;
     s->sets = qn_zalloc(s->n_columns, sizeof(struct qn_categories *));
-    if (s->sets == NULL) return memory_error();
+    if (s->sets == NULL) return qn_error_memory_while("fitting");
     if (!s->whole) return QUERN_OK;
     s->rest->n_raw = s->n_columns;
     s->rest->raw = qn_zalloc(s->n_columns, sizeof *s->rest->raw);
-    if (s->rest->raw == NULL) return memory_error();
+    if (s->rest->raw == NULL) return qn_error_memory_while("fitting");
     s->x.raw = s->rest->raw;
     return QUERN_OK;
 }
@@ -211,7 +206,7 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     if (model == NULL) {
         qn_spec_free(spec);
         qn_fp_leave(fp);
-        return memory_error();
+        return qn_error_memory_while("fitting");
     }
     model->spec = spec;
     if (feed->rows == 0) {

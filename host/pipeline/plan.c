@@ -5,11 +5,6 @@
 
 #include "host/core/checked.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while planning");
-}
-
 struct qn_layer *qn_plan_layer(struct qn_plan *plan)
 {
     return &plan->layers[plan->n_layers - 1];
@@ -27,7 +22,7 @@ static quern_status add_encoding(void *user, uint32_t source, struct qn_categori
         struct qn_encoding *more = qn_realloc(layer->encodings, room, sizeof *more);
         if (more == NULL) {
             qn_categories_free(lookup);
-            return memory_error();
+            return qn_error_memory_while("planning");
         }
         layer->encodings = more;
         layer->room_encodings = room;
@@ -39,7 +34,7 @@ static quern_status add_encoding(void *user, uint32_t source, struct qn_categori
     e->type = codes <= 256 ? QUERN_UINT8 : codes <= 65536 ? QUERN_UINT16 : QUERN_UINT32;
     *out = qn_chain_source(&plan->arena, layer->n_inputs + layer->n_encodings, QN_W_CODE);
     layer->n_encodings++;
-    return *out != NULL ? QUERN_OK : memory_error();
+    return *out != NULL ? QUERN_OK : qn_error_memory_while("planning");
 }
 
 static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t *out)
@@ -48,7 +43,7 @@ static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t 
     if (layer->n_norms == layer->room_norms) {
         uint32_t room = layer->room_norms ? 2 * layer->room_norms : 4;
         struct qn_norm_desc *more = qn_realloc(layer->norms, room, sizeof *more);
-        if (more == NULL) return memory_error();
+        if (more == NULL) return qn_error_memory_while("planning");
         layer->norms = more;
         layer->room_norms = room;
     }
@@ -89,7 +84,8 @@ static quern_status first_layer(struct qn_plan *plan)
     quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
     plan->layers = qn_zalloc(4, sizeof *plan->layers);
     plan->used = qn_arena_alloc(&plan->arena, n, 1);
-    if (types == NULL || plan->layers == NULL || plan->used == NULL) return memory_error();
+    if (types == NULL || plan->layers == NULL || plan->used == NULL)
+        return qn_error_memory_while("planning");
     plan->room_layers = 4;
     plan->n_layers = 1;
     for (uint32_t i = 0; i < n; i++) types[i] = plan->schema->columns[i].type;
@@ -107,19 +103,19 @@ static quern_status make_port(struct qn_plan *plan, uint32_t column, struct qn_p
                              .raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME,
                              .may_nan = !qn_type_is_integer(c->type)};
     port->name = qn_table_name(&plan->arena, plan->schema, column);
-    if (port->name == NULL) return memory_error();
+    if (port->name == NULL) return qn_error_memory_while("planning");
     plan->used[column] = 1;
     if (port->raw) return QUERN_OK;
     /* bool columns with missing cells need a NaN, so they are loaded as doubles */
     uint32_t work = c->type == QUERN_BOOL ? QN_W_F64 : qn_work_of(c->type);
     port->chain = qn_chain_source(&plan->arena, column, work);
-    return port->chain != NULL ? QUERN_OK : memory_error();
+    return port->chain != NULL ? QUERN_OK : qn_error_memory_while("planning");
 }
 
 static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->ports = qn_arena_alloc(&plan->arena, step->n_columns, sizeof *step->ports);
-    if (step->ports == NULL) return memory_error();
+    if (step->ports == NULL) return qn_error_memory_while("planning");
     step->n_ports = step->n_columns;
     for (uint32_t i = 0; i < step->n_columns; i++) {
         QN_TRY(make_port(plan, step->columns[i], &step->ports[i]));
@@ -131,7 +127,7 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 static quern_status make_attrs(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->attrs = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->attrs);
-    if (step->attrs == NULL) return memory_error();
+    if (step->attrs == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < step->n_apply; i++) step->attrs[i].arena = &plan->arena;
     return QUERN_OK;
 }
@@ -143,7 +139,7 @@ static quern_status make_remainder(struct qn_plan *plan, struct qn_plan_step *st
     const char *target = plan->spec->target, *weight = plan->spec->weight;
     step->where = "remainder";
     step->columns = qn_arena_alloc(&plan->arena, n, sizeof *step->columns);
-    if (step->columns == NULL) return memory_error();
+    if (step->columns == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < n; i++) {
         if (plan->used[i]) continue;
         if (target != NULL && qn_table_find(plan->schema, target) == (int64_t)i) continue;
@@ -167,7 +163,7 @@ static quern_status open_step(struct qn_plan *plan, const struct qn_spec_step *f
     if (step->columns != NULL)
         memcpy(step->columns, columns, step->n_columns * sizeof *step->columns);
     qn_free(columns);
-    if (step->columns == NULL) return memory_error();
+    if (step->columns == NULL) return qn_error_memory_while("planning");
     /* A slice of C-ordered rows stays C-ordered; a list of columns lays them one after another. */
     step->rows_order = plan->schema->is_matrix && from->select.kind == QN_SELECT_ALL
                            ? (int)QN_ORDER_ROWS
@@ -200,7 +196,7 @@ quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema
     QN_GO(first_layer(plan));
     plan->steps = qn_arena_alloc(&plan->arena, (size_t)spec->n_steps + 2, sizeof *plan->steps);
     if (plan->steps == NULL) {
-        status = memory_error();
+        status = qn_error_memory_while("planning");
         goto cleanup;
     }
     for (uint32_t i = 0; i < spec->n_steps; i++)
@@ -303,7 +299,7 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
     stage_of(plan, step, &stage);
     step->needs = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
     step->found = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->found);
-    if (step->needs == NULL || step->found == NULL) return memory_error();
+    if (step->needs == NULL || step->found == NULL) return qn_error_memory_while("planning");
     stage.need = step->needs;
     quern_status status = stage.estimator->type->need(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
@@ -372,11 +368,11 @@ static quern_status new_layer(struct qn_plan *plan)
     for (uint32_t i = 0; i < plan->n_steps; i++) n += plan->steps[i].n_ports;
     struct qn_port *outputs = qn_arena_alloc(&plan->arena, n, sizeof *outputs);
     quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
-    if (outputs == NULL || types == NULL) return memory_error();
+    if (outputs == NULL || types == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         struct qn_port *ports = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *ports);
-        if (ports == NULL) return memory_error();
+        if (ports == NULL) return qn_error_memory_while("planning");
         for (uint32_t k = 0; k < step->n_ports; k++) {
             ports[k] = step->ports[k];
             if (ports[k].raw) continue;
@@ -385,7 +381,7 @@ static quern_status new_layer(struct qn_plan *plan)
             ports[k].match = QN_MATCH_VALUE;
             uint32_t work = types[at] == QUERN_BOOL ? QN_W_F64 : qn_work_of(types[at]);
             ports[k].chain = qn_chain_source(&plan->arena, at, work);
-            if (ports[k].chain == NULL) return memory_error();
+            if (ports[k].chain == NULL) return qn_error_memory_while("planning");
             at++;
         }
         step->ports = ports;
@@ -396,7 +392,7 @@ static quern_status new_layer(struct qn_plan *plan)
     if (plan->n_layers == plan->room_layers) {
         struct qn_layer *more =
             qn_realloc(plan->layers, (size_t)plan->room_layers * 2, sizeof *more);
-        if (more == NULL) return memory_error();
+        if (more == NULL) return qn_error_memory_while("planning");
         memset(more + plan->room_layers, 0, plan->room_layers * sizeof *more);
         plan->layers = more;
         plan->room_layers *= 2;
@@ -452,7 +448,7 @@ static quern_status prefix_names(struct qn_plan *plan, struct qn_plan_step *step
     for (uint32_t i = 0; i < step->n_ports; i++) {
         step->ports[i].name =
             qn_arena_printf(&plan->arena, "%s__%s", step->name, step->ports[i].name);
-        if (step->ports[i].name == NULL) return memory_error();
+        if (step->ports[i].name == NULL) return qn_error_memory_while("planning");
     }
     return QUERN_OK;
 }
@@ -466,7 +462,7 @@ static quern_status join(struct qn_plan *plan)
         n += plan->steps[i].n_ports;
     }
     plan->outputs = qn_arena_alloc(&plan->arena, n, sizeof *plan->outputs);
-    if (plan->outputs == NULL) return memory_error();
+    if (plan->outputs == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_blocks; i++)
         for (uint32_t k = 0; k < plan->steps[i].n_ports; k++)
             plan->outputs[at++] = plan->steps[i].ports[k];
@@ -517,7 +513,7 @@ static quern_status check_output_names(const struct qn_plan *plan)
 {
     const struct qn_port **sorted = qn_alloc(plan->n_outputs, sizeof *sorted);
     quern_status status = QUERN_OK;
-    if (sorted == NULL) return memory_error();
+    if (sorted == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_outputs; i++) sorted[i] = &plan->outputs[i];
     qsort(sorted, plan->n_outputs, sizeof *sorted, by_name);
     for (uint32_t i = 1; i < plan->n_outputs && status == QUERN_OK; i++)
@@ -546,7 +542,7 @@ static quern_status finish(struct qn_plan *plan)
     QN_TRY(check_output_names(plan));
     struct qn_layer *layer = qn_plan_layer(plan);
     struct qn_port *numbers = qn_arena_alloc(&plan->arena, plan->n_outputs, sizeof *numbers);
-    if (numbers == NULL) return memory_error();
+    if (numbers == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_outputs; i++)
         if (!plan->outputs[i].raw) numbers[n++] = plan->outputs[i];
     layer->outputs = numbers;

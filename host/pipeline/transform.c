@@ -7,11 +7,6 @@
 #include "host/core/nearest.h"
 #include "host/core/os.h"
 
-static quern_status memory_error(uint64_t bytes)
-{
-    return qn_error_memory("transform", bytes);
-}
-
 /* Host memory that the layers of a chunk may take before the chunk is made smaller. */
 enum { LAYER_BYTES = 64 << 20, LARGE_OUTPUT = 8 << 20 };
 
@@ -32,7 +27,8 @@ static quern_status open_run(struct run *r)
     r->lanes = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->lanes);
     r->slots = qn_arena_alloc(&r->arena, p->n_slots, sizeof *r->slots);
     r->seen = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->seen);
-    if (r->lanes == NULL || r->slots == NULL || r->seen == NULL) return memory_error(p->n_slots);
+    if (r->lanes == NULL || r->slots == NULL || r->seen == NULL)
+        return qn_error_memory("transform", p->n_slots);
     uint64_t at = 0;
     for (uint32_t i = 0; i < p->n_slots; i++) {
         r->slots[i] = (struct qn_slot){.offset = at,
@@ -95,7 +91,7 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
 {
     if (rows + 1 > csr->room_rows) {
         int64_t *more = qn_realloc(csr->indptr, (size_t)rows + 1, sizeof *more);
-        if (more == NULL) return memory_error(rows * 8);
+        if (more == NULL) return qn_error_memory("transform", rows * 8);
         csr->indptr = more;
         qn_pages_advise(more, (size_t)(rows + 1) * sizeof *more);
         csr->room_rows = rows + 1;
@@ -104,11 +100,11 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
     uint64_t room = csr->room_nnz + csr->room_nnz / 2;
     if (room < nnz) room = nnz;
     int32_t *indices = qn_realloc(csr->indices, (size_t)room, sizeof *indices);
-    if (indices == NULL) return memory_error(room * 4);
+    if (indices == NULL) return qn_error_memory("transform", room * 4);
     csr->indices = indices;
     qn_pages_advise(indices, (size_t)room * 4);
     char *data = qn_realloc(csr->data, (size_t)room, value);
-    if (data == NULL) return memory_error(room * value);
+    if (data == NULL) return qn_error_memory("transform", room * value);
     csr->data = data;
     qn_pages_advise(data, (size_t)room * value);
     csr->room_nnz = room;
@@ -139,7 +135,7 @@ static quern_status append_csr(struct run *r, const struct qn_frame *f)
     QN_TRY(csr_room(csr, csr->rows + f->rows, 0, value));
     if (csr->rows == 0) csr->indptr[0] = 0;
     rq.row_nnz = qn_alloc((size_t)f->rows, sizeof *rq.row_nnz);
-    if (rq.row_nnz == NULL) return memory_error(f->rows * 4);
+    if (rq.row_nnz == NULL) return qn_error_memory("transform", f->rows * 4);
     qn_frame_batch(f, p, r->lanes, &rq.batch);
     QN_GO(qn_op_csr(r->x.device, r->x.cx->threads, f->queue, &rq, &outcome));
     int64_t *indptr = csr->indptr + csr->rows;
@@ -572,7 +568,7 @@ quern_status qn_model_bind(const struct quern_model *model, const struct quern_t
     if (t == NULL || columns == NULL) {
         qn_free(t);
         qn_free(columns);
-        return memory_error(n);
+        return qn_error_memory("transform", n);
     }
     *t = *table;
     t->columns = columns;

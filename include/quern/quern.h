@@ -119,7 +119,7 @@ typedef struct quern_column {
 typedef struct quern_table quern_table;
 
 /* Makes a table of views. columns is copied, what it points at is borrowed and must outlive the
- * table. Names are all given or all NULL. Errors: INVALID. */
+ * table. Names are all given or all NULL, and UTF-8. Errors: INVALID. */
 QUERN_API quern_status quern_table_create(const quern_column *columns, uint32_t n_columns,
                                           uint64_t rows, quern_table **out);
 /* A view of a row-major n × d matrix of one number type; row_stride in bytes, 0: d packed values.
