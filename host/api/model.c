@@ -61,9 +61,6 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
 {
     struct qn_csr csr = {0};
     struct qn_target target = {.kind = QN_TARGET_CSR, .csr = &csr};
-    if (m->dtype != QUERN_FLOAT32 && m->dtype != QUERN_FLOAT64 && m->dtype != QUERN_INT64)
-        return qn_error(QUERN_UNSUPPORTED, "sparse output of type %s; set output.dtype to float64",
-                        qn_type_name(m->dtype));
     quern_status status = qn_transform(cx, m, bound, rest, &target);
     if (status == QUERN_OK && csr.indptr == NULL) { /* no rows */
         csr.indptr = qn_zalloc(1, sizeof *csr.indptr);
@@ -73,6 +70,7 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
         qn_csr_free(&csr);
         return status;
     }
+    qn_csr_narrow(&csr, m->dtype);
     *out = (quern_csr){.rows = csr.rows,
                        .columns = m->program.n_slots,
                        .nnz = csr.nnz,

@@ -246,6 +246,11 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
         int unknown = f->lookup != NULL ? values[i].code > n || (values[i].code == n &&
                                                                  lane->chain->refuse_missing_code)
                                         : (seen[i] & QN_SEEN_UNKNOWN) != 0;
+        if (f->lookup != NULL && values[i].code == n && lane->chain->refuse_missing_code &&
+            !lane->refuse_unknown)
+            return qn_error(QUERN_INVALID,
+                            "column \"%s\" has a missing value, which %s cannot take",
+                            name != NULL ? name : "?", lane->blame);
         if (unknown && lane->refuse_unknown)
             return qn_error(QUERN_INVALID, "column \"%s\" has a category that %s did not see",
                             name != NULL ? name : "?", lane->blame);
@@ -264,7 +269,8 @@ static int needs_check(const struct stage *stage, const union qn_row_value *valu
 {
     if (seen != 0) return 1;
     for (uint32_t i = 0; i < stage->n_lanes; i++)
-        if (stage->feeds[i].lookup != NULL && stage->lanes[i].refuse_unknown &&
+        if (stage->feeds[i].lookup != NULL &&
+            (stage->lanes[i].refuse_unknown || stage->lanes[i].chain->refuse_missing_code) &&
             values[i].code >= qn_categories_count(stage->feeds[i].lookup))
             return 1;
     return 0;

@@ -105,7 +105,15 @@ static quern_status imputer_need(struct qn_stage *stage)
     quern_type dtype;
     int raw;
     enum strategy s = strategy_of(stage->estimator);
+    struct marker m = marker_of(stage->estimator);
     QN_TRY(imputer_dtype(stage, &dtype, &raw));
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        if (stage->in[i].sparse && !m.is_text && m.number == 0)
+            return qn_error(
+                QUERN_UNSUPPORTED,
+                "SimpleImputer.missing_values: 0 is what a sparse block (column \"%s\") "
+                "does not store; set sparse_output to false",
+                stage->in[i].name);
     QN_TRY(qn_stage_outputs(stage, stage->n_in)); /* the ports that the statistics are taken of */
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_need *need = &stage->need[i];
@@ -225,6 +233,11 @@ static quern_status learn_raw(struct qn_stage *stage, uint32_t i, const char **s
             QUERN_INVALID,
             "SimpleImputer.missing_values: a number does not match string column \"%s\"",
             stage->in[i].name);
+    if (m.is_text && stage->in[i].may_nan && qn_categories_missing(set) != 0)
+        return qn_error(QUERN_INVALID,
+                        "SimpleImputer: column \"%s\" has missing cells beside those that "
+                        "missing_values names",
+                        stage->in[i].name);
     raw_counts(set, &m, &n_missing, &mode);
     *missing = (int64_t)n_missing;
     *stat = NULL;
@@ -382,6 +395,12 @@ static quern_status emit_indicator(struct qn_stage *stage, uint32_t i, quern_typ
                 whole ? qn_word_i64(never ? INT64_MIN : (int64_t)m.number) : qn_word_f64(number);
             out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_EQUAL, word, 0, work);
         }
+        if (out->chain == NULL) return qn_stage_memory(stage);
+        if (dtype == QUERN_STRING) { /* in an array of objects: True and False */
+            struct qn_port flag = *out;
+            QN_TRY(qn_port_convert_op(stage, &flag, QUERN_FLOAT64, out));
+            out->type = QUERN_BOOL;
+        }
     }
     out->may_nan = 0;
     out->known = NULL;
@@ -401,6 +420,10 @@ static quern_status imputer_emit(struct qn_stage *stage)
     uint32_t n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         int empty = stage->in[i].raw ? text == NULL || text->text[i] == NULL : isnan(stat->f64[i]);
+        if (empty && marker_of(stage->estimator).is_nan && !stage->in[i].raw &&
+            stage->in[i].chain->refuse_nan)
+            return qn_error(QUERN_INVALID, "column \"%s\" has missing values, which %s cannot take",
+                            stage->in[i].name, stage->in[i].chain->blame);
         if (empty) {
             char *line = qn_arena_printf(
                 stage->arena, "SimpleImputer: column \"%s\" has no value and is left out",

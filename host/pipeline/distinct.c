@@ -225,7 +225,9 @@ static quern_status derive_number(struct qn_fit_state *s, const struct qn_port *
     struct qn_program program;
     struct qn_categories *set = NULL;
     *out = from;
-    if (port->chain->n_ops == 0) return QUERN_OK;
+    /* a load may convert: integers that a scaler without effect has made floats */
+    if (port->chain->n_ops == 0 && qn_type_is_float(port->type) == qn_type_is_float(source))
+        return QUERN_OK;
     struct qn_layer layer = {.n_inputs = port->chain->source + 1};
     double *in = qn_arena_alloc(&arena, total, sizeof *in);
     double *values = qn_arena_alloc(&arena, total, sizeof *values);

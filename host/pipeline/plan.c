@@ -228,6 +228,25 @@ void qn_plan_close(struct qn_plan *plan)
 
 /* ---- rounds ---- */
 
+/* 1 when a value can be missing although the one that was loaded is not, or the other way round: after
+ * fills, and behind encoders. Runs notice missing values where they are loaded. */
+static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
+{
+    if (chain->source >= n_inputs) return 1;
+    for (uint32_t i = 0; i < chain->n_ops; i++)
+        if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE) return 1;
+    return 0;
+}
+
+/* 1 when missing values that reach the estimator are an error. */
+static int refuses_missing(const struct qn_estimator *e)
+{
+    double marker;
+    if (e->type == &qn_binarizer || e->type == &qn_normalizer) return 1;
+    if (e->type != &qn_simple_imputer) return 0;
+    return !qn_json_number(qn_param(e, "missing_values"), &marker) || marker == marker;
+}
+
 /* 1 when the estimator cannot work on these ports inside the present layer. */
 static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
@@ -242,8 +261,29 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && type != &qn_binarizer) return 1;
         if (counts_values && p->chain->source >= n_inputs) return 1; /* values of a code column */
+        if (p->may_nan && refuses_missing(&step->apply[step->at]) &&
+            changes_missing(p->chain, n_inputs))
+            return 1;
     }
     return 0;
+}
+
+/* The dtype of an array that an encoder or an imputer left without columns. */
+static quern_status note_empty(struct qn_plan_step *step)
+{
+    const struct qn_estimator *e = &step->apply[step->at];
+    step->emptied = 0;
+    if (e->type == &qn_one_hot_encoder) {
+        step->emptied = 1;
+        return qn_dtype_parse(qn_param_text(e, "dtype"), &step->empty_type);
+    }
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        const struct qn_port *p = &step->ports[i];
+        if (p->raw) continue;
+        step->empty_type = step->emptied ? qn_result_type(step->empty_type, p->type) : p->type;
+        step->emptied = 1;
+    }
+    return QUERN_OK;
 }
 
 static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
@@ -252,6 +292,7 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->emit(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    if (stage.n_out == 0) QN_TRY(note_empty(step));
     step->ports = stage.out;
     step->n_ports = stage.n_out;
     step->needs = NULL;
@@ -280,6 +321,7 @@ static void use_known(struct qn_plan_step *step)
         if (known == NULL) continue;
         if (known->has_moments && (step->needs[i].flags & QN_NEED_MOMENTS)) {
             step->found[i].moments = known->moments;
+            step->found[i].count = (uint64_t)known->moments.n;
             step->found[i].has_moments = 1;
             step->needs[i].flags &= ~(uint32_t)QN_NEED_MOMENTS;
         }
@@ -328,6 +370,10 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
     while (step->at < step->n_apply) {
         int wanted = 0;
         if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
+            if (step->at > 0 && step->n_columns != 0 &&
+                step->apply[step->at].type != &qn_passthrough)
+                return qn_error(QUERN_INVALID, "%s: no column is left for %s", step->where,
+                                step->apply[step->at].type->name);
             step->at++;
             continue;
         }
@@ -406,24 +452,18 @@ static quern_status new_layer(struct qn_plan *plan)
 
 /* ---- joining the blocks ---- */
 
-/* Stored elements of the joined output, as ColumnTransformer counts them: all of a dense block, the
- * ones of a sparse one. */
+/* Stored elements of a step's block, as ColumnTransformer counts them: all of a dense one, the ones of
+ * a sparse one, whatever scalers do to them afterwards. */
 static double stored_elements(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
+    const struct qn_attr *lost = NULL;
     double stored = 0;
-    for (uint32_t i = 0; i < step->n_ports; i++) {
-        if (!step->ports[i].sparse) {
-            stored += (double)plan->rows;
-            continue;
-        }
-        /* a one-hot block: one element per row, less the rows of a category without a column */
-        if (i > 0 && step->ports[i - 1].chain == step->ports[i].chain) continue;
-        stored += (double)plan->rows;
-    }
-    const struct qn_plan_step *s = step;
-    if (s->n_apply == 0 || s->apply[s->n_apply - 1].type != &qn_one_hot_encoder) return stored;
-    const struct qn_attr *lost = qn_attrs_find(&s->attrs[s->n_apply - 1], "n_without_column_");
-    for (uint32_t i = 0; lost != NULL && i < lost->n; i++) stored -= (double)lost->i64[i];
+    if (step->n_ports != 0 && step->ports[0].sparse)
+        for (uint32_t k = 0; k < step->n_apply; k++)
+            if (step->apply[k].type == &qn_one_hot_encoder)
+                lost = qn_attrs_find(&step->attrs[k], "n_without_column_");
+    if (lost == NULL) return (double)plan->rows * step->n_ports;
+    for (uint32_t i = 0; i < lost->n; i++) stored += (double)plan->rows - (double)lost->i64[i];
     return stored;
 }
 
@@ -437,9 +477,12 @@ static void decide_sparse(struct qn_plan *plan)
         all += (double)plan->rows * step->n_ports;
         for (uint32_t k = 0; k < step->n_ports; k++) any |= step->ports[k].sparse;
     }
-    plan->decided_sparse = any && all > 0 && stored / all < plan->spec->sparse_threshold;
-    if (plan->spec->sparse != QN_SPARSE_AUTO)
-        plan->decided_sparse = plan->spec->sparse == QN_SPARSE_YES;
+    enum qn_sparse wish = plan->spec->sparse;
+    double threshold = wish == QN_SPARSE_AUTO  ? plan->spec->sparse_threshold
+                       : wish == QN_SPARSE_YES ? 1.0
+                                               : 0.0;
+    plan->joined_sparse = any && all > 0 && stored / all < threshold;
+    plan->decided_sparse = wish == QN_SPARSE_AUTO ? plan->joined_sparse : wish == QN_SPARSE_YES;
 }
 
 static quern_status prefix_names(struct qn_plan *plan, struct qn_plan_step *step)
@@ -474,6 +517,9 @@ static quern_status join(struct qn_plan *plan)
         /* a bool column with missing cells is an object array there; here it is float64 */
         plan->dtype = i == 0 ? p->type : qn_result_type(plan->dtype, p->type);
     }
+    for (uint32_t i = 0; i < plan->n_blocks; i++)
+        if (plan->steps[i].n_ports == 0 && plan->steps[i].emptied)
+            plan->dtype = qn_result_type(plan->dtype, plan->steps[i].empty_type);
     return QUERN_OK;
 }
 
@@ -490,7 +536,7 @@ static quern_status open_then(struct qn_plan *plan)
             return qn_error(QUERN_UNSUPPORTED, "then: column \"%s\" is of type %s", p->name,
                             qn_type_name(p->type));
         c_order |= p->match != QN_MATCH_VALUE;
-        p->sparse = plan->decided_sparse;
+        p->sparse = plan->joined_sparse;
         p->type = plan->dtype; /* one array: values take the joined dtype as they are used */
     }
     step->rows_order = c_order ? (int)QN_ORDER_ROWS : (int)QN_ORDER_COLUMNS;

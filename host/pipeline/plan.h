@@ -39,6 +39,8 @@ struct qn_plan_step {
     uint32_t n_ports;
     int rows_order;        /* QN_ORDER_* */
     int object;            /* strings are among the columns */
+    int emptied;           /* an estimator left no column of them; the array without columns … */
+    quern_type empty_type; /* … still has a dtype, which counts where blocks are joined */
     struct qn_need *needs; /* of the estimator at `at`, one per port; NULL: none asked for yet */
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of */
@@ -52,7 +54,8 @@ struct qn_plan {
     uint32_t n_steps, n_blocks; /* n_blocks: without `then` */
     struct qn_layer *layers;    /* the last is the one being planned */
     uint32_t n_layers, room_layers;
-    int decided_sparse; /* the joined output is sparse in scikit-learn's eyes */
+    int joined_sparse;  /* the joined blocks are sparse in scikit-learn's eyes: what `then` meets */
+    int decided_sparse; /* the output is sparse */
     uint64_t rows;      /* of the fit, for the sparse decision */
     /* the result */
     struct qn_port *outputs;

@@ -21,6 +21,12 @@ struct run {
     uint64_t row_bytes; /* of the output */
 };
 
+/* The type in which sparse values are computed: processors store three, the others are narrowed. */
+static quern_type sparse_type(quern_type type)
+{
+    return qn_type_is_float(type) ? type : QUERN_INT64;
+}
+
 static quern_status open_run(struct run *r)
 {
     const struct qn_program *p = &r->model->program;
@@ -31,11 +37,13 @@ static quern_status open_run(struct run *r)
         return qn_error_memory("transform", p->n_slots);
     uint64_t at = 0;
     for (uint32_t i = 0; i < p->n_slots; i++) {
+        quern_type type =
+            r->target->kind == QN_TARGET_CSR ? sparse_type(p->slots[i].type) : p->slots[i].type;
         r->slots[i] = (struct qn_slot){.offset = at,
-                                       .type = (uint32_t)p->slots[i].type,
+                                       .type = (uint32_t)type,
                                        .lane = p->slots[i].lane,
                                        .match = p->slots[i].match};
-        at += qn_type_bytes(p->slots[i].type);
+        at += qn_type_bytes(type);
     }
     r->row_bytes = at;
     return QUERN_OK;
@@ -119,12 +127,31 @@ void qn_csr_free(struct qn_csr *csr)
     memset(csr, 0, sizeof *csr);
 }
 
+void qn_csr_narrow(struct qn_csr *csr, quern_type type)
+{
+    size_t bytes = qn_type_bytes(type);
+    uint64_t kept = 0, at = 0;
+    if (qn_type_is_float(type) || bytes == sizeof(int64_t)) return;
+    for (uint64_t row = 0; row < csr->rows; row++) {
+        for (uint64_t end = (uint64_t)csr->indptr[row + 1]; at < end; at++) {
+            int64_t value;
+            memcpy(&value, (const char *)csr->data + at * sizeof value, sizeof value);
+            uint64_t bits = (uint64_t)value & (UINT64_MAX >> (64 - 8 * bytes));
+            if (bits == 0) continue; /* it was a multiple of the type's range */
+            memcpy((char *)csr->data + kept * bytes, &bits, bytes); /* little-endian hosts only */
+            csr->indices[kept++] = csr->indices[at];
+        }
+        csr->indptr[row + 1] = (int64_t)kept;
+    }
+    csr->nnz = kept;
+}
+
 /* Counts, then fills; on the device or the host, as the frame lies. */
 static quern_status append_csr(struct run *r, const struct qn_frame *f)
 {
     const struct qn_program *p = &r->model->program;
     struct qn_csr *csr = r->target->csr;
-    size_t value = qn_type_bytes(r->model->dtype);
+    size_t value = qn_type_bytes(sparse_type(r->model->dtype));
     struct qn_csr_request rq = {.slots = r->slots,
                                 .n_slots = p->n_slots,
                                 .norms = p->norms,

@@ -45,5 +45,7 @@ quern_status qn_model_bind(const struct quern_model *, const struct quern_table 
 int qn_model_wants_integer(const struct quern_model *, uint32_t column);
 
 void qn_csr_free(struct qn_csr *);
+/* Integer values are gathered as int64: brings them to the type of the output, at the end. */
+void qn_csr_narrow(struct qn_csr *, quern_type type);
 
 #endif

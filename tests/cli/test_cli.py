@@ -65,6 +65,8 @@ def wrong_usage(f):
             ("one operand too many", ["run", *files, "third"]),
             ("one operand too many", ["list", "third"]),
             ("--colour", ["run", *files, "--colour"]),
+            (["--outptu", 'did you mean "--output"?'], ["run", *files, "--outptu", "x.npy"]),
+            ('did you mean "--max-memory"?', ["run", *files, "--max-mem=4M"]),
             ("needs a value", ["run", *files, "-o"]),
             ("needs a value", ["run", *files, "--threads"]),
             (["--threads", "from 1 to 256"], ["run", *files, "--threads", "0"]),
@@ -270,6 +272,21 @@ def limited_memory_gives_the_same_bytes(f):
         assert (f / f"a{ending}").read_bytes() == (f / f"b{ending}").read_bytes(), ending
         succeeds("transform", f / "a.model", table, "-o", f / f"c{ending}", "--quiet", "--max-memory", "4M")
         assert (f / f"a{ending}").read_bytes() == (f / f"c{ending}").read_bytes(), ending
+
+
+@test
+def categories_that_cannot_fit_are_refused_with_their_count(f):
+    rows = "".join(f"{i % 7},user-{i * 2654435761 % 2**32:012d}\n" for i in range(150000))
+    table = f.write("ids.csv", "a,id\n" + rows)
+    for chain in ("OrdinalEncoder", "OneHotEncoder", {"SimpleImputer": {"strategy": "most_frequent"}}):
+        spec = f.write("ids.json", json.dumps({"quern": 1, "steps": [{"columns": ["id"], "apply": chain}]}))
+        before = f.files()
+        said = refuses(1, ['column "id"', "distinct values so far", "limit of"], "run", spec, table, "-o", f / "o.csv",
+                          "--model", f / "o.model", "--device", "cpu", "--max-memory", "8M")
+        assert int(said.split('column "id": ')[1].split()[0]) > 1000, said
+        assert f.files() == before, chain
+    succeeds("run", f.write("s.json", json.dumps({"quern": 1, "steps": [{"columns": ["id"], "apply": "OrdinalEncoder"}]})),
+             table, "--device", "cpu", "--quiet")
 
 
 # ---- JSON ----

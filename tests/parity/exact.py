@@ -17,6 +17,8 @@ class Column:
 
     def __init__(self, values):
         values = np.asarray(values)
+        if values.dtype == object:  # bools with missing cells
+            values = values.astype(np.float64)
         if values.dtype.kind == "b":
             values = values.astype(np.int64)
         if values.dtype.kind == "f":
@@ -80,9 +82,9 @@ def standard_scaler(est, column, k):
     mean, var = column.moments()
     sigma = sqrt(var)
     # A column counts as constant by scikit-learn's rule; then the scale is 1 by definition.
-    eps = np.finfo(np.float64).eps
-    bound = column.n * eps * float(var) + (column.n * float(mean) * eps)**2
-    scale = mpmath.mpf(1) if float(var) <= bound else sigma
+    eps = mpmath.mpf(float(np.finfo(np.float64).eps))
+    bound = column.n * eps * big(var) + (column.n * big(mean) * eps)**2
+    scale = mpmath.mpf(1) if big(var) <= bound else sigma
     return {
         "mean_": (big(mean), max(abs(big(mean)), sigma)),
         "var_": (big(var), big(var)),
