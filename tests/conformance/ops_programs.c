@@ -57,8 +57,10 @@ static void add_slot(uint32_t lane, uint32_t type, uint32_t match)
     program.slots[program.n_slots++] = (struct qn_slot){.type = type, .lane = lane, .match = match};
 }
 
-/* Runs batch and program on the device and by the oracle; every byte must agree. */
-static void run_and_compare(struct ops_device *d, const char *what, const char *implementation)
+/* Runs batch and program on the device and by the oracle; every byte must agree. stream: the caller says
+ * that the output is larger than the caches. */
+static void run_and_compare_as(struct ops_device *d, const char *what, const char *implementation,
+                               uint32_t stream)
 {
     uint32_t want_seen[OPS_LANES] = {0}, got_seen[OPS_LANES] = {0};
     unsigned char *want = malloc(program.out_bytes + 8), *got = malloc(program.out_bytes + 8);
@@ -76,7 +78,8 @@ static void run_and_compare(struct ops_device *d, const char *what, const char *
                                 .norms = program.norms,
                                 .n_norms = program.n_norms,
                                 .out_base = out,
-                                .seen = got_seen};
+                                .seen = got_seen,
+                                .stream = stream};
     OK(qn_op_run(d->device, NULL, 0, &rq, &outcome));
     if (implementation != NULL && strcmp(implementation, outcome.implementation) != 0)
         fail_msg("%s: %s ran by %s (%s)", d->name, what, outcome.implementation, outcome.reasons);
@@ -101,6 +104,13 @@ static void run_and_compare(struct ops_device *d, const char *what, const char *
     qn_pool_give(d->device->pool, d->device->queue_numbers[0], &span);
     free(want);
     free(got);
+}
+
+static void run_and_compare(struct ops_device *d, const char *what, const char *implementation)
+{
+    run_and_compare_as(d, what, implementation, 0);
+    if (implementation != NULL && strcmp(implementation, "device:generated") == 0)
+        run_and_compare_as(d, what, implementation, 1);
 }
 
 static const uint32_t out_types[] = {QN_T_F32, QN_T_F64, QN_T_I64, QN_T_I32, QN_T_I16, QN_T_I8,
