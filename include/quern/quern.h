@@ -149,6 +149,9 @@ typedef struct quern_device_info {
         max_alloc; /* bytes; memory_free UINT64_MAX: not known     */
     uint32_t compute_units, compute;
     int float64, zero_copy, pinned;
+    const char
+        *notes; /* never NULL: what the driver says of the libraries it found or missed, and of
+                          the environment, a line each                                             */
 } quern_device_info;
 
 /* What happens when the context's device cannot do a step. */

@@ -302,6 +302,21 @@ def json_outputs_match_their_schemas(f):
 
 
 @test
+def devices_show_the_drivers_notes(f):
+    """OpenCL's loader is sent elsewhere: whatever it then finds, the list says that it was."""
+    (f / "vendors").mkdir()
+    env = {"OCL_ICD_VENDORS": str(f / "vendors")}
+    note = f"OCL_ICD_VENDORS is set: {f / 'vendors'}"
+    listed = json.loads(succeeds("devices", "--json", env=env).out)
+    assert not schema.problems("devices", listed), schema.problems("devices", listed)
+    first = next(d for d in listed["devices"] if d["backend"] == "opencl")
+    assert note in first["notes"], first
+    assert f"           {note}\n" in succeeds("devices", env=env).out
+    plain = succeeds("devices", env={"OCL_ICD_VENDORS": "", "OCL_ICD_FILENAMES": ""}).out
+    assert "is set:" not in plain, plain
+
+
+@test
 def schemas_notice_what_is_wrong(_):
     listed = json.loads(succeeds("list", "--json").out)
     for spoil in (lambda v: v.update(quern=2), lambda v: v.pop("estimators"), lambda v: v.update(more=1),
