@@ -237,7 +237,8 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
             qn_u32 i = 0u;                                                                         \
             for (; i + 16u <= n; i += 16u) {                                                       \
                 for (qn_u32 k = 0u; k < 8u; k++) QN_ASK(z + i + (k + 8u) * w);                     \
-                for (qn_u32 k = i; k < i + 16u; k++) QN_STRIP_EIGHT(z + k, w, pivot[k], s1[k], s2[k])\
+                for (qn_u32 k = i; k < i + 16u; k++)                                               \
+                    QN_STRIP_EIGHT(z + k, w, pivot[k], s1[k], s2[k])                               \
             }                                                                                      \
             for (; i < n; i++) QN_STRIP_EIGHT(z + i, w, pivot[i], s1[i], s2[i])                    \
         }                                                                                          \
