@@ -21,6 +21,8 @@ struct qn_append {
     struct quern_table view;
     struct store *stores;
     int matrix; /* rows are kept row-major, in stores[0].data */
+    double *weights;
+    size_t weights_room;
 };
 
 static quern_status memory_error(uint64_t bytes)
@@ -79,6 +81,7 @@ void qn_append_free(struct qn_append *a)
         qn_free(a->stores[i].validity);
     }
     qn_free(a->stores);
+    qn_free(a->weights);
     qn_free(a->view.columns);
     qn_free(a);
 }
@@ -182,9 +185,27 @@ static quern_status check_same(const struct qn_append *a, const struct quern_tab
     return QUERN_OK;
 }
 
+/* All chunks have weights or none has. */
+static quern_status append_weights(struct qn_append *a, const struct quern_table *chunk)
+{
+    uint64_t before = a->view.rows;
+    if (before != 0 && (a->weights != NULL) != (chunk->weights != NULL))
+        return qn_error(QUERN_INVALID, "%s",
+                        a->weights != NULL ? "rows without weights follow rows with weights"
+                                           : "rows with weights follow rows without weights");
+    if (chunk->weights == NULL) return QUERN_OK;
+    void *memory = a->weights;
+    QN_TRY(grow(&memory, &a->weights_room, (size_t)(before + chunk->rows) + 1, sizeof *a->weights));
+    a->weights = memory;
+    if (chunk->rows != 0)
+        memcpy(a->weights + before, chunk->weights, (size_t)chunk->rows * sizeof *a->weights);
+    return QUERN_OK;
+}
+
 quern_status qn_append_table(struct qn_append *a, const struct quern_table *chunk)
 {
     QN_TRY(check_same(a, chunk));
+    QN_TRY(append_weights(a, chunk));
     if (a->matrix) {
         QN_TRY(append_matrix(a, chunk));
     } else {
@@ -216,5 +237,6 @@ const struct quern_table *qn_append_view(struct qn_append *a)
         c->offsets = s->offsets;
         c->validity = s->any_missing ? s->validity : NULL;
     }
+    a->view.weights = a->weights;
     return &a->view;
 }

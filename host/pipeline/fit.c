@@ -221,6 +221,7 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     QN_GO(qn_schema_copy(schema, &model->schema));
     QN_GO(qn_plan_open(spec, model->schema, &model->plan));
     model->plan->rows = feed->rows;
+    model->plan->weighted = qn_weights_given(spec, feed->table);
     model->plan->warn = keep_warning;
     model->plan->user = model;
     s.plan = s.x.plan = model->plan;

@@ -5,6 +5,7 @@
 
 #include "host/pipeline/feed.h"
 #include "host/pipeline/frame.h"
+#include "host/pipeline/weights.h"
 
 /* A fitted pipeline: the spec, the input's schema, and a plan whose estimators have learned. */
 struct quern_model {

@@ -127,6 +127,13 @@ QUERN_API quern_status quern_table_create(const quern_column *columns, uint32_t 
 QUERN_API quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t rows,
                                                uint32_t columns, int64_t row_stride,
                                                const char *const *names, quern_table **out);
+/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler, as
+ * scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
+ * borrowed for as long as the table has them; NULL removes them. A row of weight 0 teaches nothing;
+ * a fit whose weights are all 0 is INVALID. The key `weight` of a spec names a column with the same
+ * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,
+ * with the row. */
+QUERN_API quern_status quern_table_set_weights(quern_table *table, const double *weights);
 QUERN_API void quern_table_free(quern_table *table);
 QUERN_API uint64_t quern_table_rows(const quern_table *table);
 QUERN_API uint32_t quern_table_columns(const quern_table *table);
