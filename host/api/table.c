@@ -324,8 +324,10 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
         return qn_null_argument("quern_table_upload");
     *out = NULL;
     if (context->device == NULL) {
-        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, out));
-        (*out)->weights = table->weights;
+        quern_table *view = NULL;
+        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
+        if (view != NULL) view->weights = table->weights;
+        *out = view;
         return QUERN_OK;
     }
     for (uint32_t i = 0; i < table->n_columns; i++)
