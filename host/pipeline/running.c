@@ -216,7 +216,8 @@ static quern_status push_into_block(struct qn_running *r, struct qn_threads *thr
     for (uint32_t k = 0; k < r->extremes.n; k++)
         for (uint32_t i = 0; i < rows; i++)
             widen(&r->ends[k], r->open[(size_t)(at + i) * r->width + r->extremes.place[k]]);
-    if (r->weighted.n != 0) memcpy(r->open_weights + at, weights, rows * sizeof *weights);
+    if (weights != NULL && r->weighted.n != 0)
+        memcpy(r->open_weights + at, weights, rows * sizeof *weights);
     if (at + rows < QN_BLOCK_ROWS) return QUERN_OK;
     QN_TRY(sum_up(r, threads, &r->moments, open_batch(r, &r->moments, QN_BLOCK_ROWS), NULL, 0));
     return sum_up(r, threads, &r->weighted, open_batch(r, &r->weighted, QN_BLOCK_ROWS),
@@ -252,6 +253,8 @@ quern_status qn_running_push(struct qn_running *r, struct qn_threads *threads,
                         "an earlier call failed half way; these statistics are lost");
     if (qn_add_u64(r->rows, rows, &end) || end > INT64_MAX)
         return qn_error(QUERN_INVALID, "more rows than can be counted");
+    if (r->weighted.n != 0 && rows != 0 && weights == NULL)
+        return qn_error(QUERN_INTERNAL, "weighted statistics of rows without weights");
     if (r->width == 0) { /* nothing but the number of rows is wanted */
         r->rows = end;
         return QUERN_OK;

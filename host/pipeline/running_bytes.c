@@ -53,8 +53,9 @@ size_t qn_running_size(const struct qn_running *r)
     return size_of(r, r->rows, &size) ? 0 : size;
 }
 
-void qn_running_write(const struct qn_running *r, uint8_t *at)
+void qn_running_write(const struct qn_running *r, uint8_t *out)
 {
+    uint8_t *at = out;
     size_t open = (size_t)(r->rows % QN_BLOCK_ROWS);
     at = put_u64(at, r->rows);
     at = put_tree(at, &r->moments, r->rows);

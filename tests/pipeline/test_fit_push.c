@@ -69,7 +69,10 @@ static void make_rows(struct rows *r, uint64_t n, uint64_t seed)
     r->valid = malloc(n / 8 + 1);
     r->weights = malloc(n * sizeof(double) + 1);
     assert_true(r->valid != NULL && r->weights != NULL);
-    for (uint64_t i = 0; i <= n / 8; i++) r->valid[i] = (uint8_t)(next(&state) | next(&state));
+    for (uint64_t i = 0; i <= n / 8; i++) {
+        uint64_t bits = next(&state);
+        r->valid[i] = (uint8_t)(bits | bits >> 20); /* three of four */
+    }
     for (uint64_t i = 0; i < n; i++)
         r->weights[i] = next(&state) % 4 == 0 ? 0 : (double)(next(&state) % 1000) / 64;
 }
