@@ -137,6 +137,18 @@ quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t
     return status;
 }
 
+quern_status quern_table_set_weights(quern_table *table, const double *weights)
+{
+    if (table == NULL) return qn_null_argument("quern_table_set_weights");
+    for (uint64_t row = 0; weights != NULL && row < table->rows; row++)
+        if (!qn_weight_good(weights[row]))
+            return qn_error(QUERN_INVALID,
+                            "row %llu: the weight is %g; weights are finite numbers, 0 or more",
+                            (unsigned long long)row, weights[row]);
+    table->weights = weights;
+    return QUERN_OK;
+}
+
 void quern_table_free(quern_table *table)
 {
     qn_table_free(table);
@@ -313,8 +325,13 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (context == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_table_upload");
     *out = NULL;
-    if (context->device == NULL)
-        return quern_table_create(table->columns, table->n_columns, table->rows, out);
+    if (context->device == NULL) {
+        quern_table *view = NULL;
+        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
+        if (view != NULL) view->weights = table->weights;
+        *out = view;
+        return QUERN_OK;
+    }
     for (uint32_t i = 0; i < table->n_columns; i++)
         if (table->columns[i].type == QUERN_STRING || table->columns[i].type == QUERN_DATETIME)
             return qn_error(QUERN_UNSUPPORTED, "column %u is of type %s, which stays on the host",
@@ -333,6 +350,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
                        .columns = columns,
                        .has_names = table->has_names,
                        .is_matrix = table->is_matrix,
+                       .weights = table->weights,
                        .owner = o,
                        .release = resident_release,
                        .resident = &o->resident};

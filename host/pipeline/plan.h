@@ -56,6 +56,7 @@ struct qn_plan {
     uint32_t n_layers, room_layers;
     int joined_sparse;  /* the joined blocks are sparse in scikit-learn's eyes: what `then` meets */
     int decided_sparse; /* the output is sparse */
+    int weighted;       /* the fit's rows have weights */
     uint64_t rows;      /* of the fit, for the sparse decision */
     /* the result */
     struct qn_port *outputs;
