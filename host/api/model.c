@@ -8,8 +8,8 @@
 
 /* ---- transform ---- */
 
-static quern_status check_matrix(const struct quern_model *m, const struct quern_table *table,
-                                 const quern_matrix *out)
+quern_status qn_matrix_check(const struct quern_model *m, const struct quern_table *table,
+                             const quern_matrix *out)
 {
     uint32_t columns = m->program.n_slots;
     if (out->type != m->dtype)
@@ -44,13 +44,14 @@ static quern_status make_matrix(const struct quern_model *m, const struct quern_
     return QUERN_OK;
 }
 
-static quern_status apply_dense(quern_context *cx, const quern_model *m, const quern_table *bound,
-                                struct qn_fit_rest *rest, quern_matrix *out)
+quern_status qn_model_dense(struct quern_context *cx, const struct quern_model *m,
+                            const struct quern_table *bound, struct qn_fit_rest *rest,
+                            const char *step, quern_matrix *out)
 {
     int made = out->data == NULL;
-    QN_TRY(made ? make_matrix(m, bound, out) : check_matrix(m, bound, out));
+    QN_TRY(made ? make_matrix(m, bound, out) : qn_matrix_check(m, bound, out));
     struct qn_target target = {
-        .kind = QN_TARGET_MATRIX, .data = out->data, .row_stride = out->row_stride};
+        .kind = QN_TARGET_MATRIX, .step = step, .data = out->data, .row_stride = out->row_stride};
     quern_status status = qn_transform(cx, m, bound, rest, &target);
     if (status != QUERN_OK && made) quern_matrix_free(out);
     return status;
@@ -92,8 +93,8 @@ quern_status qn_model_apply(struct quern_context *cx, const struct quern_model *
         return qn_error(QUERN_UNSUPPORTED,
                         "string columns pass through, so the output is no matrix; write .csv");
     QN_TRY(qn_model_bind(m, table, &bound));
-    quern_status status =
-        out != NULL ? apply_dense(cx, m, bound, rest, out) : apply_sparse(cx, m, bound, rest, csr);
+    quern_status status = out != NULL ? qn_model_dense(cx, m, bound, rest, NULL, out)
+                                      : apply_sparse(cx, m, bound, rest, csr);
     qn_table_free(bound);
     return status;
 }

@@ -140,4 +140,5 @@ const struct qn_estimator_type qn_passthrough = {
     .need = need_nothing,
     .learn = learn_nothing,
     .emit = passthrough_emit,
+    .invert = passthrough_emit,
 };

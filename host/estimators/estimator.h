@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Estimators are descriptors: one table entry each, from which the C API, the spec checker,
- * `quern list`, the Python signatures and the reference pages all come. An estimator's code is four
+ * `quern list`, the Python signatures and the reference pages all come. An estimator's code is a few
  * functions over ports (host/estimators/port.h):
  *
  *   check   parameters that must agree with each other
  *   need    which statistics of which input ports a fit wants
  *   learn   statistics -> learned attributes
  *   emit    parameters + attributes + input ports -> output ports
+ *   invert  the same backwards, for inverse_transform; NULL where there is no way back
  *
  * They compute no data and know no device. emit is all that a loaded model runs, so that a model
  * holds parameters and attributes and nothing else. */
@@ -85,20 +86,21 @@ struct qn_estimator {
     json_t *params; /* object with every parameter, in the order of the table */
 };
 
-/* What the four functions work on. */
+/* What the functions work on. */
 struct qn_stage {
     struct qn_arena *arena; /* lives as long as the plan */
     const struct qn_estimator *estimator;
     struct qn_attrs *attrs;
     const struct qn_port *in;
     uint32_t n_in;
-    struct qn_port *out; /* emit: made in the arena */
+    struct qn_port *out; /* emit, invert: made in the arena */
     uint32_t n_out;
     struct qn_need *need;         /* need: n_in, zeroed */
     const struct qn_found *found; /* learn: n_in */
-    int rows_in_memory_order;     /* QN_ORDER_*: how the step's input lies in memory */
-    int object;                   /* the step's columns would be an object array in NumPy */
-    void *plan;                   /* for the two below */
+    quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
+    int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
+    int object;               /* the step's columns would be an object array in NumPy */
+    void *plan;               /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
                                  const struct qn_chain **out);
     quern_status (*add_norm)(void *plan, uint32_t kind, uint32_t order, int64_t *out);
@@ -115,6 +117,7 @@ struct qn_estimator_type {
     quern_status (*need)(struct qn_stage *);
     quern_status (*learn)(struct qn_stage *);
     quern_status (*emit)(struct qn_stage *);
+    quern_status (*invert)(struct qn_stage *);
 };
 
 /* The table, in alphabetical order. */

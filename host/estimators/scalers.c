@@ -30,6 +30,19 @@ static quern_status add_op(struct qn_stage *stage, struct qn_port *port, uint32_
     return port->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 
+/* array op= attribute, as NumPy does it in place: a float32 array with a float64 attribute is
+ * computed in float64, and the result is rounded. */
+static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, uint32_t code,
+                                double value, quern_type attribute)
+{
+    quern_type type = port->type;
+    struct qn_port wide;
+    if (attribute == type || type == QUERN_FLOAT64) return add_op(stage, port, code, value, 0);
+    QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
+    QN_TRY(add_op(stage, &wide, code, value, 0));
+    return qn_port_convert_op(stage, &wide, type, port);
+}
+
 /* Makes the output ports: the inputs in the step's float dtype. */
 static quern_status begin_emit(struct qn_stage *stage)
 {
@@ -133,6 +146,21 @@ static quern_status standard_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+/* The attributes are cast to the array's dtype, both ways. */
+static quern_status standard_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *mean = qn_attrs_find(stage->attrs, "mean_");
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    int with_mean = qn_param_bool(stage->estimator, "with_mean");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_MUL, scale->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_ADD, mean->f64[i], 0));
+    }
+    return QUERN_OK;
+}
+
 const struct qn_estimator_type qn_standard_scaler = {
     .name = "StandardScaler",
     .doc = "Subtract the mean and divide by the standard deviation, per column.",
@@ -143,6 +171,7 @@ const struct qn_estimator_type qn_standard_scaler = {
     .need = standard_need,
     .learn = standard_learn,
     .emit = standard_emit,
+    .invert = standard_invert,
 };
 
 /* ---- MinMaxScaler ---- */
@@ -219,6 +248,20 @@ static quern_status min_max_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+/* What clip cut off is lost, here as there. */
+static quern_status min_max_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    const struct qn_attr *min = qn_attrs_find(stage->attrs, "min_");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        QN_TRY(in_place_op(stage, port, QN_OP_SUB, min->f64[i], stage->learned));
+        QN_TRY(in_place_op(stage, port, QN_OP_DIV, scale->f64[i], stage->learned));
+    }
+    return QUERN_OK;
+}
+
 const struct qn_estimator_type qn_min_max_scaler = {
     .name = "MinMaxScaler",
     .doc = "Map each column's range to feature_range.",
@@ -230,6 +273,7 @@ const struct qn_estimator_type qn_min_max_scaler = {
     .need = min_max_need,
     .learn = min_max_learn,
     .emit = min_max_emit,
+    .invert = min_max_invert,
 };
 
 /* ---- MaxAbsScaler ---- */
@@ -271,6 +315,15 @@ static quern_status max_abs_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+static quern_status max_abs_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        QN_TRY(in_place_op(stage, &stage->out[i], QN_OP_MUL, scale->f64[i], stage->learned));
+    return QUERN_OK;
+}
+
 const struct qn_estimator_type qn_max_abs_scaler = {
     .name = "MaxAbsScaler",
     .doc = "Divide each column by its largest absolute value.",
@@ -281,6 +334,7 @@ const struct qn_estimator_type qn_max_abs_scaler = {
     .need = need_extremes,
     .learn = max_abs_learn,
     .emit = max_abs_emit,
+    .invert = max_abs_invert,
 };
 
 /* ---- RobustScaler ---- */
@@ -355,17 +409,6 @@ static quern_status robust_learn(struct qn_stage *stage)
     return QUERN_OK;
 }
 
-/* scale_ is float64 whatever the input is: NumPy divides float32 values by it in float64 and rounds
- * the quotient. */
-static quern_status divide_in_f64(struct qn_stage *stage, struct qn_port *port, double scale)
-{
-    quern_type type = port->type;
-    struct qn_port wide;
-    QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
-    QN_TRY(add_op(stage, &wide, QN_OP_DIV, scale, 0));
-    return qn_port_convert_op(stage, &wide, type, port);
-}
-
 static quern_status robust_emit(struct qn_stage *stage)
 {
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
@@ -377,7 +420,24 @@ static quern_status robust_emit(struct qn_stage *stage)
             QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
             port->sparse = 0;
         }
-        if (scale != NULL) QN_TRY(divide_in_f64(stage, port, scale->f64[i]));
+        /* scale_ is float64 whatever the input is */
+        if (scale != NULL)
+            QN_TRY(in_place_op(stage, port, QN_OP_DIV, scale->f64[i], QUERN_FLOAT64));
+    }
+    return QUERN_OK;
+}
+
+static quern_status robust_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        if (scale != NULL)
+            QN_TRY(in_place_op(stage, port, QN_OP_MUL, scale->f64[i], QUERN_FLOAT64));
+        if (center != NULL)
+            QN_TRY(in_place_op(stage, port, QN_OP_ADD, center->f64[i], stage->learned));
     }
     return QUERN_OK;
 }
@@ -393,4 +453,5 @@ const struct qn_estimator_type qn_robust_scaler = {
     .need = robust_need,
     .learn = robust_learn,
     .emit = robust_emit,
+    .invert = robust_invert,
 };

@@ -69,6 +69,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .arena = &plan->arena,
         .estimator = &step->apply[step->at],
         .attrs = &step->attrs[step->at],
+        .learned = step->learned[step->at],
         .in = step->ports,
         .n_in = step->n_ports,
         .found = step->found,
@@ -98,7 +99,7 @@ static quern_status first_layer(struct qn_plan *plan)
     return QUERN_OK;
 }
 
-static quern_status make_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
+quern_status qn_plan_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
 {
     const quern_column *c = &plan->schema->columns[column];
     *port = (struct qn_port){.type = c->type,
@@ -122,7 +123,7 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
     if (step->ports == NULL) return memory_error();
     step->n_ports = step->n_columns;
     for (uint32_t i = 0; i < step->n_columns; i++) {
-        QN_TRY(make_port(plan, step->columns[i], &step->ports[i]));
+        QN_TRY(qn_plan_port(plan, step->columns[i], &step->ports[i]));
         step->object |= step->ports[i].type == QUERN_STRING;
     }
     return QUERN_OK;
@@ -131,7 +132,8 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 static quern_status make_attrs(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->attrs = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->attrs);
-    if (step->attrs == NULL) return memory_error();
+    step->learned = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->learned);
+    if (step->attrs == NULL || step->learned == NULL) return memory_error();
     for (uint32_t i = 0; i < step->n_apply; i++) step->attrs[i].arena = &plan->arena;
     return QUERN_OK;
 }
@@ -215,6 +217,21 @@ cleanup:
     return status;
 }
 
+quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out)
+{
+    *out = NULL;
+    struct qn_plan *plan = qn_zalloc(1, sizeof *plan);
+    if (plan == NULL) return qn_error_memory("plan", sizeof *plan);
+    plan->schema = schema;
+    quern_status status = first_layer(plan);
+    if (status != QUERN_OK) {
+        qn_plan_close(plan);
+        return status;
+    }
+    *out = plan;
+    return QUERN_OK;
+}
+
 void qn_plan_close(struct qn_plan *plan)
 {
     if (plan == NULL) return;
@@ -250,9 +267,19 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
     return 0;
 }
 
+/* scikit-learn keeps what it learned of a float32 array in float32 arrays, of others in float64. */
+static quern_type learned_dtype(const struct qn_plan_step *step)
+{
+    quern_type type = QUERN_FLOAT32;
+    for (uint32_t i = 0; i < step->n_ports; i++)
+        type = i == 0 ? step->ports[i].type : qn_result_type(type, step->ports[i].type);
+    return type == QUERN_FLOAT32 ? QUERN_FLOAT32 : QUERN_FLOAT64;
+}
+
 static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
 {
     struct qn_stage stage;
+    step->learned[step->at] = learned_dtype(step);
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->emit(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);

@@ -33,6 +33,7 @@ struct qn_plan_step {
     const struct qn_estimator *apply;
     uint32_t n_apply, at;   /* at: the next estimator */
     struct qn_attrs *attrs; /* n_apply */
+    quern_type *learned;    /* n_apply: the dtype that each estimator's numbers were learned in */
     uint32_t *columns;      /* table columns */
     uint32_t n_columns;
     struct qn_port *ports;
@@ -71,6 +72,10 @@ struct qn_plan {
  * outlive the plan. is_matrix of the schema decides the order of row norms. */
 quern_status qn_plan_open(const struct qn_spec *, struct quern_table *schema, struct qn_plan **out);
 void qn_plan_close(struct qn_plan *);
+/* A plan of no spec: one layer over the schema's columns, for programs that are made by hand. */
+quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out);
+/* The port of a table column, in the plan's arena. */
+quern_status qn_plan_port(struct qn_plan *, uint32_t column, struct qn_port *port);
 
 /* Proceeds until statistics are needed (*pending = 1: steps with `needs` set) or everything is
  * planned (*pending = 0). attributes_known: a loaded model. */

@@ -458,9 +458,10 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
                           const struct qn_target *target)
 {
     struct run r = {.model = model, .target = target};
+    const char *step = target->step != NULL ? target->step : "transform";
     r.x = (struct qn_exec){.cx = cx,
                            .plan = model->plan,
-                           .step = "transform",
+                           .step = step,
                            .device = cx->device,
                            .raw = rest != NULL ? rest->raw : NULL};
     uint64_t rows_before = target->csr != NULL ? target->csr->rows : 0;
@@ -471,7 +472,7 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
         status = cx->device != NULL ? on_device(&r, table, rest) : on_host(&r, table, rest);
     }
     if (cx->device != NULL && qn_device_failed(status) && table->resident == NULL) {
-        status = qn_fall_back_after(cx, "transform", "run", status);
+        status = qn_fall_back_after(cx, step, "run", status);
         if (status == QUERN_OK) {
             r.x.device = NULL;
             if (target->csr != NULL) { /* what earlier chunks appended stays */

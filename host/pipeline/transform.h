@@ -21,6 +21,7 @@ struct qn_csr {
 
 struct qn_target {
     enum qn_target_kind kind;
+    const char *step; /* for decisions; NULL: "transform" */
     void *data;
     int64_t row_stride;
     void **columns;

@@ -288,6 +288,17 @@ QUERN_API quern_status quern_model_transform(quern_context *context, const quern
                                              const quern_table *table, quern_matrix *out,
                                              quern_csr *csr);
 
+/* The way back, as scikit-learn's inverse_transform: estimators undone, last first, in scikit-learn's
+ * arithmetic. table: one number column per output of the model, by position; NaN stays. The result has
+ * the input columns that the model's steps take, in the order of its input, in the dtype that NumPy
+ * would give; what clip cut off stays lost. out as for a transform; out->data may be the table's own
+ * memory, also where rows or columns lie elsewhere in it. Errors: UNSUPPORTED with the name of an
+ * estimator that has no way back (all but the scalers and passthrough), or of a column that two steps
+ * take. */
+QUERN_API quern_status quern_model_inverse_transform(quern_context *context,
+                                                     const quern_model *model,
+                                                     const quern_table *table, quern_matrix *out);
+
 QUERN_API quern_status quern_model_save(const quern_model *model, const char *path);
 QUERN_API quern_status quern_model_load(const char *path, quern_model **out);
 QUERN_API quern_status quern_model_to_bytes(const quern_model *model, void **bytes, size_t *size);
