@@ -218,7 +218,7 @@ def parity(tally, options):
 
 
 def api_parity(tally, python, env):
-    """What the command line does not reach: inverse transforms."""
+    """What the command line does not reach: inverse transforms and sparse tables."""
     tally.say("parity: the C interface and scikit-learn side by side")
     code, said = run([str(python), str(ROOT / "tests" / "parity" / "api_parity.py"),
                       str(BUILD / "release" / "lib" / "libquern.so")], 1800, env)

@@ -4,6 +4,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/data/sparse.h"
 #include "host/pipeline/inverse.h"
 
 /* The bytes [*low, *high) that a column's values take. */
@@ -70,6 +71,7 @@ quern_status quern_model_inverse_transform(quern_context *context, const quern_m
     struct quern_model *back;
     if (context == NULL || model == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_model_inverse_transform");
+    QN_TRY(qn_refuse_sparse(table, "quern_model_inverse_transform"));
     QN_TRY(qn_inverse_make(model, table, &back));
     quern_status status = run(context, back, table, out);
     qn_model_free(back);

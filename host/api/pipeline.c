@@ -4,6 +4,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/data/sparse.h"
 
 static quern_status memory_error(void)
 {
@@ -190,7 +191,7 @@ void quern_pipeline_free(quern_pipeline *p)
 static uint64_t fit_chunk(const quern_context *context, const quern_table *table)
 {
     const struct qn_device *d = context->device;
-    if (d == NULL || table->rows == 0 || table->resident != NULL) return 0;
+    if (d == NULL || table->rows == 0 || table->resident != NULL || table->sparse != NULL) return 0;
     struct qn_pool_stats stats;
     uint64_t bytes = 0, row;
     qn_pool_stats(d->pool, &stats);
@@ -293,6 +294,7 @@ quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk)
     if (fit == NULL || chunk == NULL) return qn_null_argument("quern_fit_push");
     if (chunk->resident != NULL)
         return qn_error(QUERN_UNSUPPORTED, "chunks of a fit must be in host memory");
+    QN_TRY(qn_refuse_sparse(chunk, "quern_fit_push"));
     if (fit->rows == NULL) QN_TRY(qn_append_open(chunk, &fit->rows));
     return qn_append_table(fit->rows, chunk);
 }

@@ -5,6 +5,7 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/data/resident.h"
+#include "host/data/sparse.h"
 
 struct names {
     struct qn_arena arena;
@@ -310,6 +311,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (context == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_table_upload");
     *out = NULL;
+    QN_TRY(qn_refuse_sparse(table, "quern_table_upload"));
     if (context->device == NULL)
         return quern_table_create(table->columns, table->n_columns, table->rows, out);
     for (uint32_t i = 0; i < table->n_columns; i++)
@@ -358,6 +360,7 @@ quern_status quern_model_transform_to(quern_context *context, const quern_model 
     quern_table *bound;
     if (context == NULL || model == NULL || table == NULL || buffer == NULL)
         return qn_null_argument("quern_model_transform_to");
+    QN_TRY(qn_refuse_sparse(table, "quern_model_transform_to"));
     if (model->dtype == QUERN_STRING)
         return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no matrix");
     uint64_t row = model->program.n_slots * qn_type_bytes(model->dtype), bytes;

@@ -70,6 +70,10 @@ struct qn_found {
     struct qn_extremes extremes;
     double quantile[QN_NEED_QUANTILES_MAX];
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
+    /* Sparse tables: `count` and all statistics have the zeros that are not stored. */
+    int sparse;
+    double mode;     /* instead of categories: the most frequent value, NaN without any */
+    uint64_t stored; /* values that are stored and not missing */
 };
 
 /* What is known of a port without looking: an imputer's output, from its input's statistics. */
@@ -142,6 +146,8 @@ quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> 
 /* ---- shared pieces ---- */
 /* Gives the stage n ports for output, zeroed. */
 quern_status qn_stage_outputs(struct qn_stage *, uint32_t n);
+/* UNSUPPORTED where an input is sparse; advice: what to do instead. */
+quern_status qn_stage_refuse_sparse(const struct qn_stage *, const char *advice);
 /* The dtype that scikit-learn computes a numeric step in: NumPy's joint dtype of the ports if that is
  * a float, else float64 when `to_float`. Raw ports: QUERN_UNSUPPORTED with the name. */
 quern_status qn_stage_dtype(const struct qn_stage *, int to_float, quern_type *out);

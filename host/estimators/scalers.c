@@ -8,6 +8,11 @@
 #include "host/estimators/estimator.h"
 #include "host/stats/normal.h"
 
+/* What to do with sparse input, which stays sparse only if 0 stays 0. */
+static const char NO_MEAN[] = "set with_mean to false";
+static const char NO_CENTER[] = "set with_centering to false";
+static const char NO_RANGE[] = "use MaxAbsScaler, or make the input dense";
+
 /* scikit-learn replaces a scale below ten times the spacing of 1.0 in the scale's dtype by 1. */
 static double zero_is_one(double scale, quern_type dtype)
 {
@@ -56,13 +61,12 @@ static quern_status begin_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
-static quern_status refuse_sparse(const struct qn_stage *stage, const char *advice)
+/* scikit-learn multiplies the stored values of a sparse array by 1 / scale, an array of its own. */
+static quern_status divide(struct qn_stage *stage, struct qn_port *port, double scale,
+                           quern_type attribute)
 {
-    for (uint32_t i = 0; i < stage->n_in; i++)
-        if (stage->in[i].sparse)
-            return qn_error(QUERN_UNSUPPORTED, "%s cannot work on sparse input (column \"%s\"): %s",
-                            stage->estimator->type->name, stage->in[i].name, advice);
-    return QUERN_OK;
+    double share = attribute == QUERN_FLOAT32 ? (double)(1.0F / (float)scale) : 1.0 / scale;
+    return in_place_op(stage, port, QN_OP_MUL, share, attribute);
 }
 
 static quern_status refuse_infinity(const struct qn_stage *stage)
@@ -96,7 +100,7 @@ static quern_status standard_need(struct qn_stage *stage)
     quern_type dtype;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     if (qn_param_bool(stage->estimator, "with_mean"))
-        QN_TRY(refuse_sparse(stage, "set with_mean to false"));
+        QN_TRY(qn_stage_refuse_sparse(stage, NO_MEAN));
     for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = QN_NEED_MOMENTS;
     return QUERN_OK;
 }
@@ -134,14 +138,15 @@ static quern_status standard_emit(struct qn_stage *stage)
     const struct qn_attr *mean = qn_attrs_find(stage->attrs, "mean_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     int with_mean = qn_param_bool(stage->estimator, "with_mean");
+    if (with_mean) QN_TRY(qn_stage_refuse_sparse(stage, NO_MEAN));
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (with_mean && mean != NULL) {
-            QN_TRY(add_op(stage, port, QN_OP_SUB, mean->f64[i], 0));
-            port->sparse = 0;
-        }
-        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, mean->f64[i], 0));
+        if (scale != NULL && port->sparse)
+            QN_TRY(divide(stage, port, scale->f64[i], QUERN_FLOAT64));
+        else if (scale != NULL)
+            QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
     }
     return QUERN_OK;
 }
@@ -198,7 +203,7 @@ static quern_status min_max_check(const struct qn_estimator *e)
 
 static quern_status min_max_need(struct qn_stage *stage)
 {
-    QN_TRY(refuse_sparse(stage, "use MaxAbsScaler, or set sparse_output to false"));
+    QN_TRY(qn_stage_refuse_sparse(stage, NO_RANGE));
     return need_extremes(stage);
 }
 
@@ -237,6 +242,7 @@ static quern_status min_max_emit(struct qn_stage *stage)
     const struct qn_attr *min = qn_attrs_find(stage->attrs, "min_");
     double lo, hi;
     feature_range(stage->estimator, &lo, &hi);
+    QN_TRY(qn_stage_refuse_sparse(stage, NO_RANGE));
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
@@ -308,7 +314,8 @@ static quern_status max_abs_emit(struct qn_stage *stage)
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+        QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], stage->learned)
+                            : add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
         if (qn_param_bool(stage->estimator, "clip"))
             QN_TRY(add_op(stage, port, QN_OP_CLIP, -1.0, 1.0));
     }
@@ -370,7 +377,7 @@ static quern_status robust_need(struct qn_stage *stage)
     quantile_range(stage->estimator, &lo, &hi);
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     if (qn_param_bool(stage->estimator, "with_centering"))
-        QN_TRY(refuse_sparse(stage, "set with_centering to false"));
+        QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         stage->need[i] = (struct qn_need){
             .flags = QN_NEED_QUANTILES | QN_NEED_EXTREMES,
@@ -413,16 +420,14 @@ static quern_status robust_emit(struct qn_stage *stage)
 {
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    if (center != NULL) QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (center != NULL) {
-            QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
-            port->sparse = 0;
-        }
-        /* scale_ is float64 whatever the input is */
-        if (scale != NULL)
-            QN_TRY(in_place_op(stage, port, QN_OP_DIV, scale->f64[i], QUERN_FLOAT64));
+        if (center != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
+        if (scale == NULL) continue; /* float64 whatever the input is */
+        QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], QUERN_FLOAT64)
+                            : in_place_op(stage, port, QN_OP_DIV, scale->f64[i], QUERN_FLOAT64));
     }
     return QUERN_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/core/fp.h"
+#include "host/pipeline/sparse.h"
 
 static quern_status memory_error(void)
 {
@@ -47,7 +48,8 @@ quern_status qn_schema_copy(const struct quern_table *from, struct quern_table *
     *t = (struct quern_table){.n_columns = from->n_columns,
                               .columns = columns,
                               .has_names = from->has_names,
-                              .is_matrix = from->is_matrix,
+                              .is_matrix = from->is_matrix || from->is_sparse,
+                              .is_sparse = from->is_sparse,
                               .owner = m,
                               .release = schema_release};
     for (uint32_t i = 0; i < from->n_columns; i++) {
@@ -73,6 +75,7 @@ void qn_model_free(struct quern_model *model)
 {
     if (model == NULL) return;
     qn_plan_close(model->plan);
+    qn_plan_close(model->learned);
     qn_table_free(model->schema);
     qn_spec_free(model->spec);
     qn_free(model);
@@ -96,6 +99,16 @@ quern_status qn_model_finish(struct quern_model *model)
         types[i] = model->dtype == QUERN_STRING ? layer->outputs[i].type : model->dtype;
     return qn_program_make(&plan->arena, layer, layer->outputs, layer->n_outputs, types,
                            &model->program);
+}
+
+/* What was learned of a sparse table serves any; the model's own program is the one for dense rows, as
+ * that of a loaded model is. */
+static quern_status forget_sparse(struct quern_model *model)
+{
+    model->learned = model->plan;
+    model->plan = NULL;
+    model->schema->is_sparse = 0;
+    return qn_plan_again(model->learned, model->schema, model->sparse, &model->plan);
 }
 
 static void keep_warning(void *user, const char *text)
@@ -224,6 +237,7 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     model->plan->warn = keep_warning;
     model->plan->user = model;
     s.plan = s.x.plan = model->plan;
+    if (schema->sparse != NULL) QN_GO(qn_sparse_count(&s, schema));
     s.whole =
         feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);
     QN_GO(open_state(&s));
@@ -234,10 +248,11 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
             status = qn_context_stopped("the fit");
             goto cleanup;
         }
-        QN_GO(qn_fit_pass(&s));
+        QN_GO(schema->sparse != NULL ? qn_sparse_pass(&s) : qn_fit_pass(&s));
         QN_GO(qn_plan_learn(model->plan));
     }
     model->sparse = model->plan->decided_sparse;
+    if (model->schema->is_sparse) QN_GO(forget_sparse(model));
     QN_GO(qn_model_finish(model));
     for (uint32_t i = 0; i < model->n_warnings; i++)
         qn_context_log(cx, QN_LOG_WARNING, "%s", model->warnings[i]);

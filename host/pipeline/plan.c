@@ -104,6 +104,8 @@ quern_status qn_plan_port(struct qn_plan *plan, uint32_t column, struct qn_port 
     const quern_column *c = &plan->schema->columns[column];
     *port = (struct qn_port){.type = c->type,
                              .source = column,
+                             .column = column,
+                             .sparse = plan->schema->is_sparse,
                              .match = QN_MATCH_VALUE,
                              .raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME,
                              .may_nan = !qn_type_is_integer(c->type)};
@@ -214,6 +216,35 @@ quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema
     return QUERN_OK;
 cleanup:
     qn_plan_close(plan);
+    return status;
+}
+
+/* The attributes live in the other plan's arena. */
+static quern_status copy_attributes(void *user, struct qn_plan *plan, struct qn_plan_step *step)
+{
+    const struct qn_plan *learned = user;
+    const struct qn_attrs *from = &learned->steps[step - plan->steps].attrs[step->at];
+    step->attrs[step->at].first = from->first;
+    step->attrs[step->at].last = from->last;
+    return QUERN_OK;
+}
+
+quern_status qn_plan_again(const struct qn_plan *learned, struct quern_table *schema,
+                           int decided_sparse, struct qn_plan **out)
+{
+    struct qn_plan *plan, *from = (struct qn_plan *)(uintptr_t)learned;
+    int pending;
+    QN_TRY(qn_plan_open(learned->spec, schema, out));
+    plan = *out;
+    plan->rows = UINT64_MAX; /* not known, not needed */
+    plan->decided_sparse = decided_sparse;
+    plan->attributes = copy_attributes;
+    plan->attributes_user = from;
+    quern_status status = qn_plan_round(plan, 1, &pending);
+    plan->attributes = NULL;
+    if (status == QUERN_OK) return QUERN_OK;
+    qn_plan_close(plan);
+    *out = NULL;
     return status;
 }
 
@@ -447,6 +478,10 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
             stored += (double)plan->rows;
             continue;
         }
+        if (plan->stored != NULL) {
+            stored += (double)plan->stored[step->ports[i].column];
+            continue;
+        }
         /* a one-hot block: one element per row, less the rows of a category without a column */
         if (i > 0 && step->ports[i - 1].chain == step->ports[i].chain) continue;
         stored += (double)plan->rows;
@@ -513,6 +548,9 @@ static quern_status open_then(struct qn_plan *plan)
     struct qn_plan_step *step = &plan->steps[plan->n_blocks];
     int c_order = 0;
     step->where = "then";
+    if (plan->schema->is_sparse && !plan->decided_sparse)
+        return qn_error(QUERN_UNSUPPORTED, "then: the joined output of the sparse table is dense; "
+                                           "set output.sparse to true");
     step->apply = plan->spec->then;
     step->n_apply = plan->spec->n_then;
     for (uint32_t i = 0; i < plan->n_outputs; i++) {

@@ -53,8 +53,9 @@ struct qn_plan {
     uint32_t n_steps, n_blocks; /* n_blocks: without `then` */
     struct qn_layer *layers;    /* the last is the one being planned */
     uint32_t n_layers, room_layers;
-    int decided_sparse; /* the joined output is sparse in scikit-learn's eyes */
-    uint64_t rows;      /* of the fit, for the sparse decision */
+    int decided_sparse;     /* the joined output is sparse in scikit-learn's eyes */
+    uint64_t rows;          /* of the fit, for the sparse decision */
+    const uint64_t *stored; /* the fit of a sparse table: entries of each column; else NULL */
     /* the result */
     struct qn_port *outputs;
     uint32_t n_outputs;
@@ -72,6 +73,10 @@ struct qn_plan {
  * outlive the plan. is_matrix of the schema decides the order of row norms. */
 quern_status qn_plan_open(const struct qn_spec *, struct quern_table *schema, struct qn_plan **out);
 void qn_plan_close(struct qn_plan *);
+/* The plan of a spec whose estimators have what those of another plan of it learned. schema decides what
+ * the input is now: sparse or not. decided_sparse: as the other's fit found. */
+quern_status qn_plan_again(const struct qn_plan *learned, struct quern_table *schema,
+                           int decided_sparse, struct qn_plan **out);
 /* A plan of no spec: one layer over the schema's columns, for programs that are made by hand. */
 quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out);
 /* The port of a table column, in the plan's arena. */

@@ -42,6 +42,10 @@ quern_status qn_transform(struct quern_context *, const struct quern_model *,
 quern_status qn_model_bind(const struct quern_model *, const struct quern_table *table,
                            struct quern_table **out);
 
+/* The same as places in the table, one per column of the model; UINT32_MAX: not there, not needed. */
+quern_status qn_model_places(const struct quern_model *, const struct quern_table *table,
+                             uint32_t *at);
+
 /* 1 when some chain computes with the column's values as integers, which cannot be missing. */
 int qn_model_wants_integer(const struct quern_model *, uint32_t column);
 

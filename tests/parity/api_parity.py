@@ -78,14 +78,14 @@ def same(ours, theirs, what):
 
 def main():
     import api_inverse
-    parts = [api_inverse]
+    import api_sparse
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("library")
     parser.add_argument("--devices", default="cpu@1,cpu@3,opencl:0")
     options = parser.parse_args()
     kit = Kit(options.library, options.devices.split(","))
     passed = failed = 0
-    for part in parts:
+    for part in (api_sparse, api_inverse):
         for label, case in part.cases(kit):
             try:
                 case()
