@@ -214,6 +214,20 @@ def parity(tally, options):
         return
     failed = [line for line in said.splitlines() if line.startswith("FAILED")]
     tally.add("parity", *counted, "\n".join(failed))
+    api_parity(tally, python, env)
+
+
+def api_parity(tally, python, env):
+    """What the command line does not reach: inverse transforms and sparse tables."""
+    tally.say("parity: the C interface and scikit-learn side by side")
+    code, said = run([str(python), str(ROOT / "tests" / "parity" / "api_parity.py"),
+                      str(BUILD / "release" / "lib" / "libquern.so")], 1800, env)
+    counted = counts_in(said)
+    if counted is None or (code != 0 and counted[1] == 0):
+        tally.add("api parity", 0, 1, 0, last_words(said))
+        return
+    failed = [line for line in said.splitlines() if line.startswith("FAILED")]
+    tally.add("api parity", *counted, "\n".join(failed))
 
 
 # ---- sanitizers and fuzzers ----

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/data/sparse.h"
 
 quern_status quern_fit_begin(quern_context *context, const quern_pipeline *p, quern_fit **out)
 {
@@ -33,6 +34,7 @@ quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk)
     if (fit == NULL || chunk == NULL) return qn_null_argument("quern_fit_push");
     if (chunk->resident != NULL)
         return qn_error(QUERN_UNSUPPORTED, "chunks of a fit must be in host memory");
+    QN_TRY(qn_refuse_sparse(chunk, "quern_fit_push"));
     if (qn_context_cancelled(fit->context)) return qn_context_stopped("the fit");
     const struct qn_spec *spec = fit->pipeline->spec;
     if (fit->blame != NULL) {

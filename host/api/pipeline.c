@@ -5,6 +5,7 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
+#include "host/data/sparse.h"
 
 quern_status qn_pipeline_spec(const struct quern_pipeline *p, struct qn_spec **out)
 {
@@ -199,7 +200,7 @@ void quern_pipeline_free(quern_pipeline *p)
 static uint64_t fit_chunk(const quern_context *context, const quern_table *table)
 {
     const struct qn_device *d = context->device;
-    if (d == NULL || table->rows == 0 || table->resident != NULL) return 0;
+    if (d == NULL || table->rows == 0 || table->resident != NULL || table->sparse != NULL) return 0;
     struct qn_pool_stats stats;
     uint64_t bytes = 0, row;
     qn_pool_stats(d->pool, &stats);

@@ -6,6 +6,7 @@
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
 #include "host/data/resident.h"
+#include "host/data/sparse.h"
 
 struct names {
     struct qn_arena arena;
@@ -325,6 +326,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (context == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_table_upload");
     *out = NULL;
+    QN_TRY(qn_refuse_sparse(table, "quern_table_upload"));
     if (context->device == NULL) {
         quern_table *view = NULL;
         QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
@@ -379,6 +381,7 @@ quern_status quern_model_transform_to(quern_context *context, const quern_model 
     quern_table *bound;
     if (context == NULL || model == NULL || table == NULL || buffer == NULL)
         return qn_null_argument("quern_model_transform_to");
+    QN_TRY(qn_refuse_sparse(table, "quern_model_transform_to"));
     if (model->dtype == QUERN_STRING)
         return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no matrix");
     uint64_t row = model->program.n_slots * qn_type_bytes(model->dtype), bytes;

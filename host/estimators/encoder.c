@@ -14,8 +14,14 @@ static quern_type value_type(const struct qn_port *port)
     return port->type == QUERN_BOOL ? QUERN_BOOL : QUERN_INT64;
 }
 
+quern_status qn_encoder_refuse_sparse(const struct qn_stage *stage)
+{
+    return qn_stage_refuse_sparse(stage, "make the input dense");
+}
+
 quern_status qn_encoder_need(struct qn_stage *stage)
 {
+    QN_TRY(qn_encoder_refuse_sparse(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = QN_NEED_CATEGORIES;
     return QUERN_OK;
 }

@@ -242,6 +242,15 @@ quern_status qn_stage_outputs(struct qn_stage *stage, uint32_t n)
     return QUERN_OK;
 }
 
+quern_status qn_stage_refuse_sparse(const struct qn_stage *stage, const char *advice)
+{
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        if (stage->in[i].sparse)
+            return qn_error(QUERN_UNSUPPORTED, "%s cannot work on sparse input (column \"%s\"): %s",
+                            stage->estimator->type->name, stage->in[i].name, advice);
+    return QUERN_OK;
+}
+
 quern_status qn_stage_dtype(const struct qn_stage *stage, int to_float, quern_type *out)
 {
     quern_type type = QUERN_BOOL;

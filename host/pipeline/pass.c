@@ -49,10 +49,10 @@ static const struct qn_need *need_of(const struct want *w)
 
 /* ---- gathering ---- */
 
-/* Statistics are taken in floats: integers are looked at as doubles, as scikit-learn does. */
-static quern_status float_port(struct pass *p, const struct qn_port *in, struct qn_port *out)
+/* Integers are looked at as doubles, as scikit-learn does. */
+quern_status qn_float_port(struct qn_arena *arena, const struct qn_port *in, struct qn_port *out)
 {
-    struct qn_stage stage = {.arena = &p->arena};
+    struct qn_stage stage = {.arena = arena};
     if (in->chain->work == QN_W_F32 || in->chain->work == QN_W_F64) {
         *out = *in;
         return QUERN_OK;
@@ -79,7 +79,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
             struct want *w = &g->wants[g->n];
             w->step = step;
             w->index = k;
-            QN_TRY(float_port(p, &step->probes[k], &w->port));
+            QN_TRY(qn_float_port(&p->arena, &step->probes[k], &w->port));
             ports[g->n++] = w->port;
         }
     }

@@ -64,6 +64,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .arena = &plan->arena,
         .estimator = &step->apply[step->at],
         .attrs = &step->attrs[step->at],
+        .learned = step->learned[step->at],
         .in = step->ports,
         .n_in = step->n_ports,
         .found = step->found,
@@ -95,11 +96,13 @@ static quern_status first_layer(struct qn_plan *plan)
     return QUERN_OK;
 }
 
-static quern_status make_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
+quern_status qn_plan_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
 {
     const quern_column *c = &plan->schema->columns[column];
     *port = (struct qn_port){.type = c->type,
                              .source = column,
+                             .column = column,
+                             .sparse = plan->schema->is_sparse,
                              .match = QN_MATCH_VALUE,
                              .raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME,
                              .may_nan = !qn_type_is_integer(c->type)};
@@ -119,7 +122,7 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
     if (step->ports == NULL) return qn_error_memory_while("planning");
     step->n_ports = step->n_columns;
     for (uint32_t i = 0; i < step->n_columns; i++) {
-        QN_TRY(make_port(plan, step->columns[i], &step->ports[i]));
+        QN_TRY(qn_plan_port(plan, step->columns[i], &step->ports[i]));
         step->object |= step->ports[i].type == QUERN_STRING;
     }
     return QUERN_OK;
@@ -128,7 +131,8 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 static quern_status make_attrs(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->attrs = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->attrs);
-    if (step->attrs == NULL) return qn_error_memory_while("planning");
+    step->learned = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->learned);
+    if (step->attrs == NULL || step->learned == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < step->n_apply; i++) step->attrs[i].arena = &plan->arena;
     return QUERN_OK;
 }
@@ -212,6 +216,50 @@ cleanup:
     return status;
 }
 
+/* The attributes live in the other plan's arena. */
+static quern_status copy_attributes(void *user, struct qn_plan *plan, struct qn_plan_step *step)
+{
+    const struct qn_plan *learned = user;
+    const struct qn_attrs *from = &learned->steps[step - plan->steps].attrs[step->at];
+    step->attrs[step->at].first = from->first;
+    step->attrs[step->at].last = from->last;
+    return QUERN_OK;
+}
+
+quern_status qn_plan_again(const struct qn_plan *learned, struct quern_table *schema,
+                           int decided_sparse, struct qn_plan **out)
+{
+    struct qn_plan *plan, *from = (struct qn_plan *)(uintptr_t)learned;
+    int pending;
+    QN_TRY(qn_plan_open(learned->spec, schema, out));
+    plan = *out;
+    plan->rows = UINT64_MAX; /* not known, not needed */
+    plan->decided_sparse = decided_sparse;
+    plan->attributes = copy_attributes;
+    plan->attributes_user = from;
+    quern_status status = qn_plan_round(plan, 1, &pending);
+    plan->attributes = NULL;
+    if (status == QUERN_OK) return QUERN_OK;
+    qn_plan_close(plan);
+    *out = NULL;
+    return status;
+}
+
+quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out)
+{
+    *out = NULL;
+    struct qn_plan *plan = qn_zalloc(1, sizeof *plan);
+    if (plan == NULL) return qn_error_memory("plan", sizeof *plan);
+    plan->schema = schema;
+    quern_status status = first_layer(plan);
+    if (status != QUERN_OK) {
+        qn_plan_close(plan);
+        return status;
+    }
+    *out = plan;
+    return QUERN_OK;
+}
+
 void qn_plan_close(struct qn_plan *plan)
 {
     if (plan == NULL) return;
@@ -287,9 +335,19 @@ static quern_status note_empty(struct qn_plan_step *step)
     return QUERN_OK;
 }
 
+/* scikit-learn keeps what it learned of a float32 array in float32 arrays, of others in float64. */
+static quern_type learned_dtype(const struct qn_plan_step *step)
+{
+    quern_type type = QUERN_FLOAT32;
+    for (uint32_t i = 0; i < step->n_ports; i++)
+        type = i == 0 ? step->ports[i].type : qn_result_type(type, step->ports[i].type);
+    return type == QUERN_FLOAT32 ? QUERN_FLOAT32 : QUERN_FLOAT64;
+}
+
 static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
 {
     struct qn_stage stage;
+    step->learned[step->at] = learned_dtype(step);
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->emit(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
@@ -461,6 +519,12 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
 {
     const struct qn_attr *lost = NULL;
     double stored = 0;
+    if (plan->stored != NULL) {
+        for (uint32_t i = 0; i < step->n_ports; i++)
+            stored += step->ports[i].sparse ? (double)plan->stored[step->ports[i].column]
+                                            : (double)plan->rows;
+        return stored;
+    }
     if (step->n_ports != 0 && step->ports[0].sparse)
         for (uint32_t k = 0; k < step->n_apply; k++)
             if (step->apply[k].type == &qn_one_hot_encoder)
@@ -531,6 +595,9 @@ static quern_status open_then(struct qn_plan *plan)
     struct qn_plan_step *step = &plan->steps[plan->n_blocks];
     int c_order = 0;
     step->where = "then";
+    if (plan->schema->is_sparse && !plan->decided_sparse)
+        return qn_error(QUERN_UNSUPPORTED, "then: the joined output of the sparse table is dense; "
+                                           "set output.sparse to true");
     step->apply = plan->spec->then;
     step->n_apply = plan->spec->n_then;
     for (uint32_t i = 0; i < plan->n_outputs; i++) {

@@ -481,9 +481,10 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
                           const struct qn_target *target)
 {
     struct run r = {.model = model, .target = target};
+    const char *step = target->step != NULL ? target->step : "transform";
     r.x = (struct qn_exec){.cx = cx,
                            .plan = model->plan,
-                           .step = "transform",
+                           .step = step,
                            .device = cx->device,
                            .raw = rest != NULL ? rest->raw : NULL};
     uint64_t rows_before = target->csr != NULL ? target->csr->rows : 0;
@@ -494,7 +495,7 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
         status = cx->device != NULL ? on_device(&r, table, rest) : on_host(&r, table, rest);
     }
     if (cx->device != NULL && qn_device_failed(status) && table->resident == NULL) {
-        status = qn_fall_back_after(cx, "transform", "run", status);
+        status = qn_fall_back_after(cx, step, "run", status);
         if (status == QUERN_OK) {
             r.x.device = NULL;
             if (target->csr != NULL) { /* what earlier chunks appended stays */
@@ -546,12 +547,22 @@ static quern_status bind_error(const struct quern_table *table, const char *name
                     name, hint);
 }
 
+/* The place of the model's column i in the table, or a number that is none. The same place is looked at
+ * first: wide tables are searched by name in the order that they have. */
+static int64_t place_of(const struct quern_model *model, const struct quern_table *table,
+                        uint32_t i)
+{
+    const char *name = model->schema->columns[i].name;
+    if (!model->schema->has_names || !table->has_names) return (int64_t)i;
+    if (i < table->n_columns && strcmp(table->columns[i].name, name) == 0) return (int64_t)i;
+    return qn_table_find(table, name);
+}
+
 static quern_status bind_column(const struct quern_model *model, const struct quern_table *table,
                                 uint32_t i, quern_column *out)
 {
     const quern_column *wanted = &model->schema->columns[i];
-    int by_name = model->schema->has_names && table->has_names;
-    int64_t at = by_name ? qn_table_find(table, wanted->name) : (int64_t)i;
+    int64_t at = place_of(model, table, i);
     char position[16];
     const char *name = wanted->name;
     if (name == NULL) {
@@ -578,6 +589,18 @@ static quern_status bind_column(const struct quern_model *model, const struct qu
                                 "row %llu: column \"%s\" has a missing value; at the fit it was of "
                                 "type %s, without any",
                                 (unsigned long long)row, name, qn_type_name(wanted->type));
+    return QUERN_OK;
+}
+
+quern_status qn_model_places(const struct quern_model *model, const struct quern_table *table,
+                             uint32_t *at)
+{
+    for (uint32_t i = 0; i < model->schema->n_columns; i++) {
+        quern_column ignored;
+        int64_t place = place_of(model, table, i);
+        QN_TRY(bind_column(model, table, i, &ignored));
+        at[i] = place >= 0 && place < table->n_columns ? (uint32_t)place : UINT32_MAX;
+    }
     return QUERN_OK;
 }
 

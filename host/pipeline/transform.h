@@ -21,6 +21,7 @@ struct qn_csr {
 
 struct qn_target {
     enum qn_target_kind kind;
+    const char *step; /* for decisions; NULL: "transform" */
     void *data;
     int64_t row_stride;
     void **columns;
@@ -40,6 +41,10 @@ quern_status qn_transform(struct quern_context *, const struct quern_model *,
  * else by position. Extra columns are left out; missing ones and wrong types are errors. */
 quern_status qn_model_bind(const struct quern_model *, const struct quern_table *table,
                            struct quern_table **out);
+
+/* The same as places in the table, one per column of the model; UINT32_MAX: not there, not needed. */
+quern_status qn_model_places(const struct quern_model *, const struct quern_table *table,
+                             uint32_t *at);
 
 /* 1 when some chain computes with the column's values as integers, which cannot be missing. */
 int qn_model_wants_integer(const struct quern_model *, uint32_t column);
