@@ -8,6 +8,7 @@
 
 #include "host/core/checked.h"
 #include "host/pipeline/sparse.h"
+#include "host/pipeline/weights.h"
 #include "host/stats/moments.h"
 #include "host/stats/quantiles.h"
 
@@ -17,8 +18,9 @@ enum { RANKS = 2 * QN_NEED_QUANTILES_MAX, LARGE_COLUMN = 1 << 18 };
 struct want {
     struct qn_plan_step *step;
     uint32_t index, lane;
-    uint32_t work;   /* of its values: F32 or F64 */
-    uint64_t stored; /* entries */
+    uint32_t work;       /* of its values: F32 or F64 */
+    uint64_t stored;     /* entries */
+    const uint32_t *row; /* of each entry */
 };
 
 struct pass {
@@ -29,6 +31,8 @@ struct pass {
     struct qn_program program;
     struct qn_lane *lanes; /* one per want */
     uint64_t rows;
+    struct qn_weights weights;
+    double weight;             /* of all rows */
     struct qn_failure failure; /* of the first want that failed */
     uint32_t failed;
     struct qn_failure *failures; /* per worker, with the want's number: */
@@ -63,6 +67,46 @@ static quern_status moments(const struct pass *p, uint32_t i, struct qn_threads 
         f->moments = qn_node_impute(qn_moments_result(sums, 0), p->rows - stored, 0.0);
     f->has_moments = 1;
     f->count = (uint64_t)f->moments.n;
+    qn_free(rq.nodes);
+    qn_moments_free(sums);
+    return status;
+}
+
+/* The sum of `n` weights, in their order, with what each addition lost added back; row NULL: 0 … n-1. */
+static double sum_of(const double *weights, const uint32_t *row, uint64_t n)
+{
+    double sum = 0, lost = 0;
+    for (uint64_t k = 0; k < n; k++) {
+        double w = weights[row != NULL ? row[k] : k], next = sum + w, part = next - sum;
+        lost += (sum - (next - part)) + (w - part);
+        sum = next;
+    }
+    return sum + lost;
+}
+
+/* The same with weights: the zeros weigh what the stored entries' rows leave. */
+static quern_status weighted_moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                                     struct qn_found *f)
+{
+    uint64_t stored = p->wants[i].stored, groups = stored / QN_GROUP_ROWS + 1;
+    const uint32_t *row = p->wants[i].row;
+    const double *all = p->weights.values;
+    struct qn_moments *sums = NULL;
+    quern_status status = QUERN_OK;
+    double *weights = qn_alloc((size_t)stored + 1, sizeof *weights);
+    struct qn_moments_request rq = {.batch = batch_of(p, i), .weights = weights};
+    rq.nodes = qn_alloc((size_t)groups, sizeof *rq.nodes);
+    if (weights == NULL || rq.nodes == NULL) QN_GO(qn_error_memory_while("fitting"));
+    QN_GO(qn_moments_open(1, 0, &sums));
+    for (uint64_t k = 0; k < stored; k++) weights[k] = all[row[k]];
+    if (stored != 0) QN_GO(qn_op_moments(NULL, threads, 0, &rq, NULL));
+    QN_GO(qn_moments_push(sums, rq.nodes, stored));
+    double left = p->weight - sum_of(all, row, stored);
+    struct qn_node zeros = {left > 0 && stored < p->rows ? left : 0.0, 0.0, 0.0, 0.0};
+    f->moments = qn_node_merge(qn_moments_result(sums, 0), zeros);
+    f->has_moments = 1;
+cleanup:
+    qn_free(weights);
     qn_free(rq.nodes);
     qn_moments_free(sums);
     return status;
@@ -194,6 +238,7 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
     struct qn_found *f = &w->step->found[w->index];
     f->sparse = 1;
     if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, f));
+    if (need->flags & QN_NEED_WEIGHTED) QN_TRY(weighted_moments(p, i, threads, f));
     if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
     if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
     if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));
@@ -288,6 +333,7 @@ static void place_lanes(struct pass *p, const struct qn_compressed *c, const que
         quern_type type = types != NULL ? types[lane->source] : p->s->feed->table->sparse->type;
         uint64_t from = c->ptr[lane->source];
         p->wants[i].stored = c->ptr[lane->source + 1] - from;
+        p->wants[i].row = c->minor + from;
         p->lanes[i] = (struct qn_lane){.data = c->values + from * c->stride,
                                        .stride = c->stride,
                                        .valid_bit = QN_NO_VALIDITY,
@@ -298,6 +344,20 @@ static void place_lanes(struct pass *p, const struct qn_compressed *c, const que
     }
 }
 
+static quern_status weigh(struct pass *p)
+{
+    const struct quern_table *table = p->s->feed->table;
+    if (!p->s->plan->weighted) return QUERN_OK;
+    if (table->weights == NULL)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "the weights of a sparse table cannot be one of its columns; "
+                        "give them apart");
+    QN_TRY(qn_weights_of(p->s->plan->spec, table, 0, &p->weights));
+    QN_TRY(qn_weights_check(&p->weights));
+    p->weight = sum_of(p->weights.values, NULL, p->rows);
+    return QUERN_OK;
+}
+
 quern_status qn_sparse_pass(struct qn_fit_state *s)
 {
     quern_status status = QUERN_OK;
@@ -306,11 +366,13 @@ quern_status qn_sparse_pass(struct qn_fit_state *s)
     const quern_type *types;
     qn_context_ledger(s->x.cx)->passes++;
     QN_GO(gather(&p));
+    QN_GO(weigh(&p));
     QN_GO(columns_of(s, &values, &types));
     place_lanes(&p, &values, types);
     QN_GO(columns(&p));
     QN_GO(qn_context_decide(s->x.cx, s->x.step, "sparse", "host", "host", ""));
 cleanup:
+    qn_weights_free(&p.weights);
     qn_compressed_free(&values);
     qn_arena_free(&p.arena);
     return status;

@@ -168,6 +168,23 @@ static void assert_same_csr(const quern_csr *a, const quern_csr *b)
     assert_memory_equal(a->data, b->data, a->nnz * sizeof(double));
 }
 
+/* A row of ones through the model: the reciprocals of its scales. */
+static void scales_of(const quern_model *model, uint32_t columns, double *out)
+{
+    double *ones = room(columns);
+    quern_matrix matrix = {.data = out,
+                           .type = QUERN_FLOAT64,
+                           .rows = 1,
+                           .columns = columns,
+                           .row_stride = (int64_t)(columns * sizeof *out)};
+    quern_table *table;
+    for (uint32_t i = 0; i < columns; i++) ones[i] = 1;
+    OK(quern_table_from_matrix(ones, QUERN_FLOAT64, 1, columns, 0, NULL, &table));
+    OK(quern_model_transform(cpu, model, table, &matrix, NULL));
+    quern_table_free(table);
+    free(ones);
+}
+
 /* ---- arrays that lie ---- */
 
 struct lie {
@@ -704,6 +721,35 @@ static int close_cpu(void **state)
     return quern_context_close(cpu) == QUERN_OK ? 0 : 1;
 }
 
+static void weights_count_for_stored_and_other_zeros(void **state)
+{
+    static const char spec[] = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                               "[{\"StandardScaler\": {\"with_mean\": false}}]}]}";
+    struct sparse s;
+    (void)state;
+    sparse_make(&s, 70000, 6, 30, 1);
+    double *weights = room(s.rows), sparse[6], dense[6];
+    for (uint64_t i = 0; i < s.rows; i++) weights[i] = (double)(mix(i) % 5) / 4;
+    quern_table *tables[] = {csr_of(&s), csc_of(&s), dense_of(&s)};
+    quern_model *models[3];
+    for (int i = 0; i < 3; i++) {
+        OK(quern_table_set_weights(tables[i], weights));
+        models[i] = fit(cpu, spec, tables[i]);
+    }
+    assert_same_model(models[0], models[1]);
+    scales_of(models[0], s.columns, sparse);
+    scales_of(models[2], s.columns, dense);
+    for (uint32_t i = 0; i < s.columns; i++)
+        if (!(fabs(sparse[i] - dense[i]) <= 1e-13 * dense[i]))
+            fail_msg("column %u: %a, not %a", i, sparse[i], dense[i]);
+    for (int i = 0; i < 3; i++) {
+        quern_model_free(models[i]);
+        quern_table_free(tables[i]);
+    }
+    free(weights);
+    sparse_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -712,6 +758,7 @@ int main(void)
         cmocka_unit_test(every_form_and_thread_count_gives_the_same_bytes),
         cmocka_unit_test(moments_are_those_of_the_packed_column_and_zeros),
         cmocka_unit_test(exact_statistics_are_those_of_the_dense_table),
+        cmocka_unit_test(weights_count_for_stored_and_other_zeros),
         cmocka_unit_test(a_loaded_model_transforms_like_the_fitted_one),
         cmocka_unit_test(tables_may_be_empty),
         cmocka_unit_test(names_bind_sparse_columns),
