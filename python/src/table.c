@@ -476,6 +476,8 @@ static PyMethodDef methods[] = {
     {"from_columns", QN_PY_FAST(table_from_columns), QN_PY_FASTCALL | METH_CLASS,
      "from_columns(columns, names=None): views of one-dimensional arrays, each an array, (array, "
      "validity), (\"datetime\", array, validity) or (\"string\", offsets, bytes, validity)."},
+    {"from_arrow", QN_PY_FAST(qn_py_table_from_arrow), QN_PY_FASTCALL | METH_CLASS,
+     "from_arrow(obj, names=None): a table of what __arrow_c_stream__ or __arrow_c_array__ gives."},
     {"column", table_column, METH_O, "column(i): (name, type, values, validity), not copied."},
     {0},
 };
