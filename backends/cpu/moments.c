@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Canonical column moments on the CPU. Work is split into chunks of 1 … 64 blocks of one strip; a
  * chunk's nodes are merged along the perfect binary tree by its thread, the chunks of a group
- * afterwards. Which thread takes which chunk, and how large chunks are, cannot be seen in the result. */
+ * afterwards. Which thread takes which chunk, and how large chunks are, cannot be seen in the result.
+ * Weighted rows go the same way; only a block's sums differ. */
 #include <math.h>
 #include <string.h>
 
@@ -95,6 +96,8 @@ QN_TARGET_END
 
 typedef void block_fn(const void *data, uint32_t rows, size_t d, double *work, double *out,
                       int *masked);
+typedef void weighted_fn(const void *data, const double *weights, uint32_t rows, size_t d,
+                         double *work, double *out);
 typedef void merge_fn(double *a, const double *b, size_t d);
 
 enum {
@@ -128,6 +131,7 @@ struct job {
     uint32_t n_desks;
     double *memory; /* of all parts' nodes */
     block_fn *block_f32, *block_f64;
+    weighted_fn *weighted_f32, *weighted_f64;
     merge_fn *merge;
 };
 
@@ -135,16 +139,22 @@ static void choose_loops(struct job *job)
 {
     job->block_f32 = moments_block_f32_baseline;
     job->block_f64 = moments_block_f64_baseline;
+    job->weighted_f32 = weighted_block_f32_baseline;
+    job->weighted_f64 = weighted_block_f64_baseline;
     job->merge = moments_merge_f32_baseline;
 #if QN_X86
     enum qn_isa isa = qn_cpu_isa_level();
     if (isa == QN_ISA_AVX512) {
         job->block_f32 = moments_block_f32_avx512;
         job->block_f64 = moments_block_f64_avx512;
+        job->weighted_f32 = weighted_block_f32_avx512;
+        job->weighted_f64 = weighted_block_f64_avx512;
         job->merge = moments_merge_f32_avx512;
     } else if (isa == QN_ISA_AVX2) {
         job->block_f32 = moments_block_f32_avx2;
         job->block_f64 = moments_block_f64_avx2;
+        job->weighted_f32 = weighted_block_f32_avx2;
+        job->weighted_f64 = weighted_block_f64_avx2;
         job->merge = moments_merge_f32_avx2;
     }
 #endif
@@ -152,18 +162,26 @@ static void choose_loops(struct job *job)
 
 /* ---- one block ---- */
 
+/* Packed rows of d columns, the first of them row `row` of the batch. */
+static void sum_block(const struct job *job, struct desk *desk, int is_float, const void *data,
+                      uint64_t row, uint32_t rows, size_t d, double *out)
+{
+    const double *weights = job->request->weights;
+    if (weights != NULL)
+        (is_float ? job->weighted_f32 : job->weighted_f64)(data, weights + row, rows, d, desk->work,
+                                                           out);
+    else
+        (is_float ? job->block_f32 : job->block_f64)(data, rows, d, desk->work, out, &desk->masked);
+}
+
 /* A lane's block through its chain. */
 static void chain_block(const struct job *job, struct desk *desk, const struct qn_lane *lane,
                         uint64_t row, uint32_t rows, double node[4])
 {
     union qn_tile *tile = &desk->tile;
     uint32_t work = qn_chain_eval(&job->request->batch, lane, row, rows, tile, NULL);
-    if (work == QN_W_F32) {
-        job->block_f32(tile->f32, rows, 1, desk->work, node, &desk->masked);
-        return;
-    }
-    qn_tile_widen(work, rows, tile);
-    job->block_f64(tile->f64, rows, 1, desk->work, node, &desk->masked);
+    if (work != QN_W_F32) qn_tile_widen(work, rows, tile);
+    sum_block(job, desk, work == QN_W_F32, tile, row, rows, 1, node);
 }
 
 static void chain_blocks(const struct job *job, struct desk *desk, const struct qn_strip *strip,
@@ -184,15 +202,14 @@ static void block(const struct job *job, struct desk *desk, const struct qn_stri
         return;
     }
     const char *data = strip->base + (int64_t)row * strip->stride;
-    block_fn *run = strip->kind == QN_STRIP_FLOAT ? job->block_f32 : job->block_f64;
+    int is_float = strip->kind == QN_STRIP_FLOAT;
     if (!strip->packed) {
-        size_t bytes =
-            strip->count * (strip->kind == QN_STRIP_FLOAT ? sizeof(float) : sizeof(double));
+        size_t bytes = strip->count * (is_float ? sizeof(float) : sizeof(double));
         for (uint32_t i = 0; i < rows; i++)
             memcpy(desk->packed + i * bytes, data + (int64_t)i * strip->stride, bytes);
         data = desk->packed;
     }
-    run(data, rows, strip->count, desk->work, out, &desk->masked);
+    sum_block(job, desk, is_float, data, row, rows, strip->count, out);
 }
 
 /* ---- the tree ---- */

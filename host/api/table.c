@@ -64,7 +64,7 @@ static int is_matrix(const quern_column *columns, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const quern_column *c = &columns[i];
         if (c->type != columns[0].type || c->stride != columns[0].stride || c->validity != NULL ||
-            (const char *)c->data != (const char *)columns[0].data + i * bytes)
+            (uintptr_t)c->data != (uintptr_t)columns[0].data + i * bytes) /* may be NULL: no rows */
             return 0;
     }
     return columns[0].stride >= (int64_t)(n * bytes);
@@ -132,6 +132,18 @@ quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t
     quern_status status = quern_table_create(views, columns, rows, out);
     qn_free(views);
     return status;
+}
+
+quern_status quern_table_set_weights(quern_table *table, const double *weights)
+{
+    if (table == NULL) return qn_null_argument("quern_table_set_weights");
+    for (uint64_t row = 0; weights != NULL && row < table->rows; row++)
+        if (!qn_weight_good(weights[row]))
+            return qn_error(QUERN_INVALID,
+                            "row %llu: the weight is %g; weights are finite numbers, 0 or more",
+                            (unsigned long long)row, weights[row]);
+    table->weights = weights;
+    return QUERN_OK;
 }
 
 void quern_table_free(quern_table *table)
@@ -310,8 +322,13 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (context == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_table_upload");
     *out = NULL;
-    if (context->device == NULL)
-        return quern_table_create(table->columns, table->n_columns, table->rows, out);
+    if (context->device == NULL) {
+        quern_table *view = NULL;
+        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
+        if (view != NULL) view->weights = table->weights;
+        *out = view;
+        return QUERN_OK;
+    }
     for (uint32_t i = 0; i < table->n_columns; i++)
         if (table->columns[i].type == QUERN_STRING || table->columns[i].type == QUERN_DATETIME)
             return qn_error(QUERN_UNSUPPORTED, "column %u is of type %s, which stays on the host",
@@ -330,6 +347,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
                        .columns = columns,
                        .has_names = table->has_names,
                        .is_matrix = table->is_matrix,
+                       .weights = table->weights,
                        .owner = o,
                        .release = resident_release,
                        .resident = &o->resident};

@@ -21,6 +21,8 @@ struct qn_append {
     struct quern_table view;
     struct store *stores;
     int matrix; /* rows are kept row-major, in stores[0].data */
+    double *weights;
+    size_t weights_room;
 };
 
 static quern_status memory_error(uint64_t bytes)
@@ -79,6 +81,7 @@ void qn_append_free(struct qn_append *a)
         qn_free(a->stores[i].validity);
     }
     qn_free(a->stores);
+    qn_free(a->weights);
     qn_free(a->view.columns);
     qn_free(a);
 }
@@ -165,13 +168,13 @@ static quern_status append_matrix(struct qn_append *a, const struct quern_table 
     return QUERN_OK;
 }
 
-static quern_status check_same(const struct qn_append *a, const struct quern_table *chunk)
+quern_status qn_append_same(const struct quern_table *first, const struct quern_table *chunk)
 {
-    if (chunk->n_columns != a->view.n_columns || chunk->is_matrix != a->matrix)
+    if (chunk->n_columns != first->n_columns)
         return qn_error(QUERN_INVALID, "the chunk has %u columns; the first had %u",
-                        chunk->n_columns, a->view.n_columns);
+                        chunk->n_columns, first->n_columns);
     for (uint32_t i = 0; i < chunk->n_columns; i++) {
-        const quern_column *c = &chunk->columns[i], *own = &a->view.columns[i];
+        const quern_column *c = &chunk->columns[i], *own = &first->columns[i];
         int same_name = (c->name == NULL) == (own->name == NULL) &&
                         (c->name == NULL || strcmp(c->name, own->name) == 0);
         if (c->type != own->type || !same_name)
@@ -182,9 +185,31 @@ static quern_status check_same(const struct qn_append *a, const struct quern_tab
     return QUERN_OK;
 }
 
+/* All chunks have weights or none has. */
+static quern_status append_weights(struct qn_append *a, const struct quern_table *chunk)
+{
+    uint64_t before = a->view.rows;
+    if (before != 0 && (a->weights != NULL) != (chunk->weights != NULL))
+        return qn_error(QUERN_INVALID, "%s",
+                        a->weights != NULL ? "rows without weights follow rows with weights"
+                                           : "rows with weights follow rows without weights");
+    if (chunk->weights == NULL) return QUERN_OK;
+    void *memory = a->weights;
+    QN_TRY(grow(&memory, &a->weights_room, (size_t)(before + chunk->rows) + 1, sizeof *a->weights));
+    a->weights = memory;
+    if (chunk->rows != 0)
+        memcpy(a->weights + before, chunk->weights, (size_t)chunk->rows * sizeof *a->weights);
+    return QUERN_OK;
+}
+
 quern_status qn_append_table(struct qn_append *a, const struct quern_table *chunk)
 {
-    QN_TRY(check_same(a, chunk));
+    QN_TRY(qn_append_same(&a->view, chunk));
+    if (chunk->is_matrix != a->matrix)
+        return qn_error(QUERN_INVALID, "the chunk is %s; the first was %s",
+                        chunk->is_matrix ? "a row-major matrix" : "of columns",
+                        a->matrix ? "a row-major matrix" : "of columns");
+    QN_TRY(append_weights(a, chunk));
     if (a->matrix) {
         QN_TRY(append_matrix(a, chunk));
     } else {
@@ -216,5 +241,6 @@ const struct quern_table *qn_append_view(struct qn_append *a)
         c->offsets = s->offsets;
         c->validity = s->any_missing ? s->validity : NULL;
     }
+    a->view.weights = a->weights;
     return &a->view;
 }

@@ -21,6 +21,8 @@ struct quern_table {
     const char *source; /* for messages: the file's name, or NULL; owned by `owner` or static     */
     const char *warning; /* of the whole file, to be logged once, or NULL; owned by `owner`       */
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
+    const double
+        *weights;       /* the caller's: one per row, or NULL                                   */
     uint64_t first_row; /* of a slice: where it begins in the table that it was cut from */
     /* Text tables: 1-based line on which row r of the whole table starts, for messages; NULL
      * elsewhere. A view keeps `owner` for it, without owning it (release NULL). */
@@ -41,6 +43,9 @@ static inline int qn_column_valid(const quern_column *c, uint64_t row)
     uint64_t bit = (uint64_t)c->validity_offset + row;
     return (c->validity[bit >> 3] >> (bit & 7)) & 1;
 }
+
+/* A cell of a number or bool column; missing: NaN. */
+double qn_column_number(const quern_column *, uint64_t row);
 
 /* The bytes of one string cell. */
 static inline const char *qn_column_string(const quern_column *c, uint64_t row, uint64_t *bytes)

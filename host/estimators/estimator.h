@@ -48,7 +48,8 @@ enum {
     QN_NEED_MOMENTS = 1,
     QN_NEED_EXTREMES = 2, /* and the count of values that are not missing */
     QN_NEED_QUANTILES = 4,
-    QN_NEED_CATEGORIES = 8
+    QN_NEED_CATEGORIES = 8,
+    QN_NEED_WEIGHTED = 16 /* the moments of weighted rows */
 };
 enum { QN_NEED_QUANTILES_MAX = 3 };
 
@@ -65,7 +66,7 @@ struct qn_found {
     uint64_t rows;  /* all rows, missing ones too */
     uint64_t count; /* rows that are not missing, whatever statistic told it */
     int has_moments, has_extremes;
-    struct qn_node moments;
+    struct qn_node moments; /* of the rows, or of the weighted rows: what was asked for */
     struct qn_extremes extremes;
     double quantile[QN_NEED_QUANTILES_MAX];
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
@@ -97,6 +98,7 @@ struct qn_stage {
     struct qn_need *need;         /* need: n_in, zeroed */
     const struct qn_found *found; /* learn: n_in */
     int rows_in_memory_order;     /* QN_ORDER_*: how the step's input lies in memory */
+    int weighted;                 /* the fit's rows have weights */
     int object;                   /* the step's columns would be an object array in NumPy */
     void *plan;                   /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,

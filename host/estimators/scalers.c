@@ -82,10 +82,28 @@ static quern_status standard_need(struct qn_stage *stage)
 {
     quern_type dtype;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    if (qn_param_bool(stage->estimator, "with_mean"))
-        QN_TRY(refuse_sparse(stage, "set with_mean to false"));
-    for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = QN_NEED_MOMENTS;
+    int with_mean = qn_param_bool(stage->estimator, "with_mean");
+    int with_std = qn_param_bool(stage->estimator, "with_std");
+    if (with_mean) QN_TRY(refuse_sparse(stage, "set with_mean to false"));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        /* a dense column of which only the rows are counted is counted without weights there */
+        int weigh = stage->weighted && (with_mean || with_std || stage->in[i].sparse);
+        stage->need[i].flags = weigh ? QN_NEED_WEIGHTED : QN_NEED_MOMENTS;
+    }
     return QUERN_OK;
+}
+
+/* n_samples_seen_: rows, or the sum of their weights. */
+static int standard_seen(struct qn_stage *stage)
+{
+    uint32_t n = stage->n_in;
+    double *sums = stage->weighted ? qn_attrs_f64(stage->attrs, "n_samples_seen_", n) : NULL;
+    int64_t *rows = stage->weighted ? NULL : qn_attrs_i64(stage->attrs, "n_samples_seen_", n);
+    for (uint32_t i = 0; i < n; i++) {
+        if (sums != NULL) sums[i] = stage->found[i].moments.n;
+        if (rows != NULL) rows[i] = (int64_t)stage->found[i].moments.n;
+    }
+    return sums != NULL || rows != NULL;
 }
 
 static quern_status standard_learn(struct qn_stage *stage)
@@ -97,14 +115,12 @@ static quern_status standard_learn(struct qn_stage *stage)
     if (with_mean || with_std) mean = qn_attrs_f64(stage->attrs, "mean_", n);
     if (with_std) var = qn_attrs_f64(stage->attrs, "var_", n);
     if (with_std) scale = qn_attrs_f64(stage->attrs, "scale_", n);
-    int64_t *seen = qn_attrs_i64(stage->attrs, "n_samples_seen_", n);
-    if (seen == NULL || ((with_mean || with_std) && mean == NULL) ||
+    if (!standard_seen(stage) || ((with_mean || with_std) && mean == NULL) ||
         (with_std && (var == NULL || scale == NULL)))
         return qn_stage_memory(stage);
     for (uint32_t i = 0; i < n; i++) {
         const struct qn_node *node = &stage->found[i].moments;
         struct qn_standard learned = qn_node_standard(*node);
-        seen[i] = (int64_t)node->n;
         if (node->n != 0 && !isfinite(learned.mean))
             return qn_error(QUERN_INVALID,
                             "StandardScaler: column \"%s\" has infinite values, or too large ones",

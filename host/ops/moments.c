@@ -8,6 +8,8 @@
 #include "host/ops/layout.h"
 
 static const char *const group_kernels[] = {"qn_moments_any", "qn_moments_f32", "qn_moments_f64"};
+static const char *const weighted_kernels[] = {"qn_weighted_any", "qn_weighted_f32",
+                                               "qn_weighted_f64"};
 static const char *const strip_kernels[] = {"qn_moments_each", "qn_moments_strip_f32",
                                             "qn_moments_strip_f64"};
 
@@ -15,13 +17,18 @@ static const char *refuse_device(const struct qn_device *device, const void *req
 {
     const struct qn_moments_request *rq = request;
     const char *why = qn_refuse_device(device, &rq->batch);
-    return why != NULL ? why : qn_refuse_norms(&rq->batch);
+    if (why != NULL) return why;
+    if (rq->weights != NULL) return "the weights lie in host memory";
+    if (rq->weights_base.raw != NULL && rq->weights_base.size / sizeof(double) < rq->batch.rows)
+        return "there are fewer weights than rows";
+    return qn_refuse_norms(&rq->batch);
 }
 
 static const char *refuse_cpu(const struct qn_device *device, const void *request)
 {
     const struct qn_moments_request *rq = request;
     (void)device;
+    if (rq->weights_base.raw != NULL) return "the weights lie on the device";
     return qn_refuse_host(&rq->batch);
 }
 
@@ -76,6 +83,29 @@ static quern_status blocks_by_items(struct qn_job *job, const struct qn_batch *b
     return qn_job_launch(job, kernel, items, strips, 1, args, n);
 }
 
+/* The items of both shapes are those of the kernels above; in CPU shape they go lane by lane. */
+static quern_status weighted_blocks(struct qn_job *job, const struct qn_moments_request *rq,
+                                    struct qn_view table, uint32_t blocks, struct qn_view nodes)
+{
+    const struct qn_batch *batch = &rq->batch;
+    uint32_t width = batch->n_lanes < 16 ? batch->n_lanes : 16, shape = qn_batch_by_rows(batch);
+    uint64_t groups = 1 + (blocks - 1) / (QN_ITEMS / (16 * width));
+    uint32_t groups_y = (batch->n_lanes + 15) / 16, items = QN_ITEMS;
+    struct qn_job_kernel kernel = {"weighted", weighted_kernels[qn_batch_plain(batch)], NULL};
+    if (qn_job_cpu_shape(job->device)) {
+        uint64_t parts = qn_job_parts(job->device, blocks, 1, batch->n_lanes);
+        shape = (uint32_t)((blocks + parts - 1) / parts); /* blocks per item */
+        groups = (blocks + shape - 1) / shape;
+        groups_y = batch->n_lanes;
+        items = 1;
+    }
+    struct qn_arg args[] = {
+        qn_arg_view(batch->base), qn_arg_view(table), qn_arg_view(rq->weights_base),
+        qn_arg_u64(batch->rows),  qn_arg_u32(blocks), qn_arg_u32(shape),
+        qn_arg_view(nodes)};
+    return qn_job_launch(job, kernel, groups, groups_y, items, args, sizeof args / sizeof args[0]);
+}
+
 static quern_status merge_blocks(struct qn_job *job, uint32_t blocks, uint32_t n_lanes,
                                  struct qn_view nodes, struct qn_view out)
 {
@@ -115,7 +145,9 @@ static quern_status run_device(struct qn_device *device, struct qn_threads *thre
     QN_GO(qn_job_table(&job, &program, &table));
     QN_GO(qn_job_take(&job, blocks * row_bytes, &nodes));
     QN_GO(qn_job_take(&job, groups * row_bytes, &out));
-    if (qn_job_cpu_shape(device))
+    if (rq->weights_base.raw != NULL)
+        QN_GO(weighted_blocks(&job, rq, table, blocks, nodes));
+    else if (qn_job_cpu_shape(device))
         QN_GO(blocks_by_items(&job, batch, table, blocks, nodes));
     else
         QN_GO(blocks_by_groups(&job, batch, table, blocks, nodes));

@@ -32,7 +32,7 @@ struct qn_batch {
     struct qn_view base; /* raw NULL: host memory, lanes' data and validity count               */
 };
 
-/* Canonical moments (docs/numbers.md §2) of each lane's final value; missing rows are no-ops. */
+/* Canonical moments (docs/numbers.md) of each lane's final value; missing rows are no-ops. */
 struct qn_node {
     double n, hi, lo, m2; /* count, mean = hi + lo, sum of squares about it; n = 0: empty        */
 };
@@ -40,6 +40,10 @@ struct qn_moments_request {
     struct qn_batch batch;
     struct qn_node *nodes; /* out, host: [group * n_lanes + lane], ceil(rows / QN_GROUP_ROWS)
                               groups, each the tree over its 64 blocks                           */
+    /* Rows count with these weights, packed, finite and not negative, one per row of the batch; n is
+     * then their sum, and a row of weight 0 is missing. Both NULL: every row counts once. */
+    const double *weights;       /* a batch in host memory */
+    struct qn_view weights_base; /* a batch on a device: row 0's is the view's first */
 };
 
 /* Extremes of each lane's final value. Empty lane: min = +inf, max = -inf, count = 0.

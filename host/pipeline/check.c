@@ -10,37 +10,16 @@
 
 static double cell_number(const struct qn_cells *c, uint64_t row)
 {
-    const char *at = (const char *)c->data + (int64_t)row * c->stride;
-    if (c->validity != NULL) {
-        uint64_t bit = (uint64_t)c->validity_offset + row;
-        if (!((c->validity[bit >> 3] >> (bit & 7)) & 1)) return NAN;
-    }
-    switch (c->type) {
-#define QN_READ(name, type)                                                                        \
-    case QUERN_##name: {                                                                           \
-        type value;                                                                                \
-        memcpy(&value, at, sizeof value);                                                          \
-        return (double)value;                                                                      \
-    }
-        QN_READ(BOOL, uint8_t)
-        QN_READ(INT8, int8_t)
-        QN_READ(INT16, int16_t)
-        QN_READ(INT32, int32_t)
-        QN_READ(INT64, int64_t)
-        QN_READ(UINT8, uint8_t)
-        QN_READ(UINT16, uint16_t)
-        QN_READ(UINT32, uint32_t)
-        QN_READ(UINT64, uint64_t)
-        QN_READ(FLOAT32, float)
-        QN_READ(FLOAT64, double)
-#undef QN_READ
-    default: return 0;
-    }
+    quern_column column = {.type = c->type,
+                           .data = c->data,
+                           .stride = c->stride,
+                           .validity = c->validity,
+                           .validity_offset = c->validity_offset};
+    return qn_column_number(&column, row);
 }
 
-/* "file.csv, line 7" or "row 5" (0-based, as arrays count). */
-static void place(const struct quern_table *table, uint64_t row, uint64_t first_row, char *out,
-                  size_t size)
+void qn_place(const struct quern_table *table, uint64_t row, uint64_t first_row, char *out,
+              size_t size)
 {
     uint64_t number = (first_row > table->first_row ? first_row : table->first_row) + row;
     if (table->line_of_row != NULL && table->source != NULL)
@@ -93,7 +72,7 @@ static quern_status complain(const struct quern_table *table, const struct qn_fr
     const struct qn_cells *c = &f->cells[lane->source];
     const char *name = layer == 0 ? name_of(table, c->table_column, own, sizeof own) : "(derived)";
     uint64_t row = find_row(f, c, lane->chain, what);
-    if (row < f->rows && layer == 0) place(table, row, f->first_row, where, sizeof where);
+    if (row < f->rows && layer == 0) qn_place(table, row, f->first_row, where, sizeof where);
     const char *glue = where[0] != '\0' ? ": " : "";
     if (what == INFINITE)
         return qn_error(QUERN_INVALID, "%s%scolumn \"%s\" has an infinite value", where, glue,
@@ -113,7 +92,7 @@ static quern_status unknown_text(const struct quern_table *table, const struct q
     char where[320], own[32];
     const quern_column *column = &table->columns[c->table_column];
     const char *name = name_of(table, c->table_column, own, sizeof own);
-    place(table, row, f->first_row, where, sizeof where);
+    qn_place(table, row, f->first_row, where, sizeof where);
     if (!qn_column_valid(column, row))
         return qn_error(QUERN_INVALID,
                         "%s: column \"%s\" has a missing value, which %s did not see at the fit",

@@ -21,6 +21,7 @@ quern_status qn_table_slice(const struct quern_table *from, uint64_t first, uint
     t->columns = columns;
     t->release = NULL;
     t->first_row = from->first_row + first;
+    if (from->weights != NULL) t->weights = from->weights + first;
     for (uint32_t i = 0; i < from->n_columns; i++) {
         quern_column c = from->columns[i];
         if (c.type == QUERN_STRING) {

@@ -74,6 +74,9 @@ void qn_frame_free(struct qn_exec *, struct qn_frame *);
 void qn_frame_batch(const struct qn_frame *, const struct qn_program *, struct qn_lane *lanes,
                     struct qn_batch *out);
 
+/* Where a row is, for messages: "file.csv, line 7" or "row 5" (0-based, as arrays count). */
+void qn_place(const struct quern_table *, uint64_t row, uint64_t first_row, char *out, size_t size);
+
 /* Checks `seen` words of a run against what the lanes refuse; names the column and row. */
 quern_status qn_frame_check(struct qn_exec *, const struct quern_table *, const struct qn_frame *,
                             uint32_t layer, const struct qn_program *, const uint32_t *seen);

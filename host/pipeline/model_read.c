@@ -162,6 +162,17 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
     return QUERN_OK;
 }
 
+/* Rows, or, of a weighted fit, the sum of their weights. */
+static quern_status read_seen(const struct reader *r, const char *place, struct qn_attrs *attrs)
+{
+    char *name = qn_arena_printf(r->arena, "%s/n_samples_seen_", place);
+    if (name == NULL) return memory_error();
+    const char *dtype =
+        json_string_value(json_object_get(json_object_get(r->header, name), "dtype"));
+    int integers = dtype == NULL || strcmp(dtype, "F64") != 0;
+    return read_numbers(r, place, attrs, "n_samples_seen_", integers, 1, 1);
+}
+
 static quern_status require(const struct reader *r, const struct qn_attrs *attrs, const char *place,
                             const char *attr)
 {
@@ -206,7 +217,7 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
         QN_TRY(read_numbers(r, place, attrs, reals[i], 0, n, 0));
     QN_TRY(read_numbers(r, place, attrs, "n_missing_", 1, n, 0));
-    QN_TRY(read_numbers(r, place, attrs, "n_samples_seen_", 1, n, 1));
+    QN_TRY(read_seen(r, place, attrs));
     if (e->type == &qn_simple_imputer) {
         char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
         char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);

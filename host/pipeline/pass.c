@@ -31,9 +31,10 @@ struct group {
 struct pass {
     struct qn_fit_state *s;
     struct qn_arena arena;
-    struct group moments, extremes, quantiles;
-    struct qn_moments *sums;
-    struct qn_extremes *ends; /* per lane of `extremes` */
+    struct group moments, weighted, extremes, quantiles;
+    struct qn_moments *sums, *weighted_sums;
+    struct qn_weights weights; /* of the chunk at hand */
+    struct qn_extremes *ends;  /* per lane of `extremes` */
 };
 
 static quern_status memory_error(void)
@@ -96,21 +97,42 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
 
 /* ---- moments and extremes of one chunk ---- */
 
-static quern_status chunk_moments(struct pass *p, const struct qn_frame *f)
+/* The weights go where the frame lies. */
+static quern_status place_weights(struct pass *p, const struct qn_frame *f,
+                                  struct qn_moments_request *rq, struct qn_span *span)
 {
-    struct group *g = &p->moments;
+    struct qn_device *d = p->s->x.device;
+    uint64_t bytes = f->rows * sizeof(double);
+    if (f->base.raw == NULL) {
+        rq->weights = p->weights.values;
+        return QUERN_OK;
+    }
+    QN_TRY(qn_pool_take(d->pool, d->queue_numbers[f->queue], bytes, span));
+    rq->weights_base = (struct qn_view){span->view.raw, span->view.offset, bytes};
+    return qn_device_upload(d, f->queue, rq->weights_base, p->weights.values, f->rows,
+                            sizeof(double), (int64_t)sizeof(double), QN_TRAFFIC_INPUT);
+}
+
+static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_moments *sums,
+                                  const struct qn_frame *f)
+{
     if (g->n == 0 || f->rows == 0) return QUERN_OK;
     uint32_t n = g->program.n_lanes;
     uint64_t groups = (f->rows - 1) / QN_GROUP_ROWS + 1;
     struct qn_moments_request rq = {0};
     struct qn_outcome outcome = {0};
+    struct qn_span span = {0};
+    struct qn_device *d = p->s->x.device;
+    quern_status status = QUERN_OK;
     rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
     if (rq.nodes == NULL) return memory_error();
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
-    quern_status status =
-        qn_op_moments(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome);
-    if (status == QUERN_OK) status = qn_exec_note(&p->s->x, "moments", &outcome);
-    if (status == QUERN_OK) status = qn_moments_push(p->sums, rq.nodes, f->rows);
+    if (g == &p->weighted) QN_GO(place_weights(p, f, &rq, &span));
+    QN_GO(qn_op_moments(d, p->s->x.cx->threads, f->queue, &rq, &outcome));
+    QN_GO(qn_exec_note(&p->s->x, "moments", &outcome));
+    status = qn_moments_push(sums, rq.nodes, f->rows);
+cleanup:
+    if (span.view.raw != NULL) qn_pool_give(d->pool, d->queue_numbers[f->queue], &span);
     qn_free(rq.nodes);
     return status;
 }
@@ -129,6 +151,8 @@ static quern_status chunk_extremes(struct pass *p, const struct qn_frame *f)
 static quern_status open_results(struct pass *p)
 {
     if (p->moments.n != 0) QN_TRY(qn_moments_open(p->moments.program.n_lanes, 0, &p->sums));
+    if (p->weighted.n != 0)
+        QN_TRY(qn_moments_open(p->weighted.program.n_lanes, 0, &p->weighted_sums));
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
     if (p->ends == NULL) return memory_error();
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
@@ -150,7 +174,12 @@ static quern_status store_results(struct pass *p)
         f->count = (uint64_t)f->moments.n;
         f->has_moments = 1;
     }
-    return QUERN_OK;
+    for (uint32_t i = 0; i < p->weighted.n; i++) {
+        struct qn_found *f = found_of(&p->weighted.wants[i]);
+        f->moments = qn_moments_result(p->weighted_sums, p->weighted.wants[i].lane);
+        f->has_moments = 1;
+    }
+    return p->weighted.n != 0 ? qn_weights_check(&p->weights) : QUERN_OK;
 }
 
 /* ---- a walk over the data ---- */
@@ -181,9 +210,11 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
     struct qn_frame scratch, *f;
     struct qn_distinct *distinct = user;
     QN_TRY(qn_distinct_chunk(distinct, table, first_row));
-    if (p->moments.n == 0 && p->extremes.n == 0) return QUERN_OK;
+    if (p->moments.n == 0 && p->weighted.n == 0 && p->extremes.n == 0) return QUERN_OK;
+    if (p->weighted.n != 0) QN_TRY(qn_weights_of(p->s->plan->spec, table, first_row, &p->weights));
     quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
-    if (status == QUERN_OK) status = chunk_moments(p, f);
+    if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f);
+    if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f);
     if (status == QUERN_OK) status = chunk_extremes(p, f);
     qn_frame_free(&p->s->x, &scratch);
     return status;
@@ -358,11 +389,12 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     struct pass p = {.s = s};
     struct qn_distinct *distinct = NULL;
     QN_GO(gather(&p, QN_NEED_MOMENTS, &p.moments));
+    QN_GO(gather(&p, QN_NEED_WEIGHTED, &p.weighted));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
     QN_GO(open_results(&p));
     QN_GO(qn_distinct_open(s, &distinct));
-    if (p.moments.n != 0 || p.extremes.n != 0 || qn_distinct_wanted(distinct))
+    if (p.moments.n != 0 || p.weighted.n != 0 || p.extremes.n != 0 || qn_distinct_wanted(distinct))
         QN_GO(walk(&p, first_look, distinct));
     QN_GO(store_results(&p));
     QN_GO(qn_distinct_finish(distinct));
@@ -371,6 +403,8 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
 cleanup:
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);
+    qn_moments_free(p.weighted_sums);
+    qn_weights_free(&p.weights);
     qn_arena_free(&p.arena);
     return status;
 }

@@ -74,6 +74,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .found = step->found,
         .rows_in_memory_order = step->rows_order,
         .object = step->object,
+        .weighted = plan->weighted,
         .plan = plan,
         .add_encoding = add_encoding,
         .add_norm = add_norm,
@@ -179,8 +180,8 @@ static quern_status open_step(struct qn_plan *plan, const struct qn_spec_step *f
 static quern_status check_names(const struct qn_plan *plan)
 {
     const struct qn_spec *spec = plan->spec;
-    if (spec->weight != NULL)
-        return qn_error(QUERN_UNSUPPORTED, "weight: no estimator here learns with weights yet");
+    if (spec->weight != NULL && qn_table_find(plan->schema, spec->weight) < 0)
+        return qn_error(QUERN_INVALID, "weight: the table has no column \"%s\"", spec->weight);
     if (spec->target != NULL && qn_table_find(plan->schema, spec->target) < 0 &&
         plan->schema->has_names && plan->rows != UINT64_MAX)
         return qn_error(QUERN_INVALID, "target: the table has no column \"%s\"", spec->target);
@@ -264,14 +265,16 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
     return QUERN_OK;
 }
 
-/* An imputer followed by a scaler: what the scaler needs rides along in the imputer's pass. */
-static void look_ahead(const struct qn_plan_step *step, struct qn_need *needs)
+/* An imputer followed by a scaler: what the scaler needs rides along in the imputer's pass. Weighted
+ * moments do not: which weights the missing rows have is not known from theirs. */
+static void look_ahead(const struct qn_plan *plan, const struct qn_plan_step *step,
+                       struct qn_need *needs)
 {
     if (step->apply[step->at].type != &qn_simple_imputer || step->at + 1 >= step->n_apply) return;
     const struct qn_estimator_type *next = step->apply[step->at + 1].type;
-    uint32_t flags = next == &qn_standard_scaler                                ? QN_NEED_MOMENTS
-                     : next == &qn_min_max_scaler || next == &qn_max_abs_scaler ? QN_NEED_EXTREMES
-                                                                                : 0;
+    uint32_t flags = 0;
+    if (next == &qn_standard_scaler && !plan->weighted) flags = QN_NEED_MOMENTS;
+    if (next == &qn_min_max_scaler || next == &qn_max_abs_scaler) flags = QN_NEED_EXTREMES;
     for (uint32_t i = 0; i < step->n_ports; i++)
         if (!step->ports[i].raw) needs[i].flags |= flags;
 }
@@ -308,7 +311,7 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
     quern_status status = stage.estimator->type->need(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
     step->probes = stage.out != NULL ? stage.out : step->ports;
-    look_ahead(step, step->needs);
+    look_ahead(plan, step, step->needs);
     use_known(step);
     *wanted = 0;
     for (uint32_t i = 0; i < step->n_ports; i++) *wanted |= step->needs[i].flags != 0;

@@ -53,6 +53,7 @@ struct qn_plan {
     struct qn_layer *layers;    /* the last is the one being planned */
     uint32_t n_layers, room_layers;
     int decided_sparse; /* the joined output is sparse in scikit-learn's eyes */
+    int weighted;       /* the fit's rows have weights */
     uint64_t rows;      /* of the fit, for the sparse decision */
     /* the result */
     struct qn_port *outputs;

@@ -127,6 +127,13 @@ QUERN_API quern_status quern_table_create(const quern_column *columns, uint32_t 
 QUERN_API quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t rows,
                                                uint32_t columns, int64_t row_stride,
                                                const char *const *names, quern_table **out);
+/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler, as
+ * scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
+ * borrowed for as long as the table has them; NULL removes them. A row of weight 0 teaches nothing;
+ * a fit whose weights are all 0 is INVALID. The key `weight` of a spec names a column with the same
+ * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,
+ * with the row. */
+QUERN_API quern_status quern_table_set_weights(quern_table *table, const double *weights);
 QUERN_API void quern_table_free(quern_table *table);
 QUERN_API uint64_t quern_table_rows(const quern_table *table);
 QUERN_API uint32_t quern_table_columns(const quern_table *table);
@@ -272,15 +279,31 @@ QUERN_API quern_status quern_pipeline_fit_file(quern_context *context,
                                                const quern_pipeline *pipeline, const char *path,
                                                quern_model **out);
 
-/* Fits chunk by chunk. Chunks are copied and kept until finish, so that any pipeline can be fitted,
- * and the result has the bits of one fit of all rows, however they are cut. For data larger than memory
- * use quern_pipeline_fit_file. */
+/* Fits chunk by chunk. The result has the bits of one fit of all rows, however they are cut, weighted
+ * ones too. Where each column has at most one StandardScaler, MinMaxScaler or MaxAbsScaler, with nothing
+ * but passthrough before it and nothing but Binarizer and Normalizer after it and in `then`, statistics
+ * are kept and not rows: memory does not grow, and pushing a few rows takes about a microsecond. These
+ * statistics are taken on the CPU, whatever the context's device is. Any other pipeline can be fitted as
+ * well, but chunks are copied and kept until finish; for data larger than memory use
+ * quern_pipeline_fit_file. */
 typedef struct quern_fit quern_fit;
 QUERN_API quern_status quern_fit_begin(quern_context *context, const quern_pipeline *pipeline,
                                        quern_fit **out);
+/* The next rows. The first chunk's columns, and whether it has weights, hold for all: another one is
+ * INVALID, and the fit goes on without its rows. After any other failure the fit can only be
+ * cancelled. */
 QUERN_API quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk);
+/* The model of the rows so far; the fit goes on. */
+QUERN_API quern_status quern_fit_snapshot(quern_fit *fit, quern_model **out);
 QUERN_API quern_status quern_fit_finish(quern_fit *fit, quern_model **out); /* frees fit */
 QUERN_API void quern_fit_cancel(quern_fit *fit);
+/* What was learned so far as bytes (docs/fit-state.md), freed by quern_free; equal rows give equal bytes,
+ * however they were cut. UNSUPPORTED, with the estimator that is in the way, where rows are kept. The fit
+ * that is made of the bytes goes on where the other stood. name is for messages. Bytes are hostile
+ * input: CORRUPT, with the offset and the reason. */
+QUERN_API quern_status quern_fit_to_bytes(const quern_fit *fit, void **bytes, size_t *size);
+QUERN_API quern_status quern_fit_from_bytes(quern_context *context, const char *name,
+                                            const void *bytes, size_t size, quern_fit **out);
 
 /* Transforms the table's rows; also chunk by chunk, since rows do not depend on each other. As
  * quern_pipeline_fit_transform for out and csr. */

@@ -100,7 +100,7 @@ static double *values_of(const struct ops_batch *b, uint32_t lane)
 
 /* ---- statistics ---- */
 
-static void moments_shape(struct ops_device *d, uint32_t k)
+static void moments_of(struct ops_device *d, uint32_t k, int weighted)
 {
     char where[160];
     label(d, k, where, sizeof where);
@@ -109,8 +109,17 @@ static void moments_shape(struct ops_device *d, uint32_t k)
     uint64_t rows = batch.host.rows, groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
     uint32_t n = batch.host.n_lanes;
     struct qn_node *got = calloc(groups * n, sizeof *got), *cpu = calloc(groups * n, sizeof *cpu);
-    struct qn_moments_request rq = {batch.device, got}, host = {batch.host, cpu};
+    struct qn_moments_request rq = {.batch = batch.device, .nodes = got};
+    struct qn_moments_request host = {.batch = batch.host, .nodes = cpu};
     struct qn_outcome outcome;
+    struct qn_span span = {0};
+    double *w = NULL;
+    if (weighted) {
+        host.weights = w = ref_weights(rows, k + 3);
+        OK(qn_pool_take(d->device->pool, d->device->queue_numbers[0], rows * sizeof *w, &span));
+        rq.weights_base = (struct qn_view){span.view.raw, span.view.offset, rows * sizeof *w};
+        OK(qn_device_put(d->device, 0, rq.weights_base, w));
+    }
     OK(qn_op_moments(d->device, NULL, 0, &rq, &outcome));
     assert_string_equal(outcome.implementation, "device");
     OK(qn_op_moments(NULL, NULL, 0, &host, &outcome));
@@ -119,7 +128,8 @@ static void moments_shape(struct ops_device *d, uint32_t k)
         for (uint64_t g = 0; g < groups; g++) {
             uint64_t from = g * QN_GROUP_ROWS;
             struct qn_node want =
-                ref_moments(x + from, rows - from < QN_GROUP_ROWS ? rows - from : QN_GROUP_ROWS);
+                ref_weighted_moments(x + from, w != NULL ? w + from : NULL,
+                                     rows - from < QN_GROUP_ROWS ? rows - from : QN_GROUP_ROWS);
             struct qn_node have = got[g * n + i];
             if (!ref_same_node(want, have))
                 fail_msg("%s: lane %u group %llu: %a %a %a %a, not %a %a %a %a", where, i,
@@ -130,10 +140,22 @@ static void moments_shape(struct ops_device *d, uint32_t k)
         }
         free(x);
     }
+    if (weighted) qn_pool_give(d->device->pool, d->device->queue_numbers[0], &span);
     ops_batch_leave(&batch);
     ops_batch_free(&batch);
+    free(w);
     free(got);
     free(cpu);
+}
+
+static void moments_shape(struct ops_device *d, uint32_t k)
+{
+    moments_of(d, k, 0);
+}
+
+static void weighted_shape(struct ops_device *d, uint32_t k)
+{
+    moments_of(d, k, 1);
 }
 
 static void extremes_shape(struct ops_device *d, uint32_t k)
@@ -305,6 +327,12 @@ static void moments_equal_the_reference(void **state)
 {
     (void)state;
     on_every_device(moments_shape, SHAPES);
+}
+
+static void weighted_moments_equal_the_reference(void **state)
+{
+    (void)state;
+    on_every_device(weighted_shape, SHAPES);
 }
 
 static void extremes_equal_the_reference(void **state)
@@ -734,6 +762,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moments_equal_the_reference),
+        cmocka_unit_test(weighted_moments_equal_the_reference),
         cmocka_unit_test(extremes_equal_the_reference),
         cmocka_unit_test(selected_ranks_are_those_of_the_sorted_column),
         cmocka_unit_test(histograms_count_every_key_once),

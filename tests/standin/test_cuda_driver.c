@@ -359,7 +359,7 @@ static void images_are_saved_and_loaded_and_damage_is_noticed(void **state)
     tear_down(&t);
 }
 
-static const char *const kernel_sources[] = {"moments", "extremes", "histogram",
+static const char *const kernel_sources[] = {"moments", "weighted", "extremes", "histogram",
                                              "run",     "csr",      "selftest"};
 enum { SOURCES = sizeof kernel_sources / sizeof kernel_sources[0] };
 

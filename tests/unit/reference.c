@@ -245,20 +245,9 @@ struct ref_value ref_eval(const struct qn_batch *batch, const struct qn_lane *la
 
 /* ---- canonical moments ---- */
 
-struct qn_node ref_block(const double *x, uint32_t n)
+/* Lanes in halves, then the node. */
+static struct qn_node fold_lanes(double *count, double *s1, double *s2, double p)
 {
-    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0}, p = 0;
-    int have = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t lane = i % QN_BLOCK_LANES;
-        if (x[i] != x[i]) continue;
-        if (!have) p = x[i];
-        have = 1;
-        double t = x[i] - p;
-        count[lane] += 1.0;
-        s1[lane] += t;
-        s2[lane] = fma(t, t, s2[lane]);
-    }
     for (uint32_t h = QN_BLOCK_LANES / 2; h > 0; h /= 2) {
         for (uint32_t lane = 0; lane < h; lane++) {
             count[lane] += count[lane + h];
@@ -277,6 +266,23 @@ struct qn_node ref_block(const double *x, uint32_t n)
     return r;
 }
 
+struct qn_node ref_block(const double *x, uint32_t n)
+{
+    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0}, p = 0;
+    int have = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t lane = i % QN_BLOCK_LANES;
+        if (x[i] != x[i]) continue;
+        if (!have) p = x[i];
+        have = 1;
+        double t = x[i] - p;
+        count[lane] += 1.0;
+        s1[lane] += t;
+        s2[lane] = fma(t, t, s2[lane]);
+    }
+    return fold_lanes(count, s1, s2, p);
+}
+
 struct qn_node ref_merge(struct qn_node a, struct qn_node b)
 {
     if (b.n == 0) return a;
@@ -291,20 +297,59 @@ struct qn_node ref_merge(struct qn_node a, struct qn_node b)
     return r;
 }
 
-/* The subtree of `blocks` (a power of two) blocks from row 0 of x on; absent blocks have no node. */
-static struct qn_node subtree(const double *x, uint64_t n, uint64_t blocks)
+struct qn_node ref_weighted_block(const double *x, const double *w, uint32_t n)
 {
-    if (blocks == 1) return ref_block(x, n < QN_BLOCK_ROWS ? (uint32_t)n : QN_BLOCK_ROWS);
+    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0};
+    double p = 0, most = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (x[i] != x[i] || !(w[i] > most)) continue;
+        most = w[i];
+        p = x[i];
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t lane = i % QN_BLOCK_LANES;
+        if (x[i] != x[i] || w[i] == 0) continue;
+        volatile double t = x[i] - p, g = w[i] * t;
+        count[lane] += w[i];
+        s1[lane] += g;
+        s2[lane] = fma(g, t, s2[lane]);
+    }
+    return fold_lanes(count, s1, s2, p);
+}
+
+/* The subtree of `blocks` (a power of two) blocks from row 0 of x on; absent blocks have no node. */
+static struct qn_node subtree(const double *x, const double *w, uint64_t n, uint64_t blocks)
+{
+    if (blocks == 1) {
+        uint32_t rows = n < QN_BLOCK_ROWS ? (uint32_t)n : QN_BLOCK_ROWS;
+        return w != NULL ? ref_weighted_block(x, w, rows) : ref_block(x, rows);
+    }
     uint64_t half = blocks / 2 * QN_BLOCK_ROWS;
-    if (n <= half) return subtree(x, n, blocks / 2);
-    return ref_merge(subtree(x, half, blocks / 2), subtree(x + half, n - half, blocks / 2));
+    if (n <= half) return subtree(x, w, n, blocks / 2);
+    return ref_merge(subtree(x, w, half, blocks / 2),
+                     subtree(x + half, w != NULL ? w + half : NULL, n - half, blocks / 2));
 }
 
 struct qn_node ref_moments(const double *x, uint64_t n)
 {
+    return ref_weighted_moments(x, NULL, n);
+}
+
+struct qn_node ref_weighted_moments(const double *x, const double *w, uint64_t n)
+{
     uint64_t blocks = 1;
     while (blocks * QN_BLOCK_ROWS < n) blocks *= 2;
-    return subtree(x, n, blocks);
+    return subtree(x, w, n, blocks);
+}
+
+double *ref_weights(uint64_t rows, uint64_t seed)
+{
+    static const double few[] = {0, 1, 0.5, 3, 1e-3, 7, 0.1, 2};
+    uint64_t state = seed * 2654435761u + 12345;
+    double *w = calloc(rows + 1, sizeof *w);
+    for (uint64_t i = 0; w != NULL && i < rows; i++)
+        w[i] = ref_random(&state) % 4 == 0 ? 8 * ref_uniform(&state) : few[ref_random(&state) % 8];
+    return w;
 }
 
 int ref_same_bits(double a, double b)

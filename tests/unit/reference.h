@@ -34,6 +34,11 @@ struct qn_node ref_block(const double *x, uint32_t n);
 struct qn_node ref_merge(struct qn_node a, struct qn_node b);
 /* The tree over rows [0, n) of x: recursive, by the definition of a perfect tree. */
 struct qn_node ref_moments(const double *x, uint64_t n);
+/* The same with one weight per row; w NULL: without. */
+struct qn_node ref_weighted_block(const double *x, const double *w, uint32_t n);
+struct qn_node ref_weighted_moments(const double *x, const double *w, uint64_t n);
+/* Weights with many equal ones and zeros among them; malloc'ed. */
+double *ref_weights(uint64_t rows, uint64_t seed);
 /* NaNs of any kind compare equal, everything else by its bits. */
 int ref_same_node(struct qn_node a, struct qn_node b);
 int ref_same_bits(double a, double b);

@@ -32,7 +32,7 @@ static struct qn_node *run(const struct sample *s, struct qn_threads *threads, u
 {
     *groups = (s->batch.rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
     struct qn_node *nodes = calloc(*groups * s->batch.n_lanes + 1, sizeof *nodes);
-    struct qn_moments_request request = {s->batch, nodes};
+    struct qn_moments_request request = {.batch = s->batch, .nodes = nodes};
     if (nodes == NULL) abort();
     assert_int_equal(qn_cpu_moments(threads, &request), QUERN_OK);
     return nodes;
@@ -104,6 +104,56 @@ static void any_number_of_columns_gives_the_reference_bits(void **unused)
     }
 }
 
+static void check_weighted(enum sample_layout layout, enum sample_fill fill, uint32_t type,
+                           uint64_t rows, uint32_t lanes, struct qn_threads *threads)
+{
+    struct sample s = sample_make(layout, fill, type, rows, lanes, rows * 7 + lanes);
+    uint64_t groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    struct qn_node *nodes = calloc(groups * lanes + 1, sizeof *nodes);
+    double *w = ref_weights(rows, rows + lanes);
+    struct qn_moments_request request = {.batch = s.batch, .nodes = nodes, .weights = w};
+    if (nodes == NULL || w == NULL) abort();
+    if (rows > 3000) memset(w + 1024, 0, 1024 * sizeof *w); /* a block without a row */
+    assert_int_equal(qn_cpu_moments(threads, &request), QUERN_OK);
+    for (uint32_t l = 0; l < lanes; l += lanes / 9 + 1) {
+        double *x = sample_values(&s, l);
+        for (uint64_t g = 0; g < groups; g++) {
+            uint64_t first = g * QN_GROUP_ROWS, left = rows - first;
+            struct qn_node want = ref_weighted_moments(x + first, w + first,
+                                                       left < QN_GROUP_ROWS ? left : QN_GROUP_ROWS);
+            struct qn_node got = nodes[g * lanes + l];
+            if (!ref_same_node(got, want))
+                fail_msg("%s, %s, %s, type %u, %llu x %u: lane %u, group %llu: n %a hi %a lo %a m2 "
+                         "%a instead of n %a hi %a lo %a m2 %a",
+                         qn_cpu_isa(), sample_layout_name(layout), sample_fill_name(fill), type,
+                         (unsigned long long)rows, lanes, l, (unsigned long long)g, got.n, got.hi,
+                         got.lo, got.m2, want.n, want.hi, want.lo, want.m2);
+        }
+        free(x);
+    }
+    free(nodes);
+    free(w);
+    sample_free(&s);
+}
+
+static void weighted_rows_give_the_reference_bits(void **unused)
+{
+    static const uint32_t lanes[] = {1, 2, 5, 15, 16, 17, 40, 257};
+    static const uint64_t rows[] = {0, 1, 15, 16, 1023, 1025, 2051, 66561};
+    (void)unused;
+    for (uint32_t layout = 0; layout < SAMPLE_LAYOUTS; layout++)
+        for (uint32_t fill = 0; fill < SAMPLE_FILLS; fill++)
+            for (uint32_t type = QN_T_F32; type <= QN_T_F64; type++)
+                check_weighted((enum sample_layout)layout, (enum sample_fill)fill, type, 5003, 13,
+                               pools[1]);
+    for (uint32_t i = 0; i < sizeof lanes / sizeof *lanes; i++) {
+        check_weighted(SAMPLE_ROWS, SAMPLE_SOME_NAN, QN_T_F32, 2500, lanes[i], pools[1]);
+        check_weighted(SAMPLE_ROWS, SAMPLE_NORMAL, QN_T_F64, 2500, lanes[i], pools[1]);
+    }
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_weighted(SAMPLE_ROWS, SAMPLE_SOME_NAN, QN_T_F64, rows[i], 3, pools[2]);
+}
+
 static void the_number_of_threads_changes_nothing(void **unused)
 {
     (void)unused;
@@ -126,7 +176,7 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **unused)
 {
     struct sample s = sample_make(SAMPLE_GAPPED, SAMPLE_NORMAL, QN_T_F32, 3000, 70, 5);
     struct qn_node nodes[70];
-    struct qn_moments_request request = {s.batch, nodes};
+    struct qn_moments_request request = {.batch = s.batch, .nodes = nodes};
     (void)unused;
     for (uint64_t k = 1;; k++) {
         (void)qn_alloc_fail_at(k);
@@ -259,7 +309,7 @@ static void large_offsets_lose_nothing(void **unused)
     uint64_t state = 21;
     struct qn_node node;
     struct qn_lane lane = {.data = x, .stride = 8, .type = QN_T_F64, .work = QN_W_F64};
-    struct qn_moments_request request = {{.rows = ROWS, .lanes = &lane, .n_lanes = 1}, NULL};
+    struct qn_moments_request request = {.batch = {.rows = ROWS, .lanes = &lane, .n_lanes = 1}};
     struct qn_node nodes[2];
     (void)unused;
     if (x == NULL) abort();
@@ -280,6 +330,7 @@ int main(void)
         cmocka_unit_test(every_layout_and_kind_of_value_gives_the_reference_bits),
         cmocka_unit_test(any_number_of_rows_gives_the_reference_bits),
         cmocka_unit_test(any_number_of_columns_gives_the_reference_bits),
+        cmocka_unit_test(weighted_rows_give_the_reference_bits),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(large_offsets_lose_nothing),
     };
