@@ -121,6 +121,8 @@ struct qn_py_keep {
 void *qn_py_keep_block(struct qn_py_keep *, uint64_t count, uint64_t bytes); /* NULL: MemoryError */
 /* A place for a view; the next call may move it. NULL: MemoryError. */
 struct qn_py_view *qn_py_keep_view(struct qn_py_keep *);
+/* Moves everything of `from` into keep; -1: MemoryError, and nothing has moved. */
+int qn_py_keep_merge(struct qn_py_keep *keep, struct qn_py_keep *from);
 void qn_py_keep_clear(struct qn_py_keep *);
 int qn_py_keep_traverse(const struct qn_py_keep *, visitproc visit, void *arg);
 
