@@ -131,13 +131,22 @@ static quern_status push_later(struct qn_distinct *d, const struct quern_table *
     return status;
 }
 
+/* A column of many categories takes seconds, and a table in memory is one chunk: asked between columns. */
+static quern_status go_on(const struct qn_distinct *d)
+{
+    return qn_context_cancelled(d->s->x.cx) ? qn_context_stopped("the fit") : QUERN_OK;
+}
+
 quern_status qn_distinct_chunk(struct qn_distinct *d, const struct quern_table *table,
                                uint64_t first_row)
 {
     uint32_t n = d->n > d->s->n_columns ? d->n : d->s->n_columns;
     if (!d->any) return QUERN_OK;
-    for (uint32_t i = 0; i < d->s->n_columns; i++)
-        if (d->wanted[i]) QN_TRY(push_column(d, table, i));
+    for (uint32_t i = 0; i < d->s->n_columns; i++) {
+        if (!d->wanted[i]) continue;
+        QN_TRY(go_on(d));
+        QN_TRY(push_column(d, table, i));
+    }
     if (d->layer != 0) QN_TRY(push_later(d, table, first_row, n));
     return qn_context_decide(d->s->x.cx, d->s->x.step, "distinct", "host", "host", "");
 }
@@ -279,8 +288,11 @@ cleanup:
 static quern_status finish_sets(struct qn_distinct *d, struct qn_categories **sets, uint32_t from,
                                 uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (d->wanted[from + i]) QN_TRY(qn_categories_finish(sets[i]));
+    for (uint32_t i = 0; i < n; i++) {
+        if (!d->wanted[from + i]) continue;
+        QN_TRY(go_on(d));
+        QN_TRY(qn_categories_finish(sets[i]));
+    }
     return QUERN_OK;
 }
 
