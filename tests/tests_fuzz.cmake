@@ -25,7 +25,7 @@ function(qn_fuzz name)
     PkgConfig::ZSTD PkgConfig::JANSSON PkgConfig::XXHASH)
 endfunction()
 
-foreach(name csv npy)
+foreach(name csv npy fit)
   qn_fuzz(${name} fuzz/fuzz_${name}.c)
 endforeach()
 foreach(name spec model table)
