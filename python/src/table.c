@@ -90,7 +90,7 @@ static quern_status make_columns(const struct qn_py_view *v, const char *const *
                                  quern_table **out)
 {
     uint32_t n = (uint32_t)v->shape[1];
-    quern_column *columns = calloc(n, sizeof *columns);
+    quern_column *columns = calloc((size_t)n + 1, sizeof *columns);
     if (columns == NULL) return QUERN_OUT_OF_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         columns[i] = (quern_column){
