@@ -94,7 +94,6 @@ def test_sparse_output(ctx):
         model.transform(ctx, words, out=np.empty((3, 3)), sparse=True)
 
 
-@pytest.mark.skipif(not hasattr(_core.Model, "inverse_transform"), reason="the library has no way back yet")
 def test_the_way_back(fitted, ctx, numbers):
     model, table = fitted
     scaled = np.asarray(model.transform(ctx, table))
