@@ -108,7 +108,7 @@ int qn_py_type_of(char kind, size_t bytes);
 int qn_py_from_dlpack(const struct qn_py_state *, PyObject *object, int mode, const char *what,
                       struct qn_py_view *);
 PyObject *qn_py_to_dlpack(PyObject *owner, void *data, quern_type, uint64_t rows, uint64_t columns,
-                          int64_t row_stride, PyObject *const *args, Py_ssize_t n, PyObject *names);
+                          int64_t row_stride, PyObject *const *args, Py_ssize_t n, PyObject *named);
 PyObject *qn_py_dlpack_device(PyObject *self, PyObject *unused);
 
 /* ---- what a table keeps alive (keep.c) ---- */

@@ -160,7 +160,6 @@ static PyObject *model_transform(PyObject *object, PyObject *const *args, Py_ssi
     return qn_py_result_end(state, &result, failed);
 }
 
-#ifdef QN_PY_SPARSE
 static PyObject *model_inverse_transform(PyObject *object, PyObject *const *args, Py_ssize_t n,
                                          PyObject *named)
 {
@@ -186,7 +185,6 @@ static PyObject *model_inverse_transform(PyObject *object, PyObject *const *args
     }
     return qn_py_result_end(state, &result, failed);
 }
-#endif
 
 /* ---- questions ---- */
 
@@ -250,10 +248,8 @@ static PyMethodDef methods[] = {
     {"__reduce__", model_reduce, METH_NOARGS, "Pickled as to_bytes()."},
     {"transform", QN_PY_FAST(model_transform), QN_PY_FASTCALL,
      "transform(ctx, table, out=None, sparse=False): Matrix, Csr, or None when out is given."},
-#ifdef QN_PY_SPARSE
     {"inverse_transform", QN_PY_FAST(model_inverse_transform), QN_PY_FASTCALL,
      "inverse_transform(ctx, table, out=None): the way back; Matrix, or None when out is given."},
-#endif
     {"apply", QN_PY_FAST(qn_py_model_apply), QN_PY_FASTCALL,
      "apply(x, out): rows of one type of number into out, without a context, for serving."},
     {0},

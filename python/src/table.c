@@ -90,7 +90,7 @@ static quern_status make_columns(const struct qn_py_view *v, const char *const *
                                  quern_table **out)
 {
     uint32_t n = (uint32_t)v->shape[1];
-    quern_column *columns = calloc(n, sizeof *columns);
+    quern_column *columns = calloc((size_t)n + 1, sizeof *columns);
     if (columns == NULL) return QUERN_OUT_OF_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         columns[i] = (quern_column){
@@ -395,7 +395,6 @@ cleanup:
 
 /* ---- from compressed rows or columns ---- */
 
-#ifdef QN_PY_SPARSE
 struct sparse {
     quern_sparse_layout layout;
     int64_t rows, columns;
@@ -490,7 +489,6 @@ cleanup:
     qn_py_keep_clear(&b.keep);
     return result;
 }
-#endif
 
 /* ---- weights ---- */
 
@@ -617,11 +615,9 @@ static PyMethodDef methods[] = {
      "validity), (\"datetime\", array, validity) or (\"string\", offsets, bytes, validity)."},
     {"from_arrow", QN_PY_FAST(qn_py_table_from_arrow), QN_PY_FASTCALL | METH_CLASS,
      "from_arrow(obj, names=None): a table of what __arrow_c_stream__ or __arrow_c_array__ gives."},
-#ifdef QN_PY_SPARSE
     {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
      "from_sparse(layout, shape, indptr, indices, data, names=None): a view of a matrix in \"csr\" "
      "or \"csc\"."},
-#endif
     {"set_weights", table_set_weights, METH_O,
      "set_weights(w): one float64 a row, for fits of this table; None removes them."},
     {"column", table_column, METH_O, "column(i): (name, type, values, validity), not copied."},

@@ -310,7 +310,6 @@ def test_wrong_weights(wrong, error, numbers):
 # ---- compressed rows and columns ----
 
 
-@pytest.mark.skipif(not hasattr(Table, "from_sparse"), reason="the library has no sparse tables yet")
 class TestSparse:
     @pytest.mark.parametrize("layout", ["csr", "csc"])
     @pytest.mark.parametrize("index", ["i4", "i8"])
@@ -325,6 +324,16 @@ class TestSparse:
         np.testing.assert_allclose(csr.toarray(), x.toarray() / np.abs(x.toarray()).max(0), rtol=1e-15)
         with pytest.raises(UnsupportedError):
             table.column(0)
+
+    def test_weights_of_rows(self, ctx, pipeline):
+        x = np.array([[0.0, 1.0], [2.0, 0.0], [0.0, 3.0]])
+        w = np.array([1.0, 2.0, 3.0])
+        table = Table.from_sparse("csr", (3, 2), np.array([0, 1, 2, 3]), np.array([1, 0, 1]), np.array([1.0, 2.0, 3.0]))
+        table.set_weights(w)
+        model = pipeline({"StandardScaler": {"with_mean": False}}).fit(ctx, table)
+        out = np.asarray(model.transform(ctx, Table.from_matrix(x)))
+        mean = np.average(x, axis=0, weights=w)
+        np.testing.assert_allclose(out, x / np.sqrt(np.average((x - mean) ** 2, axis=0, weights=w)), rtol=1e-14)
 
     @pytest.mark.parametrize("indptr, indices, data", [
         ([0, 1, 9], [0, 1], [1.0, 2.0]), ([0, 1, 2], [0, 1], [1.0]), ([0, 1], [0], [1.0]),
