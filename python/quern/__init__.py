@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""quern: scikit-learn's preprocessing on the CPU, an OpenCL device or a CUDA GPU.
+
+Importing this package loads the library and no driver; drivers are looked for when a context is
+opened. Submodules are imported when they are first used."""
+import importlib as _importlib
+
+from ._core import DeviceError, UnsupportedError
+from ._core import version as __version__
+
+_SUBMODULES = frozenset(("_core",))
+
+__all__ = ["DeviceError", "UnsupportedError", "__version__"]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return _importlib.import_module("." + name, __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*__all__, *_SUBMODULES})
