@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Table: views of the caller's arrays. A matrix in C order is a matrix for the library, one in Fortran
+ * order a table of packed columns; neither is copied. What the library does not read in place (zero
+ * or negative strides, values off their alignment) is packed here first. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core.h"
+
+static PyTypeObject *type_of_class(PyObject *class)
+{
+    return (PyTypeObject *)class;
+}
+
+static struct qn_py_state *state_of_class(PyObject *class)
+{
+    return PyType_GetModuleState(type_of_class(class));
+}
+
+PyObject *qn_py_table_new(const struct qn_py_state *state, quern_table *table,
+                          struct qn_py_keep *keep)
+{
+    struct qn_py_table *self = PyObject_GC_New(struct qn_py_table, state->table);
+    if (self == NULL) {
+        quern_table_free(table);
+        qn_py_keep_clear(keep);
+        return NULL;
+    }
+    self->table = table;
+    self->keep = *keep;
+    memset(keep, 0, sizeof *keep);
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
+
+static int table_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    return qn_py_keep_traverse(&((struct qn_py_table *)object)->keep, visit, arg);
+}
+
+static void table_dealloc(PyObject *object)
+{
+    struct qn_py_table *self = (struct qn_py_table *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    quern_table_free(self->table);
+    qn_py_keep_clear(&self->keep);
+    PyObject_GC_Del(object);
+    Py_DECREF(type);
+}
+
+/* ---- from a matrix ---- */
+
+static int in_place(const struct qn_py_view *v)
+{
+    int64_t bytes = (int64_t)qn_py_type_bytes(v->type);
+    if ((uintptr_t)v->data % (uintptr_t)bytes != 0) return 0;
+    for (int i = 0; i < v->ndim; i++)
+        if (v->shape[i] > 1 && (v->strides[i] < bytes || v->strides[i] % bytes != 0)) return 0;
+    return 1;
+}
+
+/* Copies the view's values into packed rows. */
+static int pack(struct qn_py_view *v, struct qn_py_keep *keep)
+{
+    size_t bytes = qn_py_type_bytes(v->type);
+    int64_t columns = v->ndim == 2 ? v->shape[1] : 1, across = v->ndim == 2 ? v->strides[1] : 0;
+    int64_t step = v->strides[0], rows = v->shape[0];
+    if (columns != 0 && rows > INT64_MAX / 8 / columns) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    char *block = qn_py_keep_block(keep, (uint64_t)(rows * columns), bytes);
+    const char *from = v->data;
+    if (block == NULL) return -1;
+    Py_BEGIN_ALLOW_THREADS;
+    char *to = block;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++, to += bytes)
+            memcpy(to, from + r * step + c * across, bytes);
+    Py_END_ALLOW_THREADS;
+    v->data = block;
+    v->strides[v->ndim - 1] = (int64_t)bytes;
+    if (v->ndim == 2) v->strides[0] = columns * (int64_t)bytes;
+    return 0;
+}
+
+static quern_status make_columns(const struct qn_py_view *v, const char *const *names,
+                                 quern_table **out)
+{
+    uint32_t n = (uint32_t)v->shape[1];
+    quern_column *columns = calloc(n, sizeof *columns);
+    if (columns == NULL) return QUERN_OUT_OF_MEMORY;
+    for (uint32_t i = 0; i < n; i++)
+        columns[i] = (quern_column){
+            .name = names != NULL ? names[i] : NULL,
+            .type = v->type,
+            .data = v->data + (int64_t)i * v->strides[1],
+            .stride = v->shape[0] > 1 ? v->strides[0] : 0,
+        };
+    quern_status status = quern_table_create(columns, n, (uint64_t)v->shape[0], out);
+    free(columns);
+    return status;
+}
+
+static quern_status make_table(const struct qn_py_view *v, const char *const *names,
+                               quern_table **out)
+{
+    int64_t bytes = (int64_t)qn_py_type_bytes(v->type), row = v->shape[1] * bytes;
+    int single = v->shape[0] <= 1; /* one row: its stride says nothing */
+    int64_t stride = single ? row : v->strides[0];
+    if ((v->shape[1] <= 1 || v->strides[1] == bytes) && stride >= row && v->shape[1] != 0)
+        return quern_table_from_matrix(v->data, v->type, (uint64_t)v->shape[0],
+                                       (uint32_t)v->shape[1], stride, names, out);
+    return make_columns(v, names, out);
+}
+
+static PyObject *table_from_matrix(PyObject *class, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *named)
+{
+    static const char *const words[] = {"x", "names"};
+    static const struct qn_py_signature signature = {"from_matrix", words, 2, 1};
+    const struct qn_py_state *state = state_of_class(class);
+    struct qn_py_keep keep = {0};
+    PyObject *given[2], *strings = NULL;
+    const char **names = NULL;
+    quern_table *table = NULL;
+    quern_status status;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0) return NULL;
+    struct qn_py_view *v = qn_py_keep_view(&keep);
+    if (v == NULL || qn_py_view_get(state, given[0], QN_PY_READ, "x", v) < 0) goto failed;
+    if (v->type == QUERN_DATETIME) {
+        PyErr_SetString(PyExc_TypeError, "x: a matrix holds numbers, not times; see from_columns");
+        goto failed;
+    }
+    if (v->ndim == 1) { /* one column */
+        v->ndim = 2;
+        v->shape[1] = 1;
+        v->strides[1] = (int64_t)qn_py_type_bytes(v->type);
+    }
+    if (v->shape[1] > UINT32_MAX || v->shape[1] == 0) {
+        PyErr_Format(PyExc_ValueError, "x: a matrix of %lld columns", (long long)v->shape[1]);
+        goto failed;
+    }
+    if (v->shape[0] != 0 && !in_place(v) && pack(v, &keep) < 0) goto failed;
+    if (qn_py_names(given[1], (Py_ssize_t)v->shape[1], &names, &strings) < 0) goto failed;
+    Py_BEGIN_ALLOW_THREADS;
+    status = make_table(v, names, &table);
+    Py_END_ALLOW_THREADS;
+    if (status != QUERN_OK) qn_py_raise(state, status);
+    PyMem_Free(names);
+    Py_XDECREF(strings);
+    if (status == QUERN_OK) return qn_py_table_new(state, table, &keep);
+failed:
+    qn_py_keep_clear(&keep);
+    return NULL;
+}
+
+/* ---- from columns ---- */
+
+struct build {
+    const struct qn_py_state *state;
+    struct qn_py_keep keep;
+    quern_column *columns;
+    int64_t rows; /* -1: not known yet */
+};
+
+static int same_rows(struct build *b, int64_t rows, const char *what)
+{
+    if (b->rows < 0) b->rows = rows;
+    if (b->rows == rows) return 0;
+    PyErr_Format(PyExc_ValueError, "%s has %lld values; the columns before have %lld", what,
+                 (long long)rows, (long long)b->rows);
+    return -1;
+}
+
+/* A packed view of one dimension. */
+static struct qn_py_view *view_1d(struct build *b, PyObject *object, const char *what)
+{
+    struct qn_py_view *v = qn_py_keep_view(&b->keep);
+    if (v == NULL || qn_py_view_get(b->state, object, QN_PY_READ, what, v) < 0) return NULL;
+    if (v->ndim == 2 && v->shape[1] == 1) { /* a matrix of one column */
+        v->ndim = 1;
+    } else if (v->ndim == 2) {
+        PyErr_Format(PyExc_ValueError, "%s: a column has one dimension", what);
+        return NULL;
+    }
+    return v;
+}
+
+static int is_packed(const struct qn_py_view *v)
+{
+    return v->shape[0] <= 1 || v->strides[0] == (int64_t)qn_py_type_bytes(v->type);
+}
+
+/* Bits of bools, one byte each; `absent` says which value means missing. */
+static int bits_of_bools(struct build *b, const struct qn_py_view *v, const uint8_t **out)
+{
+    uint8_t *bits = qn_py_keep_block(&b->keep, (uint64_t)v->shape[0] / 8 + 1, 1);
+    const char *from = v->data;
+    int64_t n = v->shape[0], stride = v->strides[0];
+    if (bits == NULL) return -1;
+    Py_BEGIN_ALLOW_THREADS;
+    memset(bits, 0, (size_t)(n / 8 + 1));
+    for (int64_t i = 0; i < n; i++)
+        if (from[i * stride] != 0) bits[i >> 3] |= (uint8_t)(1u << (i & 7));
+    Py_END_ALLOW_THREADS;
+    *out = bits;
+    return 0;
+}
+
+/* A bitmap (uint8), or one bool a row. */
+static int validity(struct build *b, PyObject *given, const char *what, const uint8_t **out)
+{
+    *out = NULL;
+    if (given == Py_None) return 0;
+    struct qn_py_view *v = view_1d(b, given, what);
+    if (v == NULL) return -1;
+    if (v->type == QUERN_BOOL) {
+        struct qn_py_view view = *v;
+        return same_rows(b, v->shape[0], what) < 0 ? -1 : bits_of_bools(b, &view, out);
+    }
+    if (v->type != QUERN_UINT8 || !is_packed(v) || v->shape[0] < (b->rows + 7) / 8) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: one bool for each of %lld rows, or a packed bitmap of uint8, is needed",
+                     what, (long long)b->rows);
+        return -1;
+    }
+    *out = (const uint8_t *)v->data;
+    return 0;
+}
+
+/* NumPy's missing time is INT64_MIN. */
+static int bits_of_times(struct build *b, const struct qn_py_view *v, const uint8_t **out)
+{
+    uint8_t *bits = qn_py_keep_block(&b->keep, (uint64_t)v->shape[0] / 8 + 1, 1);
+    int64_t n = v->shape[0], stride = v->strides[0], missing = 0;
+    const char *from = v->data;
+    if (bits == NULL) return -1;
+    Py_BEGIN_ALLOW_THREADS;
+    memset(bits, 0, (size_t)(n / 8 + 1));
+    for (int64_t i = 0; i < n; i++) {
+        int64_t value;
+        memcpy(&value, from + i * stride, sizeof value);
+        missing += value == INT64_MIN;
+        if (value != INT64_MIN) bits[i >> 3] |= (uint8_t)(1u << (i & 7));
+    }
+    Py_END_ALLOW_THREADS;
+    *out = missing != 0 ? bits : NULL;
+    return 0;
+}
+
+static int add_numbers(struct build *b, quern_column *c, PyObject *data, PyObject *valid,
+                       int datetime, const char *what)
+{
+    struct qn_py_view *v = view_1d(b, data, what);
+    if (v == NULL || same_rows(b, v->shape[0], what) < 0) return -1;
+    if (v->shape[0] != 0 && !in_place(v) && pack(v, &b->keep) < 0) return -1;
+    struct qn_py_view view = *v; /* validity may move the views */
+    if (datetime && view.type != QUERN_INT64 && view.type != QUERN_DATETIME) {
+        PyErr_Format(PyExc_TypeError, "%s: times are int64 microseconds, not %s", what,
+                     qn_py_type_name(view.type));
+        return -1;
+    }
+    c->type = datetime ? QUERN_DATETIME : view.type;
+    c->data = view.data;
+    c->stride = view.shape[0] > 1 ? view.strides[0] : 0;
+    if (validity(b, valid, what, &c->validity) < 0) return -1;
+    if (view.not_a_time && c->validity == NULL) return bits_of_times(b, &view, &c->validity);
+    return 0;
+}
+
+quern_status qn_py_check_offsets(const void *offsets, uint32_t bits, uint64_t rows, uint64_t bytes)
+{
+    int64_t last = 0;
+    const int32_t *narrow = offsets;
+    const int64_t *wide = offsets;
+    for (uint64_t i = 0; i <= rows; i++) {
+        int64_t at = bits == 32 ? narrow[i] : wide[i];
+        if (at < last) return QUERN_CORRUPT;
+        last = at;
+    }
+    return (uint64_t)last <= bytes ? QUERN_OK : QUERN_CORRUPT;
+}
+
+static int add_strings(struct build *b, quern_column *c, PyObject *tuple, const char *what)
+{
+    struct qn_py_view *v = view_1d(b, PyTuple_GetItem(tuple, 1), what);
+    if (v == NULL) return -1;
+    if ((v->type != QUERN_INT32 && v->type != QUERN_INT64) || !is_packed(v) || v->shape[0] < 1 ||
+        !in_place(v)) {
+        PyErr_Format(PyExc_ValueError, "%s: offsets are packed int32 or int64, rows + 1 of them",
+                     what);
+        return -1;
+    }
+    struct qn_py_view offsets = *v;
+    if (same_rows(b, offsets.shape[0] - 1, what) < 0) return -1;
+    v = view_1d(b, PyTuple_GetItem(tuple, 2), what);
+    if (v == NULL) return -1;
+    if (!is_packed(v) || qn_py_type_bytes(v->type) != 1) {
+        PyErr_Format(PyExc_ValueError, "%s: the bytes of strings are packed uint8", what);
+        return -1;
+    }
+    *c = (quern_column){.name = c->name,
+                        .type = QUERN_STRING,
+                        .offset_bits = offsets.type == QUERN_INT32 ? 32 : 64,
+                        .data = v->data,
+                        .offsets = offsets.data};
+    quern_status status;
+    uint64_t bytes = (uint64_t)v->shape[0];
+    Py_BEGIN_ALLOW_THREADS;
+    status = qn_py_check_offsets(c->offsets, c->offset_bits, (uint64_t)b->rows, bytes);
+    Py_END_ALLOW_THREADS;
+    if (status != QUERN_OK) {
+        PyErr_Format(PyExc_ValueError, "%s: offsets descend, or lead out of %lld bytes", what,
+                     (long long)bytes);
+        return -1;
+    }
+    return validity(b, PyTuple_GetItem(tuple, 3), what, &c->validity);
+}
+
+/* array, (array, validity), ("datetime", array, validity), ("string", offsets, bytes, validity) */
+static int add_column(struct build *b, quern_column *c, PyObject *given, Py_ssize_t i)
+{
+    char what[40];
+    (void)PyOS_snprintf(what, sizeof what, "column %zd", i);
+    if (!PyTuple_Check(given)) return add_numbers(b, c, given, Py_None, 0, what);
+    Py_ssize_t n = PyTuple_Size(given);
+    PyObject *first = n != 0 ? PyTuple_GetItem(given, 0) : Py_None;
+    int word = PyUnicode_Check(first);
+    if (n == 2 && !word) return add_numbers(b, c, first, PyTuple_GetItem(given, 1), 0, what);
+    if (n == 3 && word && PyUnicode_CompareWithASCIIString(first, "datetime") == 0)
+        return add_numbers(b, c, PyTuple_GetItem(given, 1), PyTuple_GetItem(given, 2), 1, what);
+    if (n == 4 && word && PyUnicode_CompareWithASCIIString(first, "string") == 0)
+        return add_strings(b, c, given, what);
+    PyErr_Format(PyExc_TypeError,
+                 "%s: an array, (array, validity), (\"datetime\", array, validity) or (\"string\", "
+                 "offsets, bytes, validity) is needed",
+                 what);
+    return -1;
+}
+
+static int build_columns(struct build *b, PyObject *list, const char *const *names)
+{
+    Py_ssize_t n = PyList_Size(list);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *given = Py_NewRef(PyList_GetItem(list, i)); /* reading it may run Python code */
+        int failed = add_column(b, &b->columns[i], given, i);
+        Py_DECREF(given);
+        if (failed < 0) return -1;
+        b->columns[i].name = names != NULL ? names[i] : NULL;
+    }
+    return 0;
+}
+
+static PyObject *table_from_columns(PyObject *class, PyObject *const *args, Py_ssize_t n,
+                                    PyObject *named)
+{
+    static const char *const words[] = {"columns", "names"};
+    static const struct qn_py_signature signature = {"from_columns", words, 2, 1};
+    struct build b = {.state = state_of_class(class), .rows = -1};
+    PyObject *given[2], *strings = NULL, *result = NULL;
+    const char **names = NULL;
+    quern_table *table = NULL;
+    quern_status status;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0) return NULL;
+    PyObject *list = PySequence_List(given[0]); /* a copy: nobody changes it meanwhile */
+    if (list == NULL) return NULL;
+    Py_ssize_t count = PyList_Size(list);
+    if (count == 0 || count > UINT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "a table of %zd columns", count);
+        goto cleanup;
+    }
+    b.columns = calloc((size_t)count, sizeof *b.columns);
+    if (b.columns == NULL) {
+        PyErr_NoMemory();
+        goto cleanup;
+    }
+    if (qn_py_names(given[1], count, &names, &strings) < 0 || build_columns(&b, list, names) < 0)
+        goto cleanup;
+    Py_BEGIN_ALLOW_THREADS;
+    status = quern_table_create(b.columns, (uint32_t)count, (uint64_t)b.rows, &table);
+    Py_END_ALLOW_THREADS;
+    result = status == QUERN_OK ? qn_py_table_new(b.state, table, &b.keep)
+                                : qn_py_raise(b.state, status);
+cleanup:
+    Py_DECREF(list);
+    Py_XDECREF(strings);
+    PyMem_Free(names);
+    free(b.columns);
+    qn_py_keep_clear(&b.keep);
+    return result;
+}
+
+/* ---- questions ---- */
+
+static PyObject *get_rows(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLongLong(quern_table_rows(((struct qn_py_table *)self)->table));
+}
+
+static PyObject *get_columns(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromUnsignedLong(quern_table_columns(((struct qn_py_table *)self)->table));
+}
+
+/* The bitmap from row 0 on: in place where row 0 begins a byte. */
+static PyObject *bitmap(PyObject *self, const quern_column *c, uint64_t rows)
+{
+    uint64_t bytes = (rows + 7) / 8;
+    const uint8_t *from = c->validity;
+    if (from == NULL) Py_RETURN_NONE;
+    from += c->validity_offset >> 3;
+    unsigned shift = (unsigned)(c->validity_offset & 7);
+    if (shift == 0)
+        return qn_py_buffer_new(qn_py_state(self), self, (void *)(uintptr_t)from, QUERN_UINT8,
+                                bytes, 1, 1);
+    PyObject *copy = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)bytes);
+    if (copy == NULL) return NULL;
+    uint8_t *to = (uint8_t *)PyBytes_AsString(copy);
+    uint64_t last = (shift + rows - 1) >> 3; /* the last byte that holds a bit */
+    for (uint64_t i = 0; i < bytes; i++)
+        to[i] = (uint8_t)((from[i] >> shift) | (i < last ? from[i + 1] << (8 - shift) : 0));
+    return copy;
+}
+
+static PyObject *values_of(PyObject *self, const quern_column *c, uint64_t rows)
+{
+    const struct qn_py_state *state = qn_py_state(self);
+    void *data = (void *)(uintptr_t)c->data, *at = (void *)(uintptr_t)c->offsets;
+    if (c->type != QUERN_STRING)
+        return qn_py_buffer_new(state, self, data, c->type, rows, c->stride, 1);
+    uint64_t bytes =
+        c->offset_bits == 32 ? (uint64_t)((int32_t *)at)[rows] : (uint64_t)((int64_t *)at)[rows];
+    PyObject *offsets =
+        qn_py_buffer_new(state, self, at, c->offset_bits == 32 ? QUERN_INT32 : QUERN_INT64,
+                         rows + 1, c->offset_bits / 8, 1);
+    PyObject *text =
+        offsets != NULL ? qn_py_buffer_new(state, self, data, QUERN_STRING, bytes, 1, 1) : NULL;
+    PyObject *pair = text != NULL ? PyTuple_Pack(2, offsets, text) : NULL;
+    Py_XDECREF(offsets);
+    Py_XDECREF(text);
+    return pair;
+}
+
+static PyObject *table_column(PyObject *self, PyObject *number)
+{
+    quern_table *table = ((struct qn_py_table *)self)->table;
+    unsigned long i = PyLong_AsUnsignedLong(number);
+    if (PyErr_Occurred()) return NULL;
+    const quern_column *c = i <= UINT32_MAX ? quern_table_column(table, (uint32_t)i) : NULL;
+    if (c == NULL) {
+        PyErr_Format(PyExc_IndexError, "there are %u columns",
+                     (unsigned)quern_table_columns(table));
+        return NULL;
+    }
+    uint64_t rows = quern_table_rows(table);
+    PyObject *name = qn_py_string(c->name), *type = qn_py_string(qn_py_type_name(c->type));
+    PyObject *values = values_of(self, c, rows), *valid = bitmap(self, c, rows);
+    PyObject *all = name != NULL && type != NULL && values != NULL && valid != NULL
+                        ? PyTuple_Pack(4, name, type, values, valid)
+                        : NULL;
+    Py_XDECREF(name);
+    Py_XDECREF(type);
+    Py_XDECREF(values);
+    Py_XDECREF(valid);
+    return all;
+}
+
+static PyMethodDef methods[] = {
+    {"from_matrix", QN_PY_FAST(table_from_matrix), QN_PY_FASTCALL | METH_CLASS,
+     "from_matrix(x, names=None): a view of an array of one or two dimensions."},
+    {"from_columns", QN_PY_FAST(table_from_columns), QN_PY_FASTCALL | METH_CLASS,
+     "from_columns(columns, names=None): views of one-dimensional arrays, each an array, (array, "
+     "validity), (\"datetime\", array, validity) or (\"string\", offsets, bytes, validity)."},
+    {"column", table_column, METH_O, "column(i): (name, type, values, validity), not copied."},
+    {0},
+};
+static PyGetSetDef members[] = {
+    {"rows", get_rows, NULL, "number of rows", NULL},
+    {"columns", get_columns, NULL, "number of columns", NULL},
+    {0},
+};
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "Columns of equal length: views of memory that the table keeps alive."},
+    {Py_tp_dealloc, (void *)table_dealloc},
+    {Py_tp_traverse, (void *)table_traverse},
+    {Py_tp_methods, methods},
+    {Py_tp_getset, members},
+    {0},
+};
+PyType_Spec qn_py_table_spec = {
+    .name = "quern._core.Table",
+    .basicsize = sizeof(struct qn_py_table),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = slots,
+};
