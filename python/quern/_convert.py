@@ -122,16 +122,20 @@ def distinct(values):
     return out
 
 
+def fits_missing(categories):
+    """The library's missing category is the last one."""
+    return categories.missing is None or not categories.missing[:-1].any()
+
+
 class Plan:
     """How a column with these categories is given to the library."""
 
-    __slots__ = ("categories", "word", "texts", "numbers", "_table", "ordered")
+    __slots__ = ("categories", "word", "texts", "numbers", "_table")
 
     def __init__(self, categories, none_is_value):
         self.categories = categories
         self.texts = self.numbers = self._table = None
         self.word = CODES
-        self.ordered = True
         kind = categories.dtype.kind
         if kind in "iufb":
             dtype = library_dtype(categories.dtype)
@@ -139,9 +143,10 @@ class Plan:
                 self.word, self.numbers = dtype.name, categories.astype(dtype)
         elif kind in "USO":
             found = texts(categories)
-            if found is not None and not (none_is_value and "none" in found.kinds):
-                self.word, self.texts = "string", found
-            elif found is None and kind == "O":
+            if found is not None:
+                if fits_missing(found) and not (none_is_value and "none" in found.kinds):
+                    self.word, self.texts = "string", found
+            elif kind == "O":
                 self.numbers = plain_numbers(categories)
                 if self.numbers is not None:
                     self.word = self.numbers.dtype.name

@@ -58,7 +58,8 @@ class Encoder(TransformerMixin, Estimator):
     def _out_dtype(self):
         """The dtype of the library's output: the parameter where it is a type of the library."""
         dtype = np.dtype(self.dtype)
-        return dtype if dtype.name in _OUTPUTS else np.dtype(np.float64)
+        types = _SPARSE_OUTPUTS if getattr(self, "sparse_output", False) else _OUTPUTS
+        return dtype if dtype.name in types else np.dtype(np.float64)
 
     def _parameters(self, categories, **changes):
         found = {word: getattr(self, word) for word in self._library_parameters}
@@ -173,8 +174,9 @@ class Encoder(TransformerMixin, Estimator):
         return native.models["plans"]
 
     def _settings(self):
-        return tuple(repr(getattr(self, word)) for word in self._library_parameters
-                     if word != "categories")
+        words = [word for word in self._library_parameters if word not in ("categories", "drop")]
+        return (*[repr(getattr(self, word)) for word in words],
+                repr(self.__dict__.get("_drop_of_fit")))
 
     def _model(self, words, refuse):
         """The model for columns of these words; refuse: unknown categories are errors."""
@@ -237,6 +239,7 @@ class Encoder(TransformerMixin, Estimator):
 
 _OUTPUTS = frozenset(("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
                       "uint64", "float32", "float64"))
+_SPARSE_OUTPUTS = frozenset(("float32", "float64"))
 
 
 def _jsonable(values):
@@ -328,6 +331,7 @@ class OneHotEncoder(Encoder):
         X : array-like of shape (n_samples, n_features)"""
         self._fit_categories(X)
         self._set_drop()
+        self._drop_of_fit = self.drop
         self._n_features_outs = [len(self._names_of(i)) for i in range(self.n_features_in_)]
         return self
 
@@ -391,8 +395,9 @@ class OneHotEncoder(Encoder):
         return mapping[index]
 
     def _changes(self, words, refuse):
-        changes = {"handle_unknown": "error"} if refuse else {}
-        if self.drop is not None and not isinstance(self.drop, str):
+        drop = self._drop_of_fit
+        changes = {"drop": drop} | ({"handle_unknown": "error"} if refuse else {})
+        if drop is not None and not isinstance(drop, str):
             plans = self._native.models["plans"]
             changes["drop"] = [plan.listed(word)[index]
                                for plan, word, index in zip(plans, words, self.drop_idx_)]
