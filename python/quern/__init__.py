@@ -8,9 +8,12 @@ import importlib as _importlib
 from ._core import DeviceError, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core",))
+from ._config import config_context, device, get_config, last_report, set_config
 
-__all__ = ["DeviceError", "UnsupportedError", "__version__"]
+_SUBMODULES = frozenset(("_core", "impute", "preprocessing"))
+
+__all__ = ["DeviceError", "UnsupportedError", "__version__", "config_context", "device", "get_config",
+           "last_report", "set_config"]
 
 
 def __getattr__(name):

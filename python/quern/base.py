@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What turns a descriptor of the library into a scikit-learn estimator.
+
+Parameters, their defaults and what they may be come from the descriptors of the C library; the tables
+below hold what Python needs beside them. Learned attributes are ordinary Python attributes. The
+library's model is made from them (`Native`), remembered, and made anew when parameters or attributes
+are no longer those that it was made of."""
+import html
+import numbers
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, MissingValues, RealNotInt, StrOptions
+from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
+
+from . import _attributes, _config, _core
+
+# The order of parameters in Python, "*" before those that are given by name alone. What the library
+# has no parameter of that name for has its default here; the others' come from the descriptor.
+SIGNATURES = {
+    "Binarizer": ("*", "threshold", ("copy", True)),
+    "MaxAbsScaler": ("*", ("copy", True), "clip"),
+    "MinMaxScaler": ("feature_range", "*", ("copy", True), "clip"),
+    "Normalizer": ("norm", "*", ("copy", True)),
+    "OneHotEncoder": ("*", "categories", "drop", "sparse_output", "dtype", "handle_unknown",
+                      "min_frequency", "max_categories", ("feature_name_combiner", "concat")),
+    "OrdinalEncoder": ("*", "categories", "dtype", "handle_unknown", "unknown_value",
+                       "encoded_missing_value", "min_frequency", "max_categories"),
+    "RobustScaler": ("*", "with_centering", "with_scaling", "quantile_range", ("copy", True),
+                     "unit_variance"),
+    "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
+                      "add_indicator", "keep_empty_features"),
+    "StandardScaler": ("*", ("copy", True), "with_mean", "with_std"),
+}
+# Where JSON's default is not Python's.
+DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
+            ("OrdinalEncoder", "encoded_missing_value"): np.nan}
+# What may be given, where the descriptor's kind does not say it in scikit-learn's words.
+CONSTRAINTS = {
+    "copy": ["boolean"],
+    "feature_name_combiner": [StrOptions({"concat"}), callable],
+    "missing_values": [MissingValues()],
+    "fill_value": "no_validation",
+    "unknown_value": [numbers.Integral, type(np.nan), None],
+    "encoded_missing_value": [numbers.Integral, type(np.nan)],
+}
+_KINDS = {
+    "bool": ["boolean"],
+    "float": [numbers.Real],
+    "pair": [tuple],
+    "dtype": "no_validation",
+    "categories": [StrOptions({"auto"}), list],
+    "drop": [StrOptions({"first", "if_binary"}), "array-like", None],
+    "count": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    "frequency": [Interval(numbers.Integral, 1, None, closed="left"),
+                  Interval(RealNotInt, 0, 1, closed="neither"), None],
+}
+
+
+def _default(name, parameter):
+    if (name, parameter["name"]) in DEFAULTS:
+        return DEFAULTS[name, parameter["name"]]
+    value = parameter["default"]
+    if parameter["kind"] == "dtype":
+        return np.dtype(value).type
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _constraint(parameter):
+    if parameter["name"] in CONSTRAINTS:
+        return CONSTRAINTS[parameter["name"]]
+    if parameter["kind"] == "choice":
+        allowed = [StrOptions(set(parameter["choices"]))]
+        return allowed + [callable] if parameter["name"] == "strategy" else allowed
+    return _KINDS[parameter["kind"]]
+
+
+def described(cls):
+    """Class decorator: gives the class `__init__` and `_parameter_constraints` of its descriptor."""
+    name = cls.__name__
+    descriptor = _config.descriptors()[name]
+    known = {p["name"]: p for p in descriptor["params"]}
+    order = SIGNATURES.get(name) or ("*", *known, ("copy", True))
+    missing = set(known) - {p if isinstance(p, str) else p[0] for p in order}
+    if missing:  # a parameter that the library gained: by name, at the end
+        order = (*order, *(() if "*" in order else ("*",)), *sorted(missing))
+    values, heads, names, constraints = {}, [], [], {}
+    for entry in order:
+        if entry == "*":
+            heads.append("*")
+            continue
+        word, value = (entry, _default(name, known[entry])) if isinstance(entry, str) else entry
+        names.append(word)
+        values[f"_{word}"] = value
+        heads.append(f"{word}=_{word}")
+        constraints[word] = (_constraint(known[word]) if word in known else CONSTRAINTS[word])
+    lines = "".join(f"    self.{word} = {word}\n" for word in names)
+    scope = dict(values)
+    exec(f"def __init__(self, {', '.join(heads)}):\n{lines}", scope)  # as dataclasses do
+    init = scope["__init__"]
+    init.__qualname__, init.__module__ = f"{name}.__init__", cls.__module__
+    cls.__init__ = init
+    cls._parameter_constraints = constraints
+    cls._library_parameters = tuple(known)
+    return cls
+
+
+class Native:
+    """What an estimator has of the library: models made of its attributes, by input."""
+
+    __slots__ = ("key", "models", "fit", "fit_key", "ran")
+
+    def __init__(self):
+        self.key = None  # parameters and attributes that `models` were made of
+        self.models = {}
+        self.fit = None  # a _core.Fit that partial_fit goes on with ...
+        self.fit_key = None  # ... while attributes are those that it gave
+        self.ran = None  # (device, reason) of the last call
+
+
+class Estimator(BaseEstimator):
+    """The root of quern's estimators."""
+
+    __slots__ = ("_quern",)  # beside __dict__: neither copied, pickled nor compared
+
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    @property
+    def _native(self):
+        try:
+            return self._quern
+        except AttributeError:
+            self._quern = Native()
+            return self._quern
+
+    def _spec(self):
+        """The pipeline of this one estimator over all columns."""
+        return {"quern": 1,
+                "steps": [{"columns": "*", "apply": [{type(self).__name__: self._json()}]}]}
+
+    def _json(self):
+        """Parameters as the spec has them."""
+        return {word: _jsonable(getattr(self, word)) for word in self._library_parameters}
+
+    def _context(self):
+        found = _config.context()
+        self._native.ran = (found.device, found.reason)
+        return found
+
+    def _repr_html_inner(self):
+        return _with_device_row(super()._repr_html_inner(), self)
+
+
+def _jsonable(value):
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return "nan" if value != value else float(value)
+    if isinstance(value, (tuple, list, np.ndarray)):
+        return [_jsonable(v) for v in value]
+    return value
+
+
+def _with_device_row(text, estimator):
+    ran = estimator._native.ran
+    where = (f"{ran[0]} ({ran[1]})" if ran else "not used yet")
+    row = f'<div class="quern-device">quern device: {html.escape(where)}</div>'
+    head, found, tail = text.rpartition("</div>")
+    return head + row + found + tail if found else text + row
+
+
+# ---- matrices of numbers ----
+
+def library_floats(X):
+    """X as the library can view it: float16 is computed in float32."""
+    return X.astype(np.float32) if X.dtype == np.float16 else X
+
+
+def as_given(out, dtype):
+    """An output in the dtype that the input had."""
+    return out if out.dtype == dtype else out.astype(dtype)
+
+
+def refuse_non_finite(error, X, estimator, allow_nan=True):
+    """The library found what it must refuse: scikit-learn's sentence, else the library's."""
+    assert_all_finite(X, allow_nan=allow_nan, estimator_name=type(estimator).__name__,
+                      input_name="X")
+    raise error
+
+
+def table_of(X):
+    return _core.Table.from_matrix(X)
+
+
+def model_of(estimator, X_dtype, columns, tensors, matrix):
+    """A model made of an estimator's parameters and attributes."""
+    name = np.dtype(X_dtype).name
+    data = _attributes.write(
+        _attributes.metadata(estimator._spec(), [(None, name)] * columns, matrix=matrix),
+        {f"steps/0/0/{key}": value for key, value in sorted(tensors.items())})
+    return _core.Model.from_bytes(data)
+
+
+def learned(model):
+    """The attributes of a model of one estimator, without their place."""
+    return {key.removeprefix("steps/0/0/"): value
+            for key, value in _attributes.read(model.to_bytes())[1].items()}
+
+
+def is_plain_matrix(X):
+    return (type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "fd"
+            and X.dtype.isnative)
+
+
+__all__ = ["FLOAT_DTYPES", "Estimator", "described"]
