@@ -46,6 +46,10 @@ target_include_directories(quern_python PRIVATE ${PROJECT_SOURCE_DIR}/include)
 target_include_directories(quern_python SYSTEM PRIVATE ${Python_INCLUDE_DIRS})
 target_compile_definitions(quern_python PRIVATE Py_LIMITED_API=0x030B0000 QUERN_STATIC
                            _POSIX_C_SOURCE=200809L)
+file(STRINGS ${PROJECT_SOURCE_DIR}/include/quern/quern.h found REGEX "quern_table_from_sparse")
+if(found)
+  target_compile_definitions(quern_python PRIVATE QN_PY_SPARSE)
+endif()
 # Slots of types hold functions as void *, which ISO C does not know and POSIX demands.
 target_compile_options(quern_python PRIVATE -Wno-pedantic)
 target_link_libraries(quern_python PRIVATE ${python_zlib} ${python_zstd} ${python_jansson}

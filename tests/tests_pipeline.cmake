@@ -3,7 +3,7 @@
 # to fail.
 get_property(all_modules GLOBAL PROPERTY QN_MODULES)
 list(TRANSFORM all_modules REPLACE "^qn_" "")
-foreach(name pipeline ledger weights)
+foreach(name pipeline ledger weights fit_push)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c LABELS pipeline)
   set_tests_properties(${name} PROPERTIES

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Moments of one block of weighted rows; part of moments_body.h, compiled with it. Plain loops over
- * positions, which the compiler makes vectors of: the sums of a row stay in the nearest cache. */
+ * Moments of one block of weighted rows; part of moments_body.h, compiled with it. Vectors run over the
+ * positions of a period; the sums come and go, which the nearest cache bears: a row's weight is known only
+ * when the row is. */
 
 /* The first of the heaviest rows in which column c is not missing; `rows` if there is none. */
 static uint32_t FN(heaviest)(const ELT *x, const double *w, uint32_t rows, size_t d, size_t c)
@@ -32,55 +33,101 @@ static void FN(weighted_pivots)(const ELT *x, const double *w, uint32_t rows, si
     }
 }
 
-/* What `n` neighbouring positions add: one weight each, or the same one for all. */
-#define WEIGH(WEIGHT)                                                                              \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        double v = (double)x[i], each = (WEIGHT), t = v - p[i], g;                                 \
-        int ok = (v == v) & (each != 0.0);                                                         \
-        each = ok ? each : 0.0;                                                                    \
-        t = ok ? t : 0.0;                                                                          \
-        g = each * t;                                                                              \
-        s0[i] += each;                                                                             \
-        s1[i] += g;                                                                                \
-        s2[i] = __builtin_fma(g, t, s2[i]);                                                        \
+/* The values of `a` where v is not NaN and w not 0, else +0, which adds nothing. */
+#if QN_LEVEL == 2
+#define SET1(a) _mm512_set1_pd(a)
+#define MUL(a, b) _mm512_mul_pd(a, b)
+#define MASK(v, w)                                                                                 \
+    __mmask8 mask = _mm512_cmp_pd_mask(v, v, _CMP_ORD_Q) &                                         \
+                    _mm512_cmp_pd_mask(w, _mm512_setzero_pd(), _CMP_NEQ_UQ)
+#define KEEP(a) _mm512_maskz_mov_pd(mask, a)
+#elif QN_LEVEL == 1
+#define SET1(a) _mm256_set1_pd(a)
+#define MUL(a, b) _mm256_mul_pd(a, b)
+#define MASK(v, w)                                                                                 \
+    __m256d mask = _mm256_and_pd(_mm256_cmp_pd(v, v, _CMP_ORD_Q),                                  \
+                                 _mm256_cmp_pd(w, _mm256_setzero_pd(), _CMP_NEQ_UQ))
+#define KEEP(a) _mm256_and_pd(mask, a)
+#else
+#define SET1(a) ((FN(vec)){(a), (a)})
+#define MUL(a, b) ((a) * (b))
+#define MASK(v, w)                                                                                 \
+    const int mask[2] = {(v)[0] == (v)[0] && (w)[0] != 0.0, (v)[1] == (v)[1] && (w)[1] != 0.0}
+#define KEEP(a) ((FN(vec)){mask[0] ? (a)[0] : 0.0, mask[1] ? (a)[1] : 0.0})
+#endif
+
+/* Where the sums of a row are, one for each of its 16 d positions, and the pivots. */
+struct FN(sums) {
+    double *s0, *s1, *s2;
+    const double *p;
+};
+
+static void FN(weigh_one)(const struct FN(sums) * b, const ELT *x, double w, size_t at)
+{
+    double v = (double)*x, t = v - b->p[at], g = w * t;
+    if (v != v || w == 0.0) return;
+    b->s0[at] += w;
+    b->s1[at] += g;
+    b->s2[at] = __builtin_fma(g, t, b->s2[at]);
+}
+
+/* What n neighbouring positions from `at` on add. w: a weight for each, or the same one for all. */
+static inline __attribute__((always_inline)) void FN(weigh)(const struct FN(sums) * b, const ELT *x,
+                                                            const double *w, const int same,
+                                                            size_t at, size_t n)
+{
+    FN(vec) all = SET1(w[0]);
+    size_t i = 0;
+    for (; i + VW <= n; i += VW) {
+        FN(vec) v = LOAD(x + i), each = same ? all : LOAD_DOUBLE(w + i), t, g;
+        MASK(v, each);
+        each = KEEP(each);
+        t = SUB(v, LOAD_DOUBLE(b->p + at + i));
+        t = KEEP(t);
+        g = MUL(each, t);
+        STORE(b->s0 + at + i, ADD(LOAD_DOUBLE(b->s0 + at + i), each));
+        STORE(b->s1 + at + i, ADD(LOAD_DOUBLE(b->s1 + at + i), g));
+        STORE(b->s2 + at + i, FMA(g, t, LOAD_DOUBLE(b->s2 + at + i)));
     }
-static void FN(weigh_each)(const ELT *restrict x, const double *restrict w,
-                           const double *restrict p, double *restrict s0, double *restrict s1,
-                           double *restrict s2, size_t n)
-{
-    WEIGH(w[i])
+    for (; i < n; i++) FN(weigh_one)(b, x + i, w[same ? 0 : i], at + i);
 }
-static void FN(weigh_all)(const ELT *restrict x, double w, const double *restrict p,
-                          double *restrict s0, double *restrict s1, double *restrict s2, size_t n)
+#undef MASK
+#undef KEEP
+#undef MUL
+
+/* The weights of `lanes` rows, each d times: d columns wide. What a vector writes beyond its lane, the
+ * next lane writes again. */
+static void FN(spread)(const double *w, uint32_t lanes, size_t d, double *to)
 {
-    WEIGH(w)
+    for (uint32_t l = 0; l < lanes; l++) {
+        FN(vec) all = SET1(w[l]);
+        for (size_t c = 0; c < d; c += VW) STORE(to + l * d + c, all);
+    }
 }
-#undef WEIGH
+#undef SET1
 
 /* As moments_block, with one weight per row. Narrow rows have their weights copied to each position
  * of a period, so that loops are long enough to be worth a vector. */
 static void FN(weighted_block)(const void *data, const double *w, uint32_t rows, size_t d,
                                double *restrict work, double *restrict out)
 {
-    enum { NARROW = 16 };
+    enum { NARROW = 32 };
     size_t period = QN_BLOCK_LANES * d;
     const ELT *x = data;
     double *p = work, *s0 = work + period, *s1 = s0 + period, *s2 = s1 + period;
-    double spread[QN_BLOCK_LANES * NARROW];
+    struct FN(sums) b = {s0, s1, s2, p};
+    double each[QN_BLOCK_LANES * NARROW + VW];
     FN(weighted_pivots)(x, w, rows, d, p);
+    for (size_t f = d; f < period; f++) p[f] = p[f - d];
     memset(s0, 0, 3 * period * sizeof *s0);
     for (uint32_t i = 0; i < rows; i += QN_BLOCK_LANES, x += period) {
         uint32_t lanes = rows - i < QN_BLOCK_LANES ? rows - i : QN_BLOCK_LANES;
-        for (uint32_t l = 0; l < lanes && d < NARROW; l++)
-            for (size_t c = 0; c < d; c++) spread[l * d + c] = w[i + l];
-        if (i == 0)
-            for (size_t f = d; f < period; f++) p[f] = p[f - d];
         if (d < NARROW) {
-            FN(weigh_each)(x, spread, p, s0, s1, s2, lanes * d);
+            FN(spread)(w + i, lanes, d, each);
+            FN(weigh)(&b, x, each, 0, 0, lanes * d);
             continue;
         }
-        for (uint32_t l = 0; l < lanes; l++)
-            FN(weigh_all)(x + l * d, w[i + l], p, s0 + l * d, s1 + l * d, s2 + l * d, d);
+        for (uint32_t l = 0; l < lanes; l++) FN(weigh)(&b, x + l * d, w + i + l, 1, l * d, d);
     }
     FN(fold)(s0, d);
     FN(fold)(s1, d);

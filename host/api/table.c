@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tables of the public interface: views, device-resident copies, buffers. */
-#include <float.h>
 #include <string.h>
 
 #include "host/api/api.h"
@@ -65,7 +64,7 @@ static int is_matrix(const quern_column *columns, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const quern_column *c = &columns[i];
         if (c->type != columns[0].type || c->stride != columns[0].stride || c->validity != NULL ||
-            (const char *)c->data != (const char *)columns[0].data + i * bytes)
+            (uintptr_t)c->data != (uintptr_t)columns[0].data + i * bytes) /* may be NULL: no rows */
             return 0;
     }
     return columns[0].stride >= (int64_t)(n * bytes);
@@ -139,7 +138,7 @@ quern_status quern_table_set_weights(quern_table *table, const double *weights)
 {
     if (table == NULL) return qn_null_argument("quern_table_set_weights");
     for (uint64_t row = 0; weights != NULL && row < table->rows; row++)
-        if (!(weights[row] >= 0.0) || weights[row] > DBL_MAX)
+        if (!qn_weight_good(weights[row]))
             return qn_error(QUERN_INVALID,
                             "row %llu: the weight is %g; weights are finite numbers, 0 or more",
                             (unsigned long long)row, weights[row]);
@@ -324,8 +323,10 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
         return qn_null_argument("quern_table_upload");
     *out = NULL;
     if (context->device == NULL) {
-        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, out));
-        (*out)->weights = table->weights;
+        quern_table *view = NULL;
+        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
+        if (view != NULL) view->weights = table->weights;
+        *out = view;
         return QUERN_OK;
     }
     for (uint32_t i = 0; i < table->n_columns; i++)

@@ -168,13 +168,13 @@ static quern_status append_matrix(struct qn_append *a, const struct quern_table 
     return QUERN_OK;
 }
 
-static quern_status check_same(const struct qn_append *a, const struct quern_table *chunk)
+quern_status qn_append_same(const struct quern_table *first, const struct quern_table *chunk)
 {
-    if (chunk->n_columns != a->view.n_columns || chunk->is_matrix != a->matrix)
+    if (chunk->n_columns != first->n_columns)
         return qn_error(QUERN_INVALID, "the chunk has %u columns; the first had %u",
-                        chunk->n_columns, a->view.n_columns);
+                        chunk->n_columns, first->n_columns);
     for (uint32_t i = 0; i < chunk->n_columns; i++) {
-        const quern_column *c = &chunk->columns[i], *own = &a->view.columns[i];
+        const quern_column *c = &chunk->columns[i], *own = &first->columns[i];
         int same_name = (c->name == NULL) == (own->name == NULL) &&
                         (c->name == NULL || strcmp(c->name, own->name) == 0);
         if (c->type != own->type || !same_name)
@@ -204,7 +204,11 @@ static quern_status append_weights(struct qn_append *a, const struct quern_table
 
 quern_status qn_append_table(struct qn_append *a, const struct quern_table *chunk)
 {
-    QN_TRY(check_same(a, chunk));
+    QN_TRY(qn_append_same(&a->view, chunk));
+    if (chunk->is_matrix != a->matrix)
+        return qn_error(QUERN_INVALID, "the chunk is %s; the first was %s",
+                        chunk->is_matrix ? "a row-major matrix" : "of columns",
+                        a->matrix ? "a row-major matrix" : "of columns");
     QN_TRY(append_weights(a, chunk));
     if (a->matrix) {
         QN_TRY(append_matrix(a, chunk));

@@ -195,58 +195,105 @@ static quern_status open_state(struct qn_fit_state *s)
     return QUERN_OK;
 }
 
+/* An unfitted model; takes the spec, also on failure. */
+static quern_status open_model(struct qn_spec *spec, const struct quern_table *schema,
+                               uint64_t rows, int weighted, struct quern_model **out)
+{
+    quern_status status = QUERN_OK;
+    struct quern_model *model = qn_zalloc(1, sizeof *model);
+    *out = NULL;
+    if (model == NULL) {
+        qn_spec_free(spec);
+        return memory_error();
+    }
+    model->spec = spec;
+    if (rows == 0)
+        QN_GO(qn_error(QUERN_INVALID, "the table has no rows; a fit needs at least one"));
+    QN_GO(qn_schema_copy(schema, &model->schema));
+    QN_GO(qn_plan_open(spec, model->schema, &model->plan));
+    model->plan->rows = rows;
+    model->plan->weighted = weighted;
+    model->plan->warn = keep_warning;
+    model->plan->user = model;
+    *out = model;
+    return QUERN_OK;
+cleanup:
+    qn_model_free(model);
+    return status;
+}
+
+/* All has been learned. */
+static quern_status close_model(struct quern_context *cx, struct quern_model *model)
+{
+    model->sparse = model->plan->decided_sparse;
+    QN_TRY(qn_model_finish(model));
+    for (uint32_t i = 0; i < model->n_warnings; i++)
+        qn_context_log(cx, QN_LOG_WARNING, "%s", model->warnings[i]);
+    return QUERN_OK;
+}
+
+static quern_status run_rounds(struct qn_fit_state *s)
+{
+    for (;;) {
+        int pending;
+        QN_TRY(qn_plan_round(s->plan, 0, &pending));
+        if (!pending) return QUERN_OK;
+        if (qn_context_cancelled(s->x.cx)) return qn_context_stopped("the fit");
+        QN_TRY(qn_fit_pass(s));
+        QN_TRY(qn_plan_learn(s->plan));
+    }
+}
+
 quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
                     const struct quern_table *schema, struct qn_feed *feed,
                     struct qn_fit_rest *rest, struct quern_model **out)
 {
     quern_status status = QUERN_OK;
     struct qn_fit_state s = {.feed = feed};
-    struct quern_model *model = qn_zalloc(1, sizeof *model);
-    int pending;
+    struct quern_model *model = NULL;
     struct qn_fp fp = qn_fp_enter(); /* finishing a fit computes in the caller's thread */
     *out = NULL;
     if (rest != NULL) memset(rest, 0, sizeof *rest);
     s.rest = rest != NULL ? rest : &s.own;
     s.x = (struct qn_exec){.cx = cx, .step = "fit", .device = cx->device};
-    if (model == NULL) {
-        qn_spec_free(spec);
-        qn_fp_leave(fp);
-        return memory_error();
-    }
-    model->spec = spec;
-    if (feed->rows == 0) {
-        status = qn_error(QUERN_INVALID, "the table has no rows; a fit needs at least one");
-        goto cleanup;
-    }
-    QN_GO(qn_schema_copy(schema, &model->schema));
-    QN_GO(qn_plan_open(spec, model->schema, &model->plan));
-    model->plan->rows = feed->rows;
-    model->plan->weighted = qn_weights_given(spec, feed->table);
-    model->plan->warn = keep_warning;
-    model->plan->user = model;
+    QN_GO(open_model(spec, schema, feed->rows, qn_weights_given(spec, feed->table), &model));
     s.plan = s.x.plan = model->plan;
     s.whole =
         feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);
     QN_GO(open_state(&s));
-    for (;;) {
-        QN_GO(qn_plan_round(model->plan, 0, &pending));
-        if (!pending) break;
-        if (qn_context_cancelled(cx)) {
-            status = qn_context_stopped("the fit");
-            goto cleanup;
-        }
-        QN_GO(qn_fit_pass(&s));
-        QN_GO(qn_plan_learn(model->plan));
-    }
-    model->sparse = model->plan->decided_sparse;
-    QN_GO(qn_model_finish(model));
-    for (uint32_t i = 0; i < model->n_warnings; i++)
-        qn_context_log(cx, QN_LOG_WARNING, "%s", model->warnings[i]);
+    QN_GO(run_rounds(&s));
+    QN_GO(close_model(cx, model));
     *out = model;
     model = NULL;
 cleanup:
     close_state(&s);
     if (status != QUERN_OK && rest != NULL) qn_fit_rest_free(cx, rest);
+    qn_model_free(model);
+    qn_fp_leave(fp);
+    return status;
+}
+
+quern_status qn_fit_known(struct quern_context *cx, struct qn_spec *spec,
+                          const struct quern_table *schema, uint64_t rows, int weighted,
+                          qn_known_fn *known, void *user, struct quern_model **out)
+{
+    quern_status status = QUERN_OK;
+    struct quern_model *model = NULL;
+    struct qn_fp fp = qn_fp_enter();
+    int pending;
+    *out = NULL;
+    QN_GO(open_model(spec, schema, rows, weighted, &model));
+    QN_GO(qn_plan_round(model->plan, 0, &pending));
+    if (pending) {
+        known(user, model->plan);
+        QN_GO(qn_plan_learn(model->plan));
+        QN_GO(qn_plan_round(model->plan, 0, &pending));
+        if (pending) QN_GO(qn_error(QUERN_INTERNAL, "a mergeable fit wants a second pass"));
+    }
+    QN_GO(close_model(cx, model));
+    *out = model;
+    model = NULL;
+cleanup:
     qn_model_free(model);
     qn_fp_leave(fp);
     return status;

@@ -34,6 +34,13 @@ quern_status qn_fit(struct quern_context *, struct qn_spec *spec, const struct q
                     struct qn_feed *, struct qn_fit_rest *rest, struct quern_model **out);
 void qn_fit_rest_free(struct quern_context *, struct qn_fit_rest *);
 
+/* A fit whose statistics are there already: `known` fills in `found` of each step of the plan that has
+ * `needs`, for the one round that there is. Takes the spec. */
+typedef void qn_known_fn(void *user, struct qn_plan *plan);
+quern_status qn_fit_known(struct quern_context *, struct qn_spec *spec,
+                          const struct quern_table *schema, uint64_t rows, int weighted,
+                          qn_known_fn *known, void *user, struct quern_model **out);
+
 /* The plan is complete: the final program, output dtype. Used by the model loader too. */
 quern_status qn_model_finish(struct quern_model *);
 void qn_model_free(struct quern_model *);

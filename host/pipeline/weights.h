@@ -4,6 +4,8 @@
 #ifndef QN_WEIGHTS_H
 #define QN_WEIGHTS_H
 
+#include <float.h>
+
 #include "host/pipeline/plan.h"
 
 struct qn_weights {
@@ -11,6 +13,11 @@ struct qn_weights {
     double *owned;        /* a converted column                                           */
     int any;              /* one of them is not 0; OR-ed in, so that chunks may follow    */
 };
+
+static inline int qn_weight_good(double weight)
+{
+    return weight >= 0.0 && weight <= DBL_MAX;
+}
 
 /* 1 if fits of this spec and table have weights. */
 int qn_weights_given(const struct qn_spec *, const struct quern_table *);

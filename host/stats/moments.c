@@ -16,7 +16,7 @@ struct qn_moments {
     uint32_t lanes, depth;
     uint64_t first_row, end_row;
     struct {
-        uint64_t first; /* group number */
+        uint64_t first; /* block number */
         uint32_t level;
     } entry[DEPTH];
     struct qn_node *nodes; /* [entry][lane] */
@@ -108,7 +108,7 @@ static int siblings(const struct qn_moments *m)
     if (m->depth < 2) return 0;
     uint32_t level = m->entry[m->depth - 2].level;
     return m->entry[m->depth - 1].level == level &&
-           ((m->entry[m->depth - 2].first >> (level - GROUP_LEVEL)) & 1) == 0;
+           ((m->entry[m->depth - 2].first >> level) & 1) == 0;
 }
 
 /* Puts a row of nodes on the stack, whose place there is reserved, and joins what belongs together. */
@@ -137,9 +137,50 @@ quern_status qn_moments_push(struct qn_moments *m, const struct qn_node *nodes, 
                         (unsigned long long)m->end_row);
     for (uint64_t g = 0; g < groups; g++) {
         QN_TRY(reserve(m, m->depth + 1));
-        put(m, nodes + g * m->lanes, m->end_row / QN_GROUP_ROWS + g, GROUP_LEVEL);
+        put(m, nodes + g * m->lanes, m->end_row / QN_BLOCK_ROWS + g * QN_GROUP_BLOCKS, GROUP_LEVEL);
     }
     m->end_row = end;
+    return QUERN_OK;
+}
+
+quern_status qn_moments_push_blocks(struct qn_moments *m, const struct qn_node *nodes,
+                                    uint32_t level)
+{
+    uint64_t rows = (uint64_t)QN_BLOCK_ROWS << level, end;
+    if (level > GROUP_LEVEL || m->end_row % rows != 0 || qn_add_u64(m->end_row, rows, &end))
+        return qn_error(QUERN_INTERNAL, "moments: a subtree of level %u at row %llu", level,
+                        (unsigned long long)m->end_row);
+    QN_TRY(reserve(m, m->depth + 1));
+    put(m, nodes, m->end_row / QN_BLOCK_ROWS, level);
+    m->end_row = end;
+    return QUERN_OK;
+}
+
+uint32_t qn_moments_depth(uint64_t rows)
+{
+    uint32_t depth = 0;
+    for (uint64_t blocks = rows / QN_BLOCK_ROWS; blocks != 0; blocks &= blocks - 1) depth++;
+    return depth;
+}
+
+const struct qn_node *qn_moments_nodes(const struct qn_moments *m)
+{
+    return m->nodes;
+}
+
+quern_status qn_moments_restore(struct qn_moments *m, uint64_t rows, const struct qn_node *nodes)
+{
+    uint64_t blocks = rows / QN_BLOCK_ROWS, first = 0;
+    if (m->end_row != 0 || rows % QN_BLOCK_ROWS != 0)
+        return qn_error(QUERN_INTERNAL, "moments: %llu rows cannot be restored",
+                        (unsigned long long)rows);
+    QN_TRY(reserve(m, qn_moments_depth(rows)));
+    for (uint32_t level = DEPTH; level-- > 0;) {
+        if (((blocks >> level) & 1) == 0) continue;
+        put(m, nodes + (size_t)m->depth * m->lanes, first, level);
+        first += (uint64_t)1 << level;
+    }
+    m->end_row = rows;
     return QUERN_OK;
 }
 
@@ -162,7 +203,13 @@ quern_status qn_moments_append(struct qn_moments *into, const struct qn_moments 
 
 struct qn_node qn_moments_result(const struct qn_moments *m, uint32_t lane)
 {
-    struct qn_node r = {0.0, 0.0, 0.0, 0.0};
+    return qn_moments_result_with(m, lane, (struct qn_node){0.0, 0.0, 0.0, 0.0});
+}
+
+struct qn_node qn_moments_result_with(const struct qn_moments *m, uint32_t lane,
+                                      struct qn_node open)
+{
+    struct qn_node r = open;
     for (uint32_t i = m->depth; i-- > 0;)
         r = qn_node_merge(m->nodes[(size_t)i * m->lanes + lane], r);
     r.hi = canonical(r.hi);

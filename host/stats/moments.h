@@ -40,6 +40,22 @@ quern_status qn_moments_push(struct qn_moments *, const struct qn_node *nodes, u
 quern_status qn_moments_append(struct qn_moments *into, const struct qn_moments *next);
 /* The column's node so far. Nothing changes: more may be pushed. */
 struct qn_node qn_moments_result(const struct qn_moments *, uint32_t lane);
+/* The same when a block that is not full yet follows, whose node is `open`. */
+struct qn_node qn_moments_result_with(const struct qn_moments *, uint32_t lane,
+                                      struct qn_node open);
 uint64_t qn_moments_rows(const struct qn_moments *);
+
+/* ---- rows that come as they come ---- */
+
+/* One node per lane over the next 2^level whole blocks (level <= 6). The rows so far are a multiple of as
+ * many, so the subtree is one of the perfect tree's. Not mixed with qn_moments_push, but where the rows
+ * so far are a multiple of QN_GROUP_ROWS. */
+quern_status qn_moments_push_blocks(struct qn_moments *, const struct qn_node *nodes,
+                                    uint32_t level);
+/* What a state of whole blocks from row 0 on consists of: qn_moments_depth(rows) rows of nodes,
+ * [depth][lane]. Restoring puts them into a state that is new. */
+uint32_t qn_moments_depth(uint64_t rows);
+const struct qn_node *qn_moments_nodes(const struct qn_moments *);
+quern_status qn_moments_restore(struct qn_moments *, uint64_t rows, const struct qn_node *nodes);
 
 #endif

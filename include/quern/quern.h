@@ -279,15 +279,31 @@ QUERN_API quern_status quern_pipeline_fit_file(quern_context *context,
                                                const quern_pipeline *pipeline, const char *path,
                                                quern_model **out);
 
-/* Fits chunk by chunk. Chunks are copied and kept until finish, so that any pipeline can be fitted,
- * and the result has the bits of one fit of all rows, however they are cut. For data larger than memory
- * use quern_pipeline_fit_file. */
+/* Fits chunk by chunk. The result has the bits of one fit of all rows, however they are cut, weighted
+ * ones too. Where each column has at most one StandardScaler, MinMaxScaler or MaxAbsScaler, with nothing
+ * but passthrough before it and nothing but Binarizer and Normalizer after it and in `then`, statistics
+ * are kept and not rows: memory does not grow, and pushing a few rows takes about a microsecond. These
+ * statistics are taken on the CPU, whatever the context's device is. Any other pipeline can be fitted as
+ * well, but chunks are copied and kept until finish; for data larger than memory use
+ * quern_pipeline_fit_file. */
 typedef struct quern_fit quern_fit;
 QUERN_API quern_status quern_fit_begin(quern_context *context, const quern_pipeline *pipeline,
                                        quern_fit **out);
+/* The next rows. The first chunk's columns, and whether it has weights, hold for all: another one is
+ * INVALID, and the fit goes on without its rows. After any other failure the fit can only be
+ * cancelled. */
 QUERN_API quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk);
+/* The model of the rows so far; the fit goes on. */
+QUERN_API quern_status quern_fit_snapshot(quern_fit *fit, quern_model **out);
 QUERN_API quern_status quern_fit_finish(quern_fit *fit, quern_model **out); /* frees fit */
 QUERN_API void quern_fit_cancel(quern_fit *fit);
+/* What was learned so far as bytes (docs/fit-state.md), freed by quern_free; equal rows give equal bytes,
+ * however they were cut. UNSUPPORTED, with the estimator that is in the way, where rows are kept. The fit
+ * that is made of the bytes goes on where the other stood. name is for messages. Bytes are hostile
+ * input: CORRUPT, with the offset and the reason. */
+QUERN_API quern_status quern_fit_to_bytes(const quern_fit *fit, void **bytes, size_t *size);
+QUERN_API quern_status quern_fit_from_bytes(quern_context *context, const char *name,
+                                            const void *bytes, size_t size, quern_fit **out);
 
 /* Transforms the table's rows; also chunk by chunk, since rows do not depend on each other. As
  * quern_pipeline_fit_transform for out and csr. */

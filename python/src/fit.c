@@ -6,8 +6,22 @@
 
 struct fit {
     PyObject_HEAD quern_fit *fit;
-    PyObject *context, *pipeline;
+    PyObject *context;
 };
+
+/* Takes over the fit, also on failure. */
+static PyObject *make(PyTypeObject *type, PyObject *context, quern_fit *fit)
+{
+    struct fit *self = PyObject_GC_New(struct fit, type);
+    if (self == NULL) {
+        quern_fit_cancel(fit);
+        return NULL;
+    }
+    self->fit = fit;
+    self->context = Py_NewRef(context);
+    PyObject_GC_Track(self);
+    return (PyObject *)self;
+}
 
 static PyObject *fit_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
@@ -23,24 +37,15 @@ static PyObject *fit_new(PyTypeObject *type, PyObject *args, PyObject *named)
     if (qn_py_begin(cx, &call) < 0) return NULL;
     quern_status status =
         quern_fit_begin(cx->context, ((struct qn_py_pipeline *)pipeline)->pipeline, &fit);
-    int failed = qn_py_end(&call, status) < 0;
-    struct fit *self = failed ? NULL : PyObject_GC_New(struct fit, type);
-    if (self == NULL) {
-        quern_fit_cancel(fit);
-        return NULL;
-    }
-    self->fit = fit;
-    self->context = Py_NewRef(context);
-    self->pipeline = Py_NewRef(pipeline);
-    PyObject_GC_Track(self);
-    return (PyObject *)self;
+    if (qn_py_end(&call, status) == 0) return make(type, context, fit);
+    quern_fit_cancel(fit);
+    return NULL;
 }
 
 static int fit_traverse(PyObject *object, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(((struct fit *)object)->context);
-    Py_VISIT(((struct fit *)object)->pipeline);
     return 0;
 }
 
@@ -51,7 +56,6 @@ static void fit_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     quern_fit_cancel(self->fit); /* host memory alone: no need of the context */
     Py_DECREF(self->context);
-    Py_DECREF(self->pipeline);
     PyObject_GC_Del(object);
     Py_DECREF(type);
 }
@@ -92,8 +96,68 @@ static PyObject *fit_finish(PyObject *object, PyObject *unused)
     return NULL;
 }
 
+static PyObject *fit_snapshot(PyObject *object, PyObject *unused)
+{
+    struct fit *self = (struct fit *)object;
+    struct qn_py_call call;
+    quern_model *model = NULL;
+    (void)unused;
+    if (begin(self, &call) < 0) return NULL;
+    quern_status status = quern_fit_snapshot(self->fit, &model);
+    if (qn_py_end(&call, status) == 0) return qn_py_model_new(qn_py_state(object), model);
+    quern_model_free(model);
+    return NULL;
+}
+
+static PyObject *fit_to_bytes(PyObject *object, PyObject *unused)
+{
+    struct fit *self = (struct fit *)object;
+    struct qn_py_call call;
+    void *bytes = NULL;
+    size_t size = 0;
+    PyObject *made = NULL;
+    (void)unused;
+    if (begin(self, &call) < 0) return NULL;
+    quern_status status = quern_fit_to_bytes(self->fit, &bytes, &size);
+    if (qn_py_end(&call, status) == 0) made = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size);
+    quern_free(bytes);
+    return made;
+}
+
+static PyObject *fit_from_bytes(PyObject *class, PyObject *const *args, Py_ssize_t n,
+                                PyObject *named)
+{
+    static const char *const words[] = {"ctx", "b"};
+    static const struct qn_py_signature signature = {"from_bytes", words, 2, 2};
+    const struct qn_py_state *state = PyType_GetModuleState((PyTypeObject *)class);
+    struct qn_py_call call;
+    PyObject *given[2];
+    quern_fit *fit = NULL;
+    Py_buffer view;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        !qn_py_is(given[0], state->context, "Context") ||
+        PyObject_GetBuffer(given[1], &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    struct qn_py_context *cx = (struct qn_py_context *)given[0];
+    int failed = qn_py_begin(cx, &call) < 0;
+    if (!failed) {
+        quern_status status = quern_fit_from_bytes(
+            cx->context, "state", view.len != 0 ? view.buf : "", (size_t)view.len, &fit);
+        failed = qn_py_end(&call, status) < 0;
+    }
+    PyBuffer_Release(&view);
+    if (!failed) return make((PyTypeObject *)class, given[0], fit);
+    quern_fit_cancel(fit);
+    return NULL;
+}
+
 static PyMethodDef methods[] = {
-    {"push", fit_push, METH_O, "push(table): the next rows; copied."},
+    {"snapshot", fit_snapshot, METH_NOARGS, "snapshot(): the Model of the rows so far."},
+    {"to_bytes", fit_to_bytes, METH_NOARGS, "to_bytes(): what was learned so far."},
+    {"from_bytes", QN_PY_FAST(fit_from_bytes), QN_PY_FASTCALL | METH_CLASS,
+     "from_bytes(ctx, b): a fit that goes on where the other stood."},
+    {"push", fit_push, METH_O,
+     "push(table): the next rows, which the fit does not need afterwards."},
     {"finish", fit_finish, METH_NOARGS, "finish(): the Model of all rows; the fit is over."},
     {0},
 };

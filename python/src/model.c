@@ -160,6 +160,34 @@ static PyObject *model_transform(PyObject *object, PyObject *const *args, Py_ssi
     return qn_py_result_end(state, &result, failed);
 }
 
+#ifdef QN_PY_SPARSE
+static PyObject *model_inverse_transform(PyObject *object, PyObject *const *args, Py_ssize_t n,
+                                         PyObject *named)
+{
+    static const char *const words[] = {"ctx", "table", "out"};
+    static const struct qn_py_signature signature = {"inverse_transform", words, 3, 2};
+    const struct qn_py_state *state = qn_py_state(object);
+    const quern_model *model = ((struct qn_py_model *)object)->model;
+    struct qn_py_call call;
+    struct qn_py_result result;
+    PyObject *given[3];
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        !qn_py_is(given[0], state->context, "Context") ||
+        !qn_py_is(given[1], state->table, "Table") ||
+        qn_py_result_begin(state, given[2], 0, &result) < 0)
+        return NULL;
+    struct qn_py_context *cx = (struct qn_py_context *)given[0];
+    const quern_table *table = ((struct qn_py_table *)given[1])->table;
+    int failed = qn_py_begin(cx, &call) < 0;
+    if (!failed) {
+        quern_status status =
+            quern_model_inverse_transform(cx->context, model, table, qn_py_result_matrix(&result));
+        failed = qn_py_end(&call, status) < 0;
+    }
+    return qn_py_result_end(state, &result, failed);
+}
+#endif
+
 /* ---- questions ---- */
 
 typedef const char *word_of(const quern_model *, uint32_t i);
@@ -222,6 +250,10 @@ static PyMethodDef methods[] = {
     {"__reduce__", model_reduce, METH_NOARGS, "Pickled as to_bytes()."},
     {"transform", QN_PY_FAST(model_transform), QN_PY_FASTCALL,
      "transform(ctx, table, out=None, sparse=False): Matrix, Csr, or None when out is given."},
+#ifdef QN_PY_SPARSE
+    {"inverse_transform", QN_PY_FAST(model_inverse_transform), QN_PY_FASTCALL,
+     "inverse_transform(ctx, table, out=None): the way back; Matrix, or None when out is given."},
+#endif
     {"apply", QN_PY_FAST(qn_py_model_apply), QN_PY_FASTCALL,
      "apply(x, out): rows of one type of number into out, without a context, for serving."},
     {0},

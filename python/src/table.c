@@ -393,6 +393,136 @@ cleanup:
     return result;
 }
 
+/* ---- from compressed rows or columns ---- */
+
+#ifdef QN_PY_SPARSE
+struct sparse {
+    quern_sparse_layout layout;
+    int64_t rows, columns;
+    struct qn_py_view indptr, indices, data;
+};
+
+static int sparse_shape(PyObject *layout, PyObject *shape, struct sparse *s)
+{
+    const char *word = qn_py_text(layout, "layout");
+    long long rows, columns;
+    if (word == NULL) return -1;
+    s->layout = strcmp(word, "csc") == 0 ? QUERN_SPARSE_CSC : QUERN_SPARSE_CSR;
+    if (s->layout == QUERN_SPARSE_CSR && strcmp(word, "csr") != 0) {
+        PyErr_Format(PyExc_ValueError, "layout must be \"csr\" or \"csc\", not %R", layout);
+        return -1;
+    }
+    if (!PyTuple_Check(shape)) {
+        PyErr_SetString(PyExc_TypeError, "shape must be (rows, columns)");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(shape, "LL", &rows, &columns)) return -1;
+    if (rows < 0 || columns < 0 || rows > INT64_MAX / 16 || columns > UINT32_MAX) {
+        PyErr_Format(PyExc_ValueError, "a sparse matrix of %lld x %lld", rows, columns);
+        return -1;
+    }
+    s->rows = rows;
+    s->columns = columns;
+    return 0;
+}
+
+/* The library follows indptr; that it leads into the arrays only their owner can know. */
+static int check_sparse(const struct sparse *s)
+{
+    int64_t major = s->layout == QUERN_SPARSE_CSR ? s->rows : s->columns, last;
+    const char *why = NULL;
+    if (s->indptr.type != s->indices.type ||
+        (s->indptr.type != QUERN_INT32 && s->indptr.type != QUERN_INT64))
+        why = "indptr and indices are both int32, or both int64";
+    else if (!is_packed(&s->indptr) || !is_packed(&s->indices) || !is_packed(&s->data) ||
+             !in_place(&s->indptr) || !in_place(&s->indices) || !in_place(&s->data))
+        why = "indptr, indices and data are packed";
+    else if (s->indptr.shape[0] != major + 1)
+        why = "indptr has one entry more than there are rows (csr) or columns (csc)";
+    if (why == NULL) {
+        last = s->indptr.type == QUERN_INT32
+                   ? ((const int32_t *)(const void *)s->indptr.data)[major]
+                   : ((const int64_t *)(const void *)s->indptr.data)[major];
+        if (last > s->indices.shape[0] || last > s->data.shape[0])
+            why = "indptr leads out of indices or data";
+    }
+    if (why == NULL) return 0;
+    PyErr_SetString(PyExc_ValueError, why);
+    return -1;
+}
+
+static int view_part(struct build *b, PyObject *array, const char *what, struct qn_py_view *copy)
+{
+    const struct qn_py_view *v = view_1d(b, array, what);
+    if (v == NULL) return -1;
+    *copy = *v; /* the next view may move this one */
+    return 0;
+}
+
+static PyObject *table_from_sparse(PyObject *class, PyObject *const *args, Py_ssize_t n,
+                                   PyObject *named)
+{
+    static const char *const words[] = {"layout", "shape", "indptr", "indices", "data", "names"};
+    static const struct qn_py_signature signature = {"from_sparse", words, 6, 5};
+    struct build b = {.state = state_of_class(class), .rows = -1};
+    struct sparse s;
+    PyObject *given[6], *strings = NULL, *result = NULL;
+    const char **names = NULL;
+    quern_table *table = NULL;
+    quern_status status;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        sparse_shape(given[0], given[1], &s) < 0 ||
+        view_part(&b, given[2], "indptr", &s.indptr) < 0 ||
+        view_part(&b, given[3], "indices", &s.indices) < 0 ||
+        view_part(&b, given[4], "data", &s.data) < 0 || check_sparse(&s) < 0 ||
+        qn_py_names(given[5], (Py_ssize_t)s.columns, &names, &strings) < 0)
+        goto cleanup;
+    Py_BEGIN_ALLOW_THREADS;
+    status = quern_table_from_sparse(s.layout, (uint64_t)s.rows, (uint32_t)s.columns, s.indptr.data,
+                                     s.indices.data, s.indptr.type == QUERN_INT32 ? 32 : 64,
+                                     s.data.data, s.data.type, names, &table);
+    Py_END_ALLOW_THREADS;
+    result = status == QUERN_OK ? qn_py_table_new(b.state, table, &b.keep)
+                                : qn_py_raise(b.state, status);
+cleanup:
+    Py_XDECREF(strings);
+    PyMem_Free(names);
+    qn_py_keep_clear(&b.keep);
+    return result;
+}
+#endif
+
+/* ---- weights ---- */
+
+/* Those set before stay alive as long as the table: a fit on another thread may be reading them. */
+static PyObject *table_set_weights(PyObject *object, PyObject *given)
+{
+    struct qn_py_table *self = (struct qn_py_table *)object;
+    struct build b = {.state = qn_py_state(object), .keep = self->keep};
+    const double *weights = NULL;
+    int failed = 0;
+    quern_status status;
+    b.rows = (int64_t)quern_table_rows(self->table);
+    if (given != Py_None) {
+        struct qn_py_view *v = view_1d(&b, given, "weights");
+        failed = v == NULL || same_rows(&b, v->shape[0], "weights") < 0;
+        if (!failed && v->type != QUERN_FLOAT64) {
+            PyErr_Format(PyExc_TypeError, "weights are float64, not %s", qn_py_type_name(v->type));
+            failed = 1;
+        }
+        if (!failed && v->shape[0] != 0 && (!is_packed(v) || !in_place(v)))
+            failed = pack(v, &b.keep) < 0;
+        if (!failed) weights = (const double *)(const void *)v->data;
+    }
+    self->keep = b.keep;
+    if (failed) return NULL;
+    Py_BEGIN_ALLOW_THREADS;
+    status = quern_table_set_weights(self->table, weights);
+    Py_END_ALLOW_THREADS;
+    if (status != QUERN_OK) return qn_py_raise(b.state, status);
+    Py_RETURN_NONE;
+}
+
 /* ---- questions ---- */
 
 static PyObject *get_rows(PyObject *self, void *closure)
@@ -458,6 +588,11 @@ static PyObject *table_column(PyObject *self, PyObject *number)
         return NULL;
     }
     uint64_t rows = quern_table_rows(table);
+    if (c->type != QUERN_STRING && c->data == NULL && rows != 0) {
+        PyErr_SetString(qn_py_state(self)->unsupported,
+                        "the columns of a sparse table are no arrays");
+        return NULL;
+    }
     PyObject *name = qn_py_string(c->name), *type = qn_py_string(qn_py_type_name(c->type));
     PyObject *values = values_of(self, c, rows), *valid = bitmap(self, c, rows);
     PyObject *all = name != NULL && type != NULL && values != NULL && valid != NULL
@@ -476,6 +611,15 @@ static PyMethodDef methods[] = {
     {"from_columns", QN_PY_FAST(table_from_columns), QN_PY_FASTCALL | METH_CLASS,
      "from_columns(columns, names=None): views of one-dimensional arrays, each an array, (array, "
      "validity), (\"datetime\", array, validity) or (\"string\", offsets, bytes, validity)."},
+    {"from_arrow", QN_PY_FAST(qn_py_table_from_arrow), QN_PY_FASTCALL | METH_CLASS,
+     "from_arrow(obj, names=None): a table of what __arrow_c_stream__ or __arrow_c_array__ gives."},
+#ifdef QN_PY_SPARSE
+    {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
+     "from_sparse(layout, shape, indptr, indices, data, names=None): a view of a matrix in \"csr\" "
+     "or \"csc\"."},
+#endif
+    {"set_weights", table_set_weights, METH_O,
+     "set_weights(w): one float64 a row, for fits of this table; None removes them."},
     {"column", table_column, METH_O, "column(i): (name, type, values, validity), not copied."},
     {0},
 };

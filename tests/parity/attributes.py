@@ -54,8 +54,10 @@ def check_statistics_text(where, got, theirs):
             raise Mismatch(f"{where}: statistics_[{k}] is {a!r}, scikit-learn has {b!r}")
 
 
-def check_learned(where, name, est, x, attributes):
-    """Scalers and imputers. est was fitted by scikit-learn on x."""
+def check_learned(where, name, est, x, attributes, weights):
+    """Scalers and imputers. est was fitted by scikit-learn on x, with weights if it takes them."""
+    if name != "StandardScaler":
+        weights = None
     compute = exact.EXACT[name]
     text = name == "SimpleImputer" and (est.strategy == "constant" or
                                         np.asarray(est.statistics_).dtype == object)
@@ -76,7 +78,7 @@ def check_learned(where, name, est, x, attributes):
         values = column_of(x, k)
         if name == "SimpleImputer" and not is_missing(est.missing_values):
             values = values[values != est.missing_values]
-        column = exact.Column(values)
+        column = exact.Column(values, weights)
         truths = compute(est, column, k) if column.n else {}
         for key in LEARNED[name]:
             theirs = getattr(est, key)
@@ -95,7 +97,9 @@ def check_learned(where, name, est, x, attributes):
     if name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler") and seen is not None:
         theirs = np.atleast_1d(est.n_samples_seen_)
         got = np.atleast_1d(np.array(as_list(seen), dtype=np.float64))
-        if len(theirs) == 1 or len(got) == 1:
+        if weights is not None:  # sums of weights, each in an order of its own
+            same = np.allclose(theirs, got, rtol=TOLERANCE, atol=0)
+        elif len(theirs) == 1 or len(got) == 1:
             same = np.all(theirs[0] == got) if len(theirs) == 1 else np.all(theirs == got[0])
         else:
             same = np.array_equal(theirs, got)
@@ -131,10 +135,10 @@ def check_categories(where, est, attributes):
             raise Mismatch(f"{where}: infrequent_categories_[{k}]: {mine} and {other}")
 
 
-def check(where, name, est, x, attributes):
+def check(where, name, est, x, attributes, weights=None):
     """Raises Mismatch. est, fitted on x, is scikit-learn's own."""
     if name in LEARNED:
-        check_learned(where, name, est, x, attributes)
+        check_learned(where, name, est, x, attributes, weights)
     elif name in ("OneHotEncoder", "OrdinalEncoder"):
         check_categories(where, est, attributes)
 

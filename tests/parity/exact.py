@@ -13,17 +13,30 @@ mpmath.mp.dps = 60
 
 
 class Column:
-    """The values of a column that are not missing."""
+    """The values of a column that are not missing. weights: of its rows; a value then counts as often as
+    its rows weigh, all in units that make them integers."""
 
-    def __init__(self, values):
+    def __init__(self, values, weights=None):
         values = np.asarray(values)
         if values.dtype.kind == "b":
             values = values.astype(np.int64)
-        if values.dtype.kind == "f":
-            values = values[~np.isnan(values)]
+        there = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
+        values = values[there]
+        if weights is not None:
+            self.weigh(values, [Fraction(w) for w in weights[there].tolist()])
+            return
+        self.unit = 1
         self.values, self.counts = np.unique(values, return_counts=True)
         self.n = int(self.counts.sum())
         self.ends = np.cumsum(self.counts)
+
+    def weigh(self, values, weights):
+        self.unit = math.lcm(*(w.denominator for w in weights))
+        self.values, which = np.unique(values, return_inverse=True)
+        self.counts = [0] * len(self.values)
+        for i, w in zip(which.tolist(), weights):
+            self.counts[i] += int(w * self.unit)
+        self.n = sum(self.counts)
 
     def moments(self):
         """Mean and variance, exact."""
@@ -81,7 +94,8 @@ def standard_scaler(est, column, k):
     sigma = sqrt(var)
     # A column counts as constant by scikit-learn's rule; then the scale is 1 by definition.
     eps = np.finfo(np.float64).eps
-    bound = column.n * eps * float(var) + (column.n * float(mean) * eps)**2
+    n = float(Fraction(column.n, column.unit))
+    bound = n * eps * float(var) + (n * float(mean) * eps)**2
     scale = mpmath.mpf(1) if float(var) <= bound else sigma
     return {
         "mean_": (big(mean), max(abs(big(mean)), sigma)),

@@ -18,6 +18,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import sklearn
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
@@ -29,6 +30,7 @@ ESTIMATORS = {
                  "Binarizer", "OrdinalEncoder", "OneHotEncoder")
 }
 ESTIMATORS["SimpleImputer"] = SimpleImputer
+WEIGHS = ("StandardScaler",)  # learns with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 
@@ -156,10 +158,26 @@ def make_estimator(item):
     name, params = item
     if name == "passthrough":
         return "passthrough"
-    return ESTIMATORS[name](**{k: parameter(k, v) for k, v in params.items()})
+    est = ESTIMATORS[name](**{k: parameter(k, v) for k, v in params.items()})
+    return est.set_fit_request(sample_weight=True) if name in WEIGHS else est
+
+
+def weights_of(spec, table):
+    """The column that `weight` names, or None."""
+    return table[spec["weight"]].to_numpy(dtype=np.float64) if spec.get("weight") else None
+
+
+def fit_alone(est, x, weights):
+    """A copy of est, fitted on x."""
+    own = copy.deepcopy(est)
+    if weights is None or type(est).__name__ not in WEIGHS:
+        return own.fit(x)
+    return own.fit(x, sample_weight=weights)
 
 
 # ---- the pipeline ----
+
+sklearn.set_config(enable_metadata_routing=True)
 
 
 class Reference:
@@ -188,10 +206,13 @@ class Reference:
         self.then = [make_estimator(item) for item in self.then_chain]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            joined = self.joined(self.transformer.fit_transform(table), table)
-            for est in self.then:
+            weights = weights_of(spec, table)
+            given = {} if weights is None else {"sample_weight": weights}
+            joined = self.joined(self.transformer.fit_transform(table, **given), table)
+            for i, est in enumerate(self.then):
                 if est != "passthrough":
-                    joined = est.fit_transform(joined)
+                    est = self.then[i] = fit_alone(est, joined, weights)
+                    joined = est.transform(joined)
 
     @staticmethod
     def pipeline(chain):

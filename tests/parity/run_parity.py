@@ -282,7 +282,7 @@ def learned_by_quern(inspected, where):
     return stage["estimator"], learned
 
 
-def check_attributes(fitted, table, inspected):
+def check_attributes(fitted, table, inspected, weights):
     """Stage by stage: each is judged on what quern's earlier stages give it. Leaves quern's values
     in `fitted`."""
     for where, name, est, x in fitted.stages(table):
@@ -290,8 +290,8 @@ def check_attributes(fitted, table, inspected):
         theirs, learned = learned_by_quern(inspected, where)
         if theirs != name:
             raise Mismatch(f"{place}: {theirs} in the model, {name} in the spec")
-        own = reference.copy.deepcopy(est).fit(x)
-        attributes.check(f"{place} {name}", name, own, x, learned)
+        own = reference.fit_alone(est, x, weights)
+        attributes.check(f"{place} {name}", name, own, x, learned, weights)
         attributes.inject(name, est, learned)
 
 
@@ -324,7 +324,7 @@ def run_case(args, case, work):
     files = run_devices(args, work, ending, run)
     inspected = json.loads(call(args, "inspect", files[1], "--json"))
     check_inspected(inspected, fitted)
-    check_attributes(fitted, table, inspected)
+    check_attributes(fitted, table, inspected, reference.weights_of(spec, table))
     want = fitted.transform(table)
     compare_output(files, want, names)
     compare_names([c["name"] if isinstance(c, dict) else c for c in inspected["output"]["names"]],
