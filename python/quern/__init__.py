@@ -8,14 +8,19 @@ import importlib as _importlib
 from ._core import DeviceError, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core",))
+_SUBMODULES = frozenset(("_core", "compose", "impute", "interop", "pipeline", "preprocessing"))
+_HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
+          "last_report": "_config", "set_config": "_config",
+          "from_sklearn": "interop", "to_sklearn": "interop"}
 
-__all__ = ["DeviceError", "UnsupportedError", "__version__"]
+__all__ = ["DeviceError", "UnsupportedError", "__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
         return _importlib.import_module("." + name, __name__)
+    if name in _HOMES:
+        return getattr(_importlib.import_module("." + _HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -102,6 +102,7 @@ def described(cls):
     cls.__init__ = init
     cls._parameter_constraints = constraints
     cls._library_parameters = tuple(known)
+    cls._plain = True
     return cls
 
 
@@ -122,6 +123,11 @@ class Estimator(BaseEstimator):
     """The root of quern's estimators."""
 
     __slots__ = ("_quern",)  # beside __dict__: neither copied, pickled nor compared
+    _plain = False  # the class itself, not one that somebody derived from it
+
+    def __init_subclass__(cls, **words):
+        super().__init_subclass__(**words)
+        cls._plain = False
 
     def __getstate__(self):
         return self.__dict__.copy()
@@ -145,6 +151,28 @@ class Estimator(BaseEstimator):
     def _json(self):
         """Parameters as the spec has them."""
         return {word: _jsonable(getattr(self, word)) for word in self._library_parameters}
+
+    # -- as a part of a larger model (_fuse.py) --
+
+    def _tensors(self):
+        """The attributes as a model has them."""
+        return {}
+
+    def _adopt(self, found, dtype, rows):
+        """Takes the attributes that a larger fit gave: `found` by name, for input of that dtype."""
+
+    def _output_dtype(self, dtype):
+        """The dtype of the output for input of that dtype."""
+        return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+
+    def _fused_key(self):
+        """What a transform depends on, as something that can be compared."""
+        return repr(self._json())
+
+    def to_sklearn(self):
+        """The same estimator, fitted or not, of scikit-learn's class."""
+        from .interop import to_sklearn
+        return to_sklearn(self)
 
     def _context(self):
         found = _config.context()

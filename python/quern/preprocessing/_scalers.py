@@ -79,6 +79,15 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if X.dtype == np.float16 or sparse.issparse(X):
             self._native.models.clear()
 
+    def _fused_key(self):
+        return (super()._fused_key(), self._key())
+
+    def _adopt(self, found, dtype, rows):
+        self._forget()
+        self._take(found, dtype, rows)
+        self._native.models.clear()
+        self._native.key = None
+
     def _forget(self):
         for name in (*self._learned, "n_samples_seen_"):
             self.__dict__.pop(name, None)
@@ -153,6 +162,14 @@ class StandardScaler(Scaler):
             tensors["scale_"] = self._vector("scale_", 1.0)
             tensors["var_"] = self._vector("var_", 1.0)
         return tensors
+
+    def _take(self, found, dtype, rows):
+        for name in self._learned:
+            value = found.get(name)
+            self.__dict__[name] = None if value is None else np.array(value)
+        counted = np.float64 if self.with_mean or self.with_std else np.int64
+        seen = found["n_samples_seen_"].astype(counted)
+        self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else seen
 
     def fit(self, X, y=None, sample_weight=None):
         """Learns mean and standard deviation.
@@ -292,6 +309,11 @@ class MinMaxScaler(Scaler):
         tensors["n_samples_seen_"] = self._counts(1)
         return tensors
 
+    def _take(self, found, dtype, rows):
+        dtype = self._output_dtype(dtype)
+        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
+        self.n_samples_seen_ = rows
+
     def fit(self, X, y=None):
         """Learns each column's range.
 
@@ -362,6 +384,11 @@ class MaxAbsScaler(Scaler):
         return {"max_abs_": self._vector("max_abs_", 1.0), "scale_": self._vector("scale_", 1.0),
                 "n_samples_seen_": self._counts(1)}
 
+    def _take(self, found, dtype, rows):
+        dtype = self._output_dtype(dtype)
+        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
+        self.n_samples_seen_ = rows
+
     def fit(self, X, y=None):
         """Learns each column's largest absolute value.
 
@@ -427,6 +454,11 @@ class RobustScaler(Scaler):
         if self.with_scaling:
             tensors["scale_"] = self._vector("scale_", 1.0)
         return tensors
+
+    def _take(self, found, dtype, rows):
+        self.center_ = (found["center_"].astype(self._output_dtype(dtype))
+                        if self.with_centering else None)
+        self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
