@@ -10,6 +10,7 @@ import json
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import validate_data
 
@@ -60,7 +61,6 @@ def is_ours(estimator):
 
 def chain_of(transformer, output):
     """The estimators that a step consists of. output: the container that outputs must come in."""
-    from sklearn.pipeline import Pipeline
     if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
         return []
     if isinstance(transformer, Pipeline) and type(transformer).__module__ in (
@@ -208,7 +208,7 @@ class Plan:
         try:
             _, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
                 _config.context(), table, out=out)
-        except ValueError as error:  # scikit-learn says it in its words, or does not mind
+        except (ValueError, _core.UnsupportedError) as error:  # scikit-learn says it in its words, or does not mind
             raise NotFused(str(error)) from error
         tensors = _attributes.read(model.to_bytes())[1]
         for place, estimator, dtype, _ in self.links:
@@ -234,7 +234,7 @@ class Plan:
         out = np.empty((self.columns.rows, sum(self.widths)), self.dtype)
         try:
             model.transform(_config.context(), self.columns.table(self.used, self.rowwise), out=out)
-        except ValueError as error:
+        except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
         return out
 
@@ -245,7 +245,7 @@ class Plan:
                                     matrix=self._is_matrix())
         try:
             return _core.Model.from_bytes(_attributes.write(meta, tensors))
-        except ValueError as error:
+        except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
 
     def _check_types(self):

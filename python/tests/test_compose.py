@@ -43,7 +43,8 @@ def fits(monkeypatch):
 
     from quern import _fuse
     monkeypatch.setattr(_fuse, "_core", type("core", (), {
-        "Pipeline": Counting, "Table": _core.Table, "Model": _core.Model}))
+        "Pipeline": Counting, "Table": _core.Table, "Model": _core.Model,
+        "UnsupportedError": _core.UnsupportedError}))
     return seen
 
 
