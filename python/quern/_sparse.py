@@ -38,3 +38,14 @@ def write_back(out, X):
     else:
         X.data, X.indices, X.indptr = out.data, out.indices, out.indptr
     return X
+
+
+def as_scipy(out, dtype):
+    """The library's CSR as scikit-learn gives one: its container, int32 where that is enough."""
+    from sklearn.utils._sparse import _align_api_if_sparse
+    indptr = np.asarray(out.indptr)
+    if len(indptr) and indptr[-1] <= np.iinfo(np.int32).max:
+        indptr = indptr.astype(np.int32)
+    data = np.asarray(out.data).astype(dtype, copy=False)
+    made = sparse.csr_array((data, np.asarray(out.indices), indptr), shape=tuple(out.shape))
+    return _align_api_if_sparse(made)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimators of `sklearn.impute` that the library has."""
+from ._simple import SimpleImputer
 
-__all__ = []
+__all__ = ["SimpleImputer"]

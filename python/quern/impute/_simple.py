@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SimpleImputer."""
+import json
+import numbers
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import TransformerMixin, _fit_context
+from sklearn.impute import MissingIndicator
+from sklearn.utils._mask import _get_mask
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils._sparse import _align_api_if_sparse
+from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, check_is_fitted,
+                                      validate_data)
+
+from .. import _attributes, _core
+from .._sparse import from_sparse, to_sparse
+from ..base import Estimator, described, learned, library_floats, table_of
+
+DENSIFIES = ("Imputation not possible when missing_values == 0 and input is sparse. Provide a dense "
+             "array instead.")
+
+
+@described
+class SimpleImputer(TransformerMixin, Estimator):
+    """Fill missing cells with the column's mean, median, most frequent value or a constant.
+
+    Parameters, attributes and methods are those of `sklearn.impute.SimpleImputer`."""
+
+    # -- input --
+
+    def _validate(self, X, in_fit):
+        dtype = FLOAT_DTYPES
+        if self.strategy in ("most_frequent", "constant"):
+            texts = isinstance(X, list) and any(isinstance(v, str) for row in X for v in row)
+            dtype = object if texts else None
+        if not in_fit and self._fit_dtype.kind == "O":
+            dtype = self._fit_dtype
+        nan = is_pandas_na(self.missing_values) or is_scalar_nan(self.missing_values)
+        try:
+            X = validate_data(self, X, reset=in_fit, accept_sparse="csc", dtype=dtype, copy=False,
+                              force_writeable=None if in_fit or self.copy else True,
+                              ensure_all_finite="allow-nan" if nan else True)
+        except ValueError as error:
+            if "could not convert" not in str(error):
+                raise
+            raise ValueError(f"Cannot use {self.strategy} strategy with non-numeric data:\n"
+                             f"{error}") from None
+        if in_fit:
+            self._fit_dtype = X.dtype
+        self._check_dtype(X)
+        if self.strategy == "constant":
+            self._check_fill(X, in_fit)
+        return X
+
+    def _check_dtype(self, X):
+        marker = self.missing_values
+        if (X.dtype.kind in "fiu" and not is_pandas_na(marker)
+                and not isinstance(marker, numbers.Real)):
+            raise ValueError("'X' and 'missing_values' types are expected to be both numerical. "
+                             f"Got X.dtype={X.dtype} and  type(missing_values)={type(marker)}.")
+        if X.dtype.kind not in "iufO":
+            raise ValueError(
+                f"SimpleImputer does not support data with dtype {X.dtype}. Please provide either "
+                "a numeric array (with a floating point or integer dtype) or categorical data "
+                "represented either as an array with integer dtype or an array of string values "
+                "with an object dtype.")
+        if sparse.issparse(X) and self.missing_values == 0:
+            raise ValueError(DENSIFIES)
+
+    def _check_fill(self, X, in_fit):
+        if not in_fit:
+            dtype = self._fill_dtype
+            message = (f"The dtype of the filling value (i.e. {dtype!r}) "
+                       f"cannot be cast to the input data that is {X.dtype!r}. "
+                       "Make sure that the dtypes of the input data are of the same kind "
+                       "between fit and transform.")
+        elif self.fill_value is None:
+            return
+        else:
+            dtype = type(self.fill_value)
+            message = (f"fill_value={self.fill_value!r} (of type {dtype!r}) "
+                       f"cannot be cast to the input data that is {X.dtype!r}. "
+                       "If fill_value is a Python scalar, instead pass  a numpy scalar "
+                       "(e.g. fill_value=np.uint8(0) if your data is of type np.uint8). "
+                       "Make sure that both dtypes are of the same kind.")
+        if not np.can_cast(dtype, X.dtype, casting="same_kind"):
+            raise ValueError(message)
+
+    # -- the library --
+
+    def _marker(self):
+        """missing_values as the spec has it."""
+        marker = self.missing_values
+        if is_pandas_na(marker) or is_scalar_nan(marker):
+            return None
+        return int(marker) if isinstance(marker, numbers.Integral) else float(marker)
+
+    def _spec_of(self, strategy, indicator=False, marker=None, keep=True):
+        """keep: columns without values stay, filled with 0."""
+        return {"quern": 1, "steps": [{"columns": "*", "apply": [{"SimpleImputer": {
+            "missing_values": marker, "strategy": strategy, "add_indicator": indicator,
+            "keep_empty_features": keep}}]}]}
+
+    def _library_fit(self, table, strategy, marker):
+        model = _core.Pipeline(json.dumps(self._spec_of(strategy, marker=marker, keep=False))).fit(
+            self._context(), table)
+        return learned(model)
+
+    def _library_fill(self, X, statistics, counts, indicator, marker):
+        """Cells of X filled; statistics: NaN where the column is left out."""
+        given = library_floats(X)
+        dense = not sparse.issparse(X)
+        spec = self._spec_of("most_frequent", indicator, marker, keep=False)
+        tensors = {"steps/0/0/n_missing_": counts.astype(np.int64),
+                   "steps/0/0/statistics_": statistics.astype(np.float64)}
+        key = (given.dtype.char, json.dumps(spec), dense,
+               *[t.tobytes() for t in tensors.values()])
+        native = self._native
+        if native.key != key:
+            columns = [(None, given.dtype.name)] * X.shape[1]
+            native.models = {0: _core.Model.from_bytes(
+                _attributes.write(_attributes.metadata(spec, columns, dense), tensors))}
+            native.key = key
+        model = native.models[0]
+        if dense:
+            out = np.asarray(model.transform(self._context(), table_of(given)))
+            out = out.reshape(X.shape[0], -1)
+            return out if out.dtype == X.dtype else out.astype(X.dtype)
+        out = model.transform(self._context(), from_sparse(given), sparse=True)
+        return to_sparse(out, X)
+
+    # -- fitting --
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learns what cells are to be filled with.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        X = self._validate(X, in_fit=True)
+        self._fill_dtype = X.dtype
+        if X.dtype.kind == "O":
+            self.statistics_, missing = self._fit_objects(X)
+        else:
+            self.statistics_, missing = self._fit_numbers(X)
+        self._set_indicator(missing, X)
+        return self
+
+    def _set_indicator(self, missing, X):
+        """A MissingIndicator as scikit-learn's imputer leaves it."""
+        self.indicator_ = None
+        if not self.add_indicator:
+            return
+        found = MissingIndicator(missing_values=self.missing_values, error_on_new=False)
+        found._precomputed = True
+        found.n_features_in_ = found._n_features = X.shape[1]
+        found.features_ = np.flatnonzero(missing)
+        self.indicator_ = found
+
+    def _filler(self, X):
+        if self.fill_value is not None:
+            return self.fill_value
+        return 0 if X.dtype.kind in "iuf" else "missing_value"
+
+    def _fit_numbers(self, X):
+        strategy = "most_frequent" if callable(self.strategy) else self.strategy
+        given = library_floats(X)
+        is_sparse = sparse.issparse(X)
+        table = from_sparse(given) if is_sparse else table_of(given)
+        found = self._library_fit(table, strategy, self._marker())
+        statistics, missing = np.array(found["statistics_"]), found["n_missing_"]
+        empty = missing == X.shape[0]
+        if self.strategy == "constant":
+            statistics = np.full(X.shape[1], self._filler(X),
+                                 dtype=np.float64 if is_sparse else object)
+            if not self.keep_empty_features:
+                statistics[empty] = np.nan
+            return statistics, missing
+        if callable(self.strategy):
+            statistics = self._asked(X, empty)
+        elif self.keep_empty_features:
+            statistics[empty] = 0
+        if self.strategy in ("mean", "median") and not is_sparse:
+            statistics = statistics.astype(X.dtype)
+        return statistics, missing
+
+    def _asked(self, X, empty):
+        """What the user's function says of the values that are there."""
+        statistics = np.empty(X.shape[1])
+        for i in range(X.shape[1]):
+            if sparse.issparse(X):
+                column = X.data[X.indptr[i] : X.indptr[i + 1]]
+                column = column[~_get_mask(column, self.missing_values)]
+                column = column[column != 0]
+                if len(column) == 0 and self.keep_empty_features:
+                    statistics[i] = 0
+                    continue
+            else:
+                column = X[:, i][~_get_mask(X[:, i], self.missing_values)]
+            statistics[i] = self.strategy(column)
+        return statistics
+
+    # -- objects: the library counts and fills numbers that stand for them --
+
+    def _fit_objects(self, X):
+        mask = _get_mask(X, self.missing_values)
+        statistics = np.empty(X.shape[1], object)
+        if self.strategy == "constant":
+            statistics[:] = [self._filler(X)] * X.shape[1]
+            if not self.keep_empty_features:
+                statistics[mask.all(axis=0)] = np.nan
+            return statistics, mask.sum(axis=0)
+        codes = np.full(X.shape, np.nan)
+        uniques = []
+        for i in range(X.shape[1]):
+            values = X[~mask[:, i], i].tolist()
+            uniques.append(in_order(values))
+            table = {value: code for code, value in enumerate(uniques[-1])}
+            codes[~mask[:, i], i] = [table[value] for value in values]
+        found = self._library_fit(table_of(codes), "most_frequent", None)
+        for i, code in enumerate(found["statistics_"]):
+            if np.isnan(code):
+                statistics[i] = 0 if self.keep_empty_features else np.nan
+            else:
+                statistics[i] = uniques[i][int(code)]
+        return statistics, found["n_missing_"]
+
+    def _fill_objects(self, X, left_out):
+        """The number of a cell is its row; one more row holds what missing cells become."""
+        mask = _get_mask(X, self.missing_values)
+        rows = np.where(mask, np.nan, np.arange(len(X), dtype=np.float64)[:, None])
+        filler = np.where(left_out, np.nan, float(len(X)))
+        features = self.indicator_.features_ if self.add_indicator else np.empty(0, np.int64)
+        counts = np.zeros(X.shape[1], np.int64)
+        counts[features] = 1
+        places = self._library_fill(rows, filler, counts, self.add_indicator, None)
+        kept = np.flatnonzero(~left_out)
+        out = np.empty((len(X), places.shape[1]), object)
+        for at, i in enumerate(kept):
+            cells = np.append(X[:, i], [None])
+            cells[-1] = self.statistics_[i]
+            out[:, at] = cells[places[:, at].astype(np.int64)]
+        out[:, len(kept):] = places[:, len(kept):].astype(bool)
+        return out
+
+    # -- transforming --
+
+    def transform(self, X):
+        """X without missing cells.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        check_is_fitted(self)
+        X = self._validate(X, in_fit=False)
+        if X.shape[1] != self.statistics_.shape[0]:
+            raise ValueError(f"X has {X.shape[1]} features per sample, "
+                             f"expected {self.statistics_.shape[0]}")
+        left_out = self._left_out(X)
+        if X.dtype.kind == "O":
+            out = self._fill_objects(X, left_out)
+        else:
+            out = self._fill_numbers(X, left_out)
+        if not self.copy and out.shape == X.shape and type(out) is type(X):
+            return self._in_place(out, X)
+        return out
+
+    def _in_place(self, out, X):
+        if sparse.issparse(X):
+            X.data, X.indices, X.indptr = out.data, out.indices, out.indptr
+        else:
+            X[...] = out
+        return X
+
+    def _left_out(self, X):
+        """Columns that had no value; a warning names them."""
+        if self.keep_empty_features:
+            return np.zeros(X.shape[1], bool)
+        left_out = _get_mask(self.statistics_, np.nan)
+        if left_out.any():
+            names = np.arange(X.shape[1])[left_out]
+            if hasattr(self, "feature_names_in_"):
+                names = self.feature_names_in_[names]
+            warnings.warn("Skipping features without any observed values:"
+                          f" {names}. At least one non-missing value is needed"
+                          f" for imputation with strategy='{self.strategy}'.")
+        return left_out
+
+    def _fill_numbers(self, X, left_out):
+        fill = np.full(X.shape[1], np.nan)
+        fill[~left_out] = self.statistics_[~left_out].astype(self._fill_dtype)
+        counts = np.zeros(X.shape[1], np.int64)
+        if self.add_indicator:
+            counts[self.indicator_.features_] = 1
+        if sparse.issparse(X):
+            return self._fill_sparse(X, fill, counts)
+        return self._library_fill(X, fill, counts, self.add_indicator, self._marker())
+
+    def _fill_sparse(self, X, fill, counts):
+        out = self._library_fill(X, fill, counts, False, self._marker())
+        if not self.add_indicator:
+            return out
+        mask = X.copy()
+        mask.data = _get_mask(X.data, self.missing_values)
+        mask.eliminate_zeros()
+        mask = mask[:, self.indicator_.features_]
+        return _align_api_if_sparse(sparse.hstack((out, mask), format=out.format))
+
+    def inverse_transform(self, X):
+        """Missing cells where the indicator columns say they were."""
+        check_is_fitted(self)
+        if not self.add_indicator:
+            raise ValueError("'inverse_transform' works only when 'SimpleImputer' is instantiated "
+                             "with 'add_indicator=True'. "
+                             f"Got 'add_indicator={self.add_indicator}' instead.")
+        marked = self.indicator_.features_
+        n_values = X.shape[1] - len(marked)
+        missing = np.zeros((X.shape[0], len(self.statistics_)), bool)
+        missing[:, marked] = X[:, n_values:].astype(bool)
+        out = missing.astype(np.float64)
+        filled = iter(X[:, :n_values].T)
+        for i in range(out.shape[1]):
+            if not missing[:, i].all():
+                column = next(filled, None)
+                if column is None:
+                    break
+                out[:, i] = column
+        out[missing] = self.missing_values
+        return out
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that stay, then of the indicator columns."""
+        check_is_fitted(self, "n_features_in_")
+        features = _check_feature_names_in(self, input_features)
+        names = features[~_get_mask(self.statistics_, np.nan)]
+        if not self.add_indicator:
+            return names
+        return np.concatenate([names, self.indicator_.get_feature_names_out(features)])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = (is_pandas_na(self.missing_values)
+                                     or is_scalar_nan(self.missing_values))
+        return tags
+
+
+def in_order(values):
+    """Distinct values, ascending; of types that do not compare, by type and text."""
+    found = set(values)
+    try:
+        return sorted(found)
+    except TypeError:
+        return sorted(found, key=lambda v: (str(type(v)), str(v)))
