@@ -15,7 +15,8 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import validate_data
 
 from . import _attributes, _config, _core
-from ._sparse import is_sparse
+from ._convert import texts
+from ._sparse import as_scipy, is_sparse
 from .base import Estimator
 
 _KINDS = frozenset("biuf")
@@ -56,7 +57,7 @@ class Fused:
 
 def is_ours(estimator):
     """Whether an estimator can be a part of a model."""
-    return isinstance(estimator, Estimator) and getattr(type(estimator), "_plain", False)
+    return isinstance(estimator, Estimator) and estimator._plain and estimator._fusable
 
 
 def chain_of(transformer, output):
@@ -79,6 +80,8 @@ def chain_of(transformer, output):
 
 def common_dtype(dtypes):
     """The dtype of columns side by side, where pandas and NumPy agree on it."""
+    if any(d.kind == "O" for d in dtypes):
+        raise NotFused("columns of strings are to be put out")
     kinds = {d.kind for d in dtypes}
     if len(kinds) > 1 and ("b" in kinds or kinds >= {"i", "u"}):
         raise NotFused("columns of " + " and ".join(sorted({d.name for d in dtypes}))
@@ -98,6 +101,7 @@ class Columns:
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise NotFused("the input has no rows or no columns")
         self.X, self.rows = X, X.shape[0]
+        self._texts = {}  # of columns of strings
 
     def name(self, i):
         if not self.frame:
@@ -106,7 +110,13 @@ class Columns:
         return name if isinstance(name, str) else None
 
     def dtype(self, i):
+        """The dtype of a column; object: strings."""
         found = self.X.dtypes.iloc[i] if self.frame else self.X.dtype
+        if self.frame and (found == object or found == "str"):
+            if i not in self._texts:
+                self._texts[i] = texts(self.X.iloc[:, i].to_numpy(dtype=object))
+            if self._texts[i] is not None and not self._texts[i].kinds - {"nan"}:
+                return np.dtype(object)
         if (not isinstance(found, np.dtype) or found.kind not in _KINDS or not found.isnative
                 or (found.kind == "f" and found.itemsize not in (4, 8))):
             label = self.X.columns[i] if self.frame else i
@@ -116,7 +126,8 @@ class Columns:
     def table(self, used, rowwise):
         """A table of the columns `used`. rowwise: as one matrix if the input is one."""
         if self.frame:
-            arrays = [self.X.iloc[:, i].to_numpy() for i in used]
+            arrays = [self._texts[i].column() if i in self._texts
+                      else self.X.iloc[:, i].to_numpy() for i in used]
             names = [self.name(i) for i in used]
             return _core.Table.from_columns(arrays, None if None in names else names)
         X = self.X
@@ -140,32 +151,40 @@ class Block:
 class Plan:
     """Blocks side by side, then a chain over what they give."""
 
-    def __init__(self, X, blocks, then=(), named=True):
+    def __init__(self, X, blocks, then=(), named=True, threshold=0.3):
         self.columns, self.blocks, self.then = Columns(X), blocks, list(then)
         self.used = sorted({i for block in blocks for i in block.indices})
         at = {i: k for k, i in enumerate(self.used)}
         self.schema = [(self.columns.name(i), self.columns.dtype(i)) for i in self.used]
         if None in (name for name, _ in self.schema):
             self.schema = [(None, dtype) for _, dtype in self.schema]
-        self.links, self.steps = [], []  # links: (place, estimator, input dtype, width)
-        joined = []
+        self.links, self.steps = [], []  # links: (place, estimator, input dtypes)
+        self.dtypes = []  # of what the blocks give
         for k, block in enumerate(blocks):
-            dtype = common_dtype([self.schema[at[i]][1] for i in block.indices])
-            dtype = self._chain(f"steps/{k}", block.chain, dtype, len(block.indices))
-            joined.append(dtype)
+            types = [self.schema[at[i]][1] for i in block.indices]
+            types = self._chain(f"steps/{k}", block.chain, types)
+            self.dtypes.append(common_dtype(types))
             self.steps.append({**({"name": block.name} if named else {}),
                                "columns": [at[i] for i in block.indices],
                                "apply": [{type(e).__name__: e._json()} for e in block.chain]
                                or ["passthrough"]})
-        self.widths = [len(block.indices) for block in blocks]
-        self.dtypes = joined
-        self.dtype = self._chain("then", self.then, np.result_type(*joined), sum(self.widths))
+        encoders = [e for _, e, _ in self.links if type(e).__name__ == "OneHotEncoder"]
+        if encoders and self.then:
+            raise NotFused("a chain goes on with one-hot columns")
+        if not all(block.chain[-1] is e for e in encoders for block in blocks if e in block.chain):
+            raise NotFused("a chain goes on with one-hot columns")
+        self.widens = bool(encoders)  # the width is known after the fit
+        self.sparse = any(e.sparse_output for e in encoders)
+        self.threshold = threshold
+        width = sum(len(block.indices) for block in blocks)
+        joined = [np.result_type(*self.dtypes)] * width
+        self.dtype = self._chain("then", self.then, joined)[0]
         self._order()
 
     def _order(self):
         """The order in which NumPy would sum row norms (docs/numbers-norms.md): all of a model's
         norms have the same one."""
-        norms = any(type(e).__name__ == "Normalizer" and e.norm != "max" for _, e, _, _ in self.links)
+        norms = any(type(e).__name__ == "Normalizer" and e.norm != "max" for _, e, _ in self.links)
         X = self.columns.X
         self.rowwise = not self.columns.frame and X.flags.c_contiguous
         if not norms:
@@ -180,14 +199,31 @@ class Plan:
             raise NotFused("NumPy sums the norms of these rows in an order of their own")
         self.rowwise = False
 
-    def _chain(self, place, chain, dtype, width):
+    def _chain(self, place, chain, types):
         for k, estimator in enumerate(chain):
-            self.links.append((f"{place}/{k}", estimator, dtype, width))
-            dtype = estimator._output_dtype(dtype)
-        return dtype
+            why = estimator._refusal(types)
+            if why:
+                raise NotFused(f"{type(estimator).__name__} {why}")
+            if not hasattr(estimator, "categories") and all(t.kind != "O" for t in types):
+                common_dtype(types)  # encoders go column by column
+            self.links.append((f"{place}/{k}", estimator, types))
+            types = estimator._output_types(types)
+        return types
+
+    def widths(self):
+        """The columns that each block gives, once it is fitted."""
+        found = []
+        for block in self.blocks:
+            width = len(block.indices)
+            for estimator in block.chain:
+                width = estimator._output_width(width)
+            found.append(width)
+        return found
 
     def spec(self):
         made = {"quern": 1, "steps": self.steps, "remainder": "drop"}
+        if self.sparse:
+            made["output"] = {"sparse_threshold": float(self.threshold)}
         if self.then:
             made["then"] = [{type(e).__name__: e._json()} for e in self.then]
         return made
@@ -195,58 +231,71 @@ class Plan:
     def _key(self):
         return (json.dumps(self.steps), len(self.then), self.dtype.char,
                 *[(name, dtype.char) for name, dtype in self.schema], self._is_matrix(),
-                *[e._fused_key() for _, e, _, _ in self.links])
+                *[e._fused_key() for _, e, _ in self.links])
 
     def _is_matrix(self):
         return not self.columns.frame and self.rowwise
 
+    def _room(self):
+        """Where the output goes: an array, where its width is known."""
+        if self.widens:
+            return None
+        return np.empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
+
     def fit(self, remember):
         """Fits and transforms in one call; the estimators have their attributes afterwards."""
         self._check_types()
-        table = self.columns.table(self.used, self.rowwise)
-        out = np.empty((self.columns.rows, sum(self.widths)), self.dtype)
+        table, out = self.columns.table(self.used, self.rowwise), self._room()
         try:
-            _, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
-                _config.context(), table, out=out)
-        except (ValueError, _core.UnsupportedError) as error:  # scikit-learn says it in its words, or does not mind
-            raise NotFused(str(error)) from error
-        tensors = _attributes.read(model.to_bytes())[1]
-        for place, estimator, dtype, _ in self.links:
-            found = {key[len(place) + 1:]: value for key, value in tensors.items()
-                     if key.startswith(place + "/")}
-            estimator._adopt(found, dtype, self.columns.rows)
+            made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
+                _config.context(), table, out=out, sparse=self.sparse)
+            tensors = _attributes.read(model.to_bytes())[1]
+            for place, estimator, types in self.links:
+                found = {key[len(place) + 1:]: value for key, value in tensors.items()
+                         if key.startswith(place + "/")}
+                estimator._adopt(found, types, self.columns.rows)
+        except (ValueError, TypeError, _core.UnsupportedError) as error:
+            raise NotFused(str(error)) from error  # scikit-learn says it in its words, or not at all
         remember.clear()
         remember[self._key()] = model
-        return out
+        return self._array(made, out, self.sparse, model.is_sparse)
 
-    def transform(self, remembered):
+    def _array(self, made, out, is_sparse, wanted):
+        if out is not None:
+            return out
+        if not is_sparse:
+            return np.asarray(made).reshape(self.columns.rows, -1)
+        made = as_scipy(made, self.dtype)
+        return made if wanted else made.toarray()
+
+    def transform(self, remembered, sparse=False):
         """The rows through the model of the attributes that the estimators have."""
         self._check_types()
-        for _, estimator, _, width in self.links:
-            if getattr(estimator, "n_features_in_", None) != width:
+        for _, estimator, types in self.links:
+            if getattr(estimator, "n_features_in_", None) != len(types):
                 raise NotFused(f"{type(estimator).__name__} was not fitted to these columns")
         key = self._key()
-        model = remembered.get(key)
-        if model is None:
-            if len(remembered) >= MODELS:
-                remembered.clear()
-            model = remembered[key] = self.model()
-        out = np.empty((self.columns.rows, sum(self.widths)), self.dtype)
+        model, out = remembered.get(key), self._room()
         try:
-            model.transform(_config.context(), self.columns.table(self.used, self.rowwise), out=out)
+            if model is None:
+                model = self.model()
+                if len(remembered) >= MODELS:
+                    remembered.clear()
+                remembered[key] = model
+            made = model.transform(_config.context(), self.columns.table(self.used, self.rowwise),
+                                   out=out, sparse=sparse)
         except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
-        return out
+        return self._array(made, out, sparse, sparse)
 
     def model(self):
-        tensors = {f"{place}/{name}": value for place, estimator, _, _ in self.links
-                   for name, value in sorted(estimator._tensors().items())}
-        meta = _attributes.metadata(self.spec(), [(n, d.name) for n, d in self.schema],
-                                    matrix=self._is_matrix())
-        try:
-            return _core.Model.from_bytes(_attributes.write(meta, tensors))
-        except (ValueError, _core.UnsupportedError) as error:
-            raise NotFused(str(error)) from error
+        """A model of the attributes."""
+        tensors = {f"{place}/{name}": value for place, estimator, types in self.links
+                   for name, value in sorted(estimator._tensors_for(types).items())}
+        meta = _attributes.metadata(
+            self.spec(), [(n, "string" if d.kind == "O" else d.name) for n, d in self.schema],
+            matrix=self._is_matrix())
+        return _core.Model.from_bytes(_attributes.write(meta, tensors))
 
     def _check_types(self):
         if self.dtype.kind not in _KINDS:

@@ -154,16 +154,27 @@ class Estimator(BaseEstimator):
 
     # -- as a part of a larger model (_fuse.py) --
 
-    def _tensors(self):
+    _fusable = False
+
+    def _refusal(self, types):
+        """Why it cannot be a part of a model over columns of these dtypes (object: strings)."""
+        return "" if all(t.kind != "O" for t in types) else "gets columns of strings"
+
+    def _output_types(self, types):
+        """The dtypes of the output's columns."""
+        common = np.result_type(*types)
+        return [np.dtype(np.float32 if common == np.float32 else np.float64)] * len(types)
+
+    def _adopt(self, found, types, rows):
+        """Takes the attributes that a larger fit gave, `found` by name, for input of those dtypes."""
+
+    def _tensors_for(self, types):
         """The attributes as a model has them."""
         return {}
 
-    def _adopt(self, found, dtype, rows):
-        """Takes the attributes that a larger fit gave: `found` by name, for input of that dtype."""
-
-    def _output_dtype(self, dtype):
-        """The dtype of the output for input of that dtype."""
-        return np.dtype(np.float32 if dtype == np.float32 else np.float64)
+    def _output_width(self, width):
+        """The columns of the output, once it is fitted."""
+        return width
 
     def _fused_key(self):
         """What a transform depends on, as something that can be compared."""

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+from scipy import sparse
 from sklearn import compose as _sk
 from sklearn.base import clone
 from sklearn.compose import make_column_selector
@@ -63,11 +64,13 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
                                 isinstance(columns, slice)))
         if not blocks:
             raise NotFused("no columns are selected")
-        plan = Plan(X, blocks, then, named=self._named(blocks))
+        plan = Plan(X, blocks, then, self._named(blocks), self.sparse_threshold)
+        if plan.sparse and output != "default":
+            raise NotFused("frames are wanted of sparse columns")
         if output != "default" and len(set(plan.dtypes)) > 1:
             raise NotFused("the columns of the output frame have different dtypes")
         if not fits:
-            return _parts(plan.transform(self._models), plan.widths)
+            return _parts(plan.transform(self._models, self.sparse_output_), plan.widths())
         for block in blocks:
             validate(block.chain)
         validate(then)
@@ -75,14 +78,14 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
         self.__dict__.pop("_transformers_feature_names_out", None)
         for block, transformer in zip(blocks, transformers):
             _remember(transformer, _safe_indexing(X[:1], block.indices, axis=1))
-        return list(zip(_parts(out, plan.widths), transformers))
+        return list(zip(_parts(out, plan.widths()), transformers))
 
     def _named(self, blocks):
         indices = [i for block in blocks for i in block.indices]
         return self.verbose_feature_names_out is not False or len(set(indices)) < len(indices)
 
     def _hstack(self, Xs, *, n_samples):
-        if Xs and all(type(part) is _Part for part in Xs):
+        if Xs and all(hasattr(part, "joined") for part in Xs):
             return Xs[0].joined
         return super()._hstack(Xs, n_samples=n_samples)
 
@@ -113,9 +116,13 @@ def _remember(transformer, head):
 
 
 def _parts(out, widths):
+    """The blocks of an output. Those of a sparse one are empty: only their shapes are asked for."""
     edges, parts = np.cumsum([0, *widths]), []
     for first, end in zip(edges[:-1], edges[1:]):
-        part = out[:, first:end].view(_Part)
+        if sparse.issparse(out):
+            part = sparse.csr_array((out.shape[0], end - first))
+        else:
+            part = out[:, first:end].view(_Part)
         part.joined = out
         parts.append(part)
     return parts

@@ -7,6 +7,7 @@ import importlib
 import inspect
 
 from sklearn.base import BaseEstimator
+from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import FunctionTransformer
 
 from ._core import UnsupportedError
@@ -65,8 +66,9 @@ class _Conversion:
         if made is not None:
             return made
         cls = plain_class(type(estimator))
-        if type(estimator) is FunctionTransformer and estimator.func is None:
-            made = copy.deepcopy(estimator)  # "passthrough" after a fit
+        passes = type(estimator) is FunctionTransformer and estimator.func is None
+        if passes or type(estimator) is MissingIndicator:  # "passthrough" after a fit; indicator_
+            made = copy.deepcopy(estimator)
         else:
             target = self.classes.get(cls)
             if target is None:

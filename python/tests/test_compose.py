@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 import quern
-from quern import _config, _core, compose, interop, pipeline
+from quern import _config, _core, compose, impute, interop, pipeline
 from quern import preprocessing as q
 
 pd = pytest.importorskip("pandas")
@@ -196,6 +196,105 @@ def test_float32_frames(frame, fits):
     assert ours.named_transformers_["minmaxscaler"].scale_.dtype == np.float32
 
 
+def texts(*more):
+    return pipeline.make_pipeline(impute.SimpleImputer(strategy="most_frequent"), *more)
+
+
+def numbers(*more):
+    return pipeline.make_pipeline(impute.SimpleImputer(), *more)
+
+
+ONE = dict(handle_unknown="ignore", sparse_output=False)
+MIXED = {
+    "usual": [("n", numbers(q.StandardScaler()), NUMBERS),
+              ("s", texts(q.OneHotEncoder(handle_unknown="ignore")), ["species", "island", "sex"])],
+    "dense": [("n", numbers(q.RobustScaler()), NUMBERS),
+              ("s", texts(q.OneHotEncoder(**ONE)), ["sex", "species"])],
+    "ordinal": [("n", "passthrough", NUMBERS),
+                ("s", q.OrdinalEncoder(), ["island", "species", "sex"])],
+    "missing is a category": [("s", q.OneHotEncoder(sparse_output=False), ["sex", "island"])],
+    "median, constant": [("n", impute.SimpleImputer(strategy="median"), NUMBERS[:2]),
+                         ("m", impute.SimpleImputer(strategy="constant"), NUMBERS[2:]),
+                         ("s", pipeline.make_pipeline(impute.SimpleImputer(strategy="constant"),
+                                                      q.OrdinalEncoder()), ["sex"])],
+    "only sparse": [("s", q.OneHotEncoder(), ["species", "island"])],
+    "dropped": [("s", q.OneHotEncoder(drop="first"), ["species", "sex"]),
+                ("b", q.OneHotEncoder(drop="if_binary", sparse_output=False), ["sex"])],
+    "rare": [("s", q.OneHotEncoder(min_frequency=70, handle_unknown="infrequent_if_exist"),
+              ["species", "island"]),
+             ("o", q.OrdinalEncoder(max_categories=2), ["species"])],
+    "numbers are categories": [("s", q.OneHotEncoder(max_categories=9), NUMBERS[2:]),
+                               ("o", q.OrdinalEncoder(dtype=np.float32), NUMBERS[:1])],
+    "float32": [("s", q.OneHotEncoder(dtype=np.float32), ["species"])],
+}
+
+
+def dense(out):
+    return out.toarray() if sparse.issparse(out) else out
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("which", MIXED)
+@pytest.mark.parametrize("strings", ["object", "str"])
+def test_mixed_frames_are_one_model(frame, fits, which, threshold, strings):
+    texts = ["species", "island", "sex"]
+    frame = frame.astype(dict.fromkeys(texts, strings))
+    if strings == "str" and frame["sex"].dtype == object:
+        pytest.skip("this pandas has no dtype for strings with NaN")
+    ours = compose.ColumnTransformer(MIXED[which], sparse_threshold=threshold)
+    out = ours.fit_transform(frame)
+    one_fit(fits)
+    fresh = interop.to_sklearn(clone(ours))
+    reference = fresh.fit_transform(frame)
+    assert type(out) is type(reference) and out.dtype == reference.dtype
+    assert ours.sparse_output_ == fresh.sparse_output_
+    if sparse.issparse(out):
+        given = interop.to_sklearn(ours).transform(frame)
+        assert out.nnz == given.nnz and out.indices.dtype == given.indices.dtype
+    np.testing.assert_allclose(dense(out), dense(reference), rtol=1e-12, atol=1e-13)
+    same(dense(out), dense(interop.to_sklearn(ours).transform(frame)))
+    assert ours.output_indices_ == fresh.output_indices_
+    assert list(ours.get_feature_names_out()) == list(fresh.get_feature_names_out())
+    seen = len(quern.last_report()["scikit_learn"])
+    for rows in (frame, frame[:1], frame[7:9]):
+        again = ours.transform(rows)
+        assert type(again) is type(out)
+        same(dense(again), dense(fresh_like(ours, rows)))
+    assert len(quern.last_report()["scikit_learn"]) == seen  # one model, all along
+    for copied in (pickle.loads(pickle.dumps(ours)), quern.from_sklearn(interop.to_sklearn(ours))):
+        same(dense(copied.transform(frame)), dense(out))
+    assert not fits
+
+
+def fresh_like(ours, rows):
+    return interop.to_sklearn(ours).transform(rows)
+
+
+def test_attributes_of_encoders_and_imputers_are_those_of_separate_fits(frame):
+    ours = compose.ColumnTransformer(MIXED["usual"]).fit(frame)
+    line = ours.named_transformers_["s"]
+    alone = impute.SimpleImputer(strategy="most_frequent")
+    encoder = q.OneHotEncoder(handle_unknown="ignore").fit(
+        alone.fit_transform(frame[["species", "island", "sex"]]))
+    assert list(line[0].statistics_) == list(alone.statistics_)
+    assert line[0].statistics_.dtype == alone.statistics_.dtype
+    assert set(vars(line[0])) == set(vars(alone))
+    assert set(vars(line[1])) == set(vars(encoder))
+    for a, b in zip(line[1].categories_, encoder.categories_):
+        assert a.dtype == b.dtype and list(a) == list(b)
+    same(ours.named_transformers_["n"][0].statistics_,
+         impute.SimpleImputer().fit(frame[NUMBERS]).statistics_)
+
+
+def test_unknown_categories(frame):
+    other = frame.assign(island="Elsewhere")
+    ours = compose.make_column_transformer((q.OneHotEncoder(), ["island"])).fit(frame)
+    with pytest.raises(ValueError, match="Found unknown categories .*Elsewhere.* in column 0"):
+        ours.transform(other)
+    ours = compose.make_column_transformer((q.OneHotEncoder(**ONE), ["island"])).fit(frame)
+    assert not ours.transform(other).any()
+
+
 def test_columns_are_found_by_name(frame):
     ours = compose.ColumnTransformer(scalers()[:3]).fit(frame)
     other = frame[["sex", *reversed(NUMBERS)]].rename(columns={"sex": "more"})
@@ -262,8 +361,14 @@ REASONS = {
                    sparse.random(20, 3, 0.5, "csr", random_state=1)),
     "transformer_weights":
         lambda f: (compose.ColumnTransformer(scalers()[:1], transformer_weights={"std": 2.0}), f),
-    "column 'species' has the dtype":
+    "columns of strings are to be put out":
         lambda f: (compose.make_column_transformer(("passthrough", ["species"])), f),
+    "column 'when' has the dtype":
+        lambda f: (compose.make_column_transformer(("passthrough", ["when"])),
+                   f.assign(when=pd.Timestamp(2020, 1, 1))),
+    "has a fill_value":
+        lambda f: (compose.make_column_transformer(
+            (impute.SimpleImputer(strategy="constant", fill_value=1), NUMBERS)), f),
     "works in place":
         lambda f: (compose.make_column_transformer((q.MaxAbsScaler(copy=False), NUMBERS)), f),
 }

@@ -23,6 +23,7 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """What the two have in common: a model follows from parameters, columns and dtype."""
 
     _sparse_formats = "csr"
+    _fusable = True
 
     def _model(self, dtype, columns, matrix=True):
         native = self._native
@@ -93,8 +94,8 @@ class Binarizer(Stateless):
 
     Parameters, attributes and methods are those of `sklearn.preprocessing.Binarizer`."""
 
-    def _output_dtype(self, dtype):
-        return dtype
+    def _output_types(self, types):
+        return [np.result_type(*types)] * len(types)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

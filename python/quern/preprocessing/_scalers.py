@@ -21,6 +21,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     _vectors = ()  # attributes that a transform depends on
     _switches = ()  # parameters that it depends on
+    _fusable = True
     _sparse_formats = False  # what check_array accepts in transform and inverse_transform
 
     # -- models --
@@ -82,9 +83,12 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _fused_key(self):
         return (super()._fused_key(), self._key())
 
-    def _adopt(self, found, dtype, rows):
+    def _tensors_for(self, types):
+        return self._tensors()
+
+    def _adopt(self, found, types, rows):
         self._forget()
-        self._take(found, dtype, rows)
+        self._take(found, self._output_types(types)[0], rows)
         self._native.models.clear()
         self._native.key = None
 
@@ -310,7 +314,6 @@ class MinMaxScaler(Scaler):
         return tensors
 
     def _take(self, found, dtype, rows):
-        dtype = self._output_dtype(dtype)
         self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
         self.n_samples_seen_ = rows
 
@@ -385,7 +388,6 @@ class MaxAbsScaler(Scaler):
                 "n_samples_seen_": self._counts(1)}
 
     def _take(self, found, dtype, rows):
-        dtype = self._output_dtype(dtype)
         self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
         self.n_samples_seen_ = rows
 
@@ -456,7 +458,7 @@ class RobustScaler(Scaler):
         return tensors
 
     def _take(self, found, dtype, rows):
-        self.center_ = (found["center_"].astype(self._output_dtype(dtype))
+        self.center_ = (found["center_"].astype(dtype)
                         if self.with_centering else None)
         self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
 
