@@ -166,7 +166,7 @@ class Plan:
             self.dtypes.append(common_dtype(types))
             self.steps.append({**({"name": block.name} if named else {}),
                                "columns": [at[i] for i in block.indices],
-                               "apply": [{type(e).__name__: e._json()} for e in block.chain]
+                               "apply": [{e._library_name: e._json()} for e in block.chain]
                                or ["passthrough"]})
         encoders = [e for _, e, _ in self.links if type(e).__name__ == "OneHotEncoder"]
         if encoders and self.then:
@@ -225,7 +225,7 @@ class Plan:
         if self.sparse:
             made["output"] = {"sparse_threshold": float(self.threshold)}
         if self.then:
-            made["then"] = [{type(e).__name__: e._json()} for e in self.then]
+            made["then"] = [{e._library_name: e._json()} for e in self.then]
         return made
 
     def _key(self):

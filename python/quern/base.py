@@ -102,6 +102,7 @@ def described(cls):
     cls.__init__ = init
     cls._parameter_constraints = constraints
     cls._library_parameters = tuple(known)
+    cls._library_name = name  # also of classes that are derived from it
     cls._plain = True
     return cls
 
@@ -146,7 +147,7 @@ class Estimator(BaseEstimator):
     def _spec(self):
         """The pipeline of this one estimator over all columns."""
         return {"quern": 1,
-                "steps": [{"columns": "*", "apply": [{type(self).__name__: self._json()}]}]}
+                "steps": [{"columns": "*", "apply": [{self._library_name: self._json()}]}]}
 
     def _json(self):
         """Parameters as the spec has them."""

@@ -49,7 +49,8 @@ class Pipeline(Fused, _sk.Pipeline):
         routed = args[0] if args else words.get("routed_params")
         if len(self.steps) > 2 and not self._all_ours():
             steps = self.steps[:-1]
-            given = any(any(routed[name].values()) for name, _ in steps) if routed else False
+            given = bool(routed) and any(
+                any((routed.get(name) or {}).values()) for name, step in steps if not _passes(step))
             out = self._try_fit(steps, X, y, given)
             if out is not None:
                 return out

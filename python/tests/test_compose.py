@@ -446,6 +446,28 @@ def test_pipeline_before_a_classifier(frame, fits):
     assert not hasattr(ours, "transform")
 
 
+def test_no_steps_before_a_classifier(frame):
+    frame = frame.dropna(subset=NUMBERS)
+    ours = pipeline.Pipeline([("a", "passthrough"), ("b", None), ("c", q.StandardScaler()),
+                              ("d", q.MaxAbsScaler()), ("e", LogisticRegression())])
+    assert ours.fit(frame[NUMBERS], frame["species"]).score(frame[NUMBERS], frame["species"]) > 0.9
+
+
+def test_derived_classes_are_steps_of_their_own(frame, fits):
+    class Renamed(q.StandardScaler):
+        def transform(self, X, copy=None):
+            return super().transform(X, copy) + 1
+
+    class Codes(q.OrdinalEncoder):
+        pass
+
+    ours = compose.make_column_transformer((Renamed(), NUMBERS), (Codes(), ["species"]))
+    out = ours.fit_transform(frame)
+    assert not fits
+    same(out[:, :4], q.StandardScaler().fit_transform(frame[NUMBERS]) + 1)
+    same(out[:, 4:], q.OrdinalEncoder().fit_transform(frame[["species"]]))
+
+
 def test_fit_params_go_to_the_step(fits):
     X, w = RNG.normal(size=(30, 3)), np.arange(30.0)
     ours = pipeline.make_pipeline(q.StandardScaler(), q.MaxAbsScaler())

@@ -56,7 +56,7 @@ class Encoder(TransformerMixin, Estimator):
         return "may have to warn" if warns or self.handle_unknown == "warn" else ""
 
     def _json(self):
-        return self._parameters(self.categories)["steps"][0]["apply"][0][type(self).__name__]
+        return self._parameters(self.categories)["steps"][0]["apply"][0][self._library_name]
 
     def _output_types(self, types):
         return [np.dtype(self.dtype)] * len(types)
@@ -121,7 +121,7 @@ class Encoder(TransformerMixin, Estimator):
         found = {word: getattr(self, word) for word in self._library_parameters}
         found |= {"categories": categories, "dtype": self._out_dtype().name} | changes
         return {"quern": 1,
-                "steps": [{"columns": "*", "apply": [{type(self).__name__: _jsonable(found)}]}]}
+                "steps": [{"columns": "*", "apply": [{self._library_name: _jsonable(found)}]}]}
 
     # -- fitting --
 
