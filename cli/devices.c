@@ -18,11 +18,37 @@ static const char *check_device(const struct options *options, const char *id)
     return NULL;
 }
 
+/* The next line of *notes, or NULL; *notes moves behind it. */
+static const char *next_note(const char **notes, size_t *size)
+{
+    const char *line = *notes;
+    *size = strcspn(line, "\n");
+    *notes = line + *size + (line[*size] != '\0');
+    return *size != 0 ? line : NULL;
+}
+
+static json_t *notes_json(const char *notes)
+{
+    json_t *list = json_array();
+    size_t size;
+    for (const char *line = next_note(&notes, &size); line != NULL; line = next_note(&notes, &size))
+        json_array_append_new(list, json_stringn(line, size));
+    return list;
+}
+
+static void print_notes(const char *notes)
+{
+    size_t size;
+    for (const char *line = next_note(&notes, &size); line != NULL; line = next_note(&notes, &size))
+        printf("           %.*s\n", (int)size, line);
+}
+
 static json_t *device_json(const struct options *options, const quern_device_info *d)
 {
-    json_t *one = json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s}", "id", d->id, "present",
-                            d->present, "backend", d->backend, "name", d->name, "driver", d->driver,
-                            "reason", d->reason, "same_as", d->same_as);
+    json_t *one =
+        json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "id", d->id, "present", d->present,
+                  "backend", d->backend, "name", d->name, "driver", d->driver, "reason", d->reason,
+                  "same_as", d->same_as, "notes", notes_json(d->notes));
     if (!d->present) return one;
     json_object_set_new(one, "memory_total", json_integer((json_int_t)d->memory_total));
     json_object_set_new(one, "memory_free",
@@ -44,6 +70,7 @@ static void print_device(const struct options *options, const quern_device_info 
 {
     if (!d->present) {
         printf("%-10s absent: %s\n", d->id, d->reason);
+        print_notes(d->notes);
         return;
     }
     printf("%-10s %s\n", d->id, d->name);
@@ -54,6 +81,7 @@ static void print_device(const struct options *options, const quern_device_info 
     if (d->driver[0] != '\0') printf("           %s\n", d->driver);
     if (d->same_as[0] != '\0') printf("           the same hardware as %s\n", d->same_as);
     if (d->reason[0] != '\0') printf("           %s\n", d->reason);
+    print_notes(d->notes);
     if (options->check) {
         const char *why = check_device(options, d->id);
         printf("           self test: %s\n", why == NULL ? "passed" : why);

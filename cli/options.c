@@ -179,14 +179,36 @@ static const struct option_rule *find_rule(const struct command *command, const 
     return NULL;
 }
 
+/* The option that shares the longest beginning with the word, more than its dashes, for a hint. */
+static const char *nearest_option(const struct command *command, const char *word)
+{
+    const char *best = NULL;
+    size_t most = 2;
+    for (int i = 0; i < command->n_rules; i++) {
+        const char *name = command->rules[i].name;
+        size_t k = 0;
+        while (word[k] != '\0' && word[k] == name[k]) k++;
+        if (k > most) {
+            most = k;
+            best = name;
+        }
+    }
+    return best;
+}
+
 static int parse_option(const struct command *command, int argc, char **argv, int *i,
                         struct options *out)
 {
     const char *value;
     const struct option_rule *rule = find_rule(command, argv[*i], &value);
     if (rule == NULL) {
-        complain("%s has no option \"%s\"; quern %s --help lists them", command->name, argv[*i],
-                 command->name);
+        const char *near = nearest_option(command, argv[*i]);
+        if (near != NULL)
+            complain("%s has no option \"%s\"; did you mean \"%s\"?", command->name, argv[*i],
+                     near);
+        else
+            complain("%s has no option \"%s\"; quern %s --help lists them", command->name, argv[*i],
+                     command->name);
         return EXIT_USAGE;
     }
     if (rule->kind == FLAG && value != NULL) return bad_value(rule, value, "wanted here");

@@ -119,7 +119,7 @@ QN_FN qn_u64 qn_lane_load(QN_GLOBAL const unsigned char *in, QN_GLOBAL const str
     qn_u64 x = qn_load(in + (l->offset + row * l->stride), l->type, l->work);
     if (l->valid_bit != QN_NO_VALIDITY) {
         qn_u64 bit = l->valid_bit + row;
-        if (((in[bit >> 3] >> (bit & 7u)) & 1u) == 0u) {
+        if ((((qn_u32)in[bit >> 3] >> (bit & 7u)) & 1u) == 0u) {
             if (l->work == QN_W_F32) x = QN_NAN32;
             if (l->work == QN_W_F64) x = QN_NAN64;
         }

@@ -62,6 +62,21 @@
 #define QN_DIV_F32(a, b) ((float)((double)(a) / (double)(b)))
 #endif
 #define QN_SQRT_F64(x) sqrt(x)
+/* What the standard lacks and OpenCL compilers for processors are made of: stores past the caches, a
+ * line at a time, and requests for memory. */
+#if defined(QN_CPU_SHAPE) && defined(__clang__)
+#define QN_LINE 64u
+#define QN_AHEAD 2048u
+#define QN_ADDRESS(p) ((qn_u32)(size_t)(p))
+#define QN_ASK(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
+#define QN_STORE_STREAM(to, from)                                                                  \
+    do {                                                                                           \
+        __builtin_nontemporal_store(((const ulong4 *)(from))[0], (__global ulong4 *)(to));         \
+        __builtin_nontemporal_store(((const ulong4 *)(from))[1], (__global ulong4 *)(to) + 1);     \
+    } while (0)
+#else
+#define QN_ASK(p) ((void)(p))
+#endif
 
 #elif defined(QN_CUDA)
 
@@ -88,6 +103,7 @@
 #define QN_SQRT_F32(x) __fsqrt_rn(x)
 #define QN_SQRT_F64(x) __dsqrt_rn(x)
 #define QN_DIV_F32(a, b) __fdiv_rn((a), (b))
+#define QN_ASK(p) ((void)(p))
 
 #else
 
@@ -148,6 +164,7 @@ static inline double qn_from_bits64(uint64_t u)
 #define QN_SQRT_F32(x) sqrtf(x)
 #define QN_SQRT_F64(x) sqrt(x)
 #define QN_DIV_F32(a, b) ((a) / (b))
+#define QN_ASK(p) ((void)(p))
 
 #endif
 

@@ -144,6 +144,27 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
 /* A strip is a packed row-major matrix of T with d columns. A position is (row mod 16, column): the
  * loops over positions are contiguous and vectorise; their sums live in scratch. */
 #define QN_STRIP_POSITIONS 1024u
+#define QN_STRIP_ONE(x, p, s1, s2)                                                                 \
+    {                                                                                              \
+        double t = (double)(x) - (p);                                                              \
+        s1 += t;                                                                                   \
+        s2 = QN_FMA(t, t, s2);                                                                     \
+    }
+/* Eight rows of a lane, in order, while its sums are in registers. */
+#define QN_STRIP_EIGHT(z, w, p, s1, s2)                                                            \
+    {                                                                                              \
+        double pivot_ = (p), sum1 = (s1), sum2 = (s2);                                             \
+        QN_STRIP_ONE((z)[0], pivot_, sum1, sum2)                                                   \
+        QN_STRIP_ONE((z)[w], pivot_, sum1, sum2)                                                   \
+        QN_STRIP_ONE((z)[2u * (w)], pivot_, sum1, sum2)                                            \
+        QN_STRIP_ONE((z)[3u * (w)], pivot_, sum1, sum2)                                            \
+        QN_STRIP_ONE((z)[4u * (w)], pivot_, sum1, sum2)                                            \
+        QN_STRIP_ONE((z)[5u * (w)], pivot_, sum1, sum2)                                            \
+        QN_STRIP_ONE((z)[6u * (w)], pivot_, sum1, sum2)                                            \
+        QN_STRIP_ONE((z)[7u * (w)], pivot_, sum1, sum2)                                            \
+        s1 = sum1;                                                                                 \
+        s2 = sum2;                                                                                 \
+    }
 #define QN_STRIP_KERNEL(NAME, T)                                                                   \
     /* Pivots, and their copies for the 16 lanes. */                                               \
     QN_FN void NAME##_pivots(QN_GLOBAL const T *QN_RESTRICT y, qn_u32 n, qn_u32 d,                 \
@@ -162,13 +183,20 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
                            qn_u32 w, QN_GLOBAL const double *QN_RESTRICT pivot,                    \
                            QN_GLOBAL double *QN_RESTRICT s1, QN_GLOBAL double *QN_RESTRICT s2)     \
     {                                                                                              \
-        for (qn_u32 j = 0u; j < steps; j++) {                                                      \
+        qn_u32 j = 0u;                                                                             \
+        for (; j + 8u <= steps; j += 8u) {                                                         \
             QN_GLOBAL const T *QN_RESTRICT z = y + ((qn_u64)j * w + from);                         \
-            for (qn_u32 i = 0u; i < n; i++) {                                                      \
-                double t = (double)z[i] - pivot[i];                                                \
-                s1[i] += t;                                                                        \
-                s2[i] = QN_FMA(t, t, s2[i]);                                                       \
+            qn_u32 i = 0u;                                                                         \
+            for (; i + 16u <= n; i += 16u) {                                                       \
+                for (qn_u32 k = 0u; k < 8u; k++) QN_ASK(z + i + (k + 8u) * w);                     \
+                for (qn_u32 k = i; k < i + 16u; k++)                                               \
+                    QN_STRIP_EIGHT(z + k, w, pivot[k], s1[k], s2[k])                               \
             }                                                                                      \
+            for (; i < n; i++) QN_STRIP_EIGHT(z + i, w, pivot[i], s1[i], s2[i])                    \
+        }                                                                                          \
+        for (; j < steps; j++) {                                                                   \
+            QN_GLOBAL const T *QN_RESTRICT z = y + ((qn_u64)j * w + from);                         \
+            for (qn_u32 i = 0u; i < n; i++) QN_STRIP_ONE(z[i], pivot[i], s1[i], s2[i])             \
         }                                                                                          \
     }                                                                                              \
     /* The same with missing values as no-ops, and their count. */                                 \

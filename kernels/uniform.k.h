@@ -103,18 +103,32 @@ QN_KERNEL qn_program(QN_GLOBAL const unsigned char *QN_RESTRICT in,
 
 #if QN_TURN == 0
 
-/* n values side by side, each with the parameters of its place. */
+/* One value, with the parameters of its place. */
+#define QN_VALUE(target, place)                                                                    \
+    {                                                                                              \
+        qn_u32 seen = 0u;                                                                          \
+        QN_PARAMETERS(place)                                                                       \
+        target = QN_RESULT(from[place]);                                                           \
+        if (QN_WATCH) marks[place] |= seen;                                                        \
+    }
+
+/* n values side by side; past the caches by whole lines where the output is larger than they are. */
 QN_FN void qn_program_row(QN_GLOBAL const QN_IN *QN_RESTRICT from, QN_GLOBAL QN_OUT *QN_RESTRICT to,
                           qn_u32 n, QN_GLOBAL const qn_u64 *QN_RESTRICT params, qn_u32 pitch,
                           QN_GLOBAL const qn_u64 *QN_RESTRICT words,
                           QN_GLOBAL qn_u32 *QN_RESTRICT marks)
 {
-    for (qn_u32 i = 0u; i < n; i++) {
-        qn_u32 seen = 0u;
-        QN_PARAMETERS(i)
-        to[i] = QN_RESULT(from[i]);
-        if (QN_WATCH) marks[i] |= seen;
+    qn_u32 i = 0u;
+#if defined(QN_STREAM) && defined(QN_STORE_STREAM)
+    QN_OUT some[QN_LINE / sizeof(QN_OUT)];
+    for (; i < n && (QN_ADDRESS(to + i) & (QN_LINE - 1u)) != 0u; i++) QN_VALUE(to[i], i)
+    for (; i + QN_LINE / sizeof(QN_OUT) <= n; i += QN_LINE / sizeof(QN_OUT)) {
+        QN_ASK(from + i + QN_AHEAD / sizeof(QN_IN));
+        for (qn_u32 k = 0u; k < QN_LINE / sizeof(QN_OUT); k++) QN_VALUE(some[k], i + k)
+        QN_STORE_STREAM(to + i, some);
     }
+#endif
+    for (; i < n; i++) QN_VALUE(to[i], i)
     (void)words;
 }
 

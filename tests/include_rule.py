@@ -15,6 +15,7 @@ ALLOWED = {
     "kernels": [],
     "cli": ["quern"],
     "examples": ["quern"],
+    "python": ["quern"],
     "host/core": ["quern"],
     "host/memory": ["host/core", "host/device/driver.h"],
     "host/data": ["host/core", "host/memory"],

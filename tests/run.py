@@ -8,9 +8,11 @@ Parts, in this order; a part that cannot run says why:
   ctest     every test that CMake knows: units, conformance on all devices present, kernels, the stand-in
             CUDA driver, examples, the command line, rules of the repository
   parity    scikit-learn side by side (tests/parity) in a virtual environment made under build/venv
+  python    the Python package: its wheel, built in a clean copy of the tree, installed in build/pyvenv, tested
+            by python/tests
   asan      unit tests once more under AddressSanitizer and UndefinedBehaviorSanitizer, as many as fit in
             the time that is set aside for them
-  tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; long replays of fuzzers
+  tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; a round of every fuzzer (tests/fuzz)
 
 The last line is "N passed, N failed" with ", N skipped" where something was skipped. A test program
 counts as many as it reports; one that reports nothing counts as one."""
@@ -20,6 +22,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -170,19 +173,19 @@ def count_case(tally, preset, case):
 # ---- parity ----
 
 
-def make_venv(tally):
-    """The Python of build/venv with the pinned packages; None after a failure that was counted."""
-    folder = BUILD / "venv"
-    python, wanted = folder / "bin" / "python", ROOT / "tests" / "parity" / "requirements.txt"
+def make_venv(tally, name="venv", wanted=ROOT / "tests" / "parity" / "requirements.txt"):
+    """The Python of build/NAME with the pinned packages; None after a failure that was counted."""
+    folder = BUILD / name
+    python = folder / "bin" / "python"
     stamp = folder / "requirements.txt"
     if python.exists() and stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
         return python
-    tally.say("venv: build/venv with the packages of tests/parity/requirements.txt")
+    tally.say(f"venv: build/{name} with the packages of {wanted.relative_to(ROOT)}")
     code, said = run([sys.executable, "-m", "venv", "--clear", str(folder)])
     if code == 0:
         code, said = run([str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted)], 900)
     if code != 0:
-        tally.add("venv", 0, 1, 0, last_words(said))
+        tally.add(name, 0, 1, 0, last_words(said))
         return None
     stamp.write_bytes(wanted.read_bytes())
     return python
@@ -214,6 +217,86 @@ def parity(tally, options):
         return
     failed = [line for line in said.splitlines() if line.startswith("FAILED")]
     tally.add("parity", *counted, "\n".join(failed))
+    api_parity(tally, python, env)
+
+
+def api_parity(tally, python, env):
+    """What the command line does not reach: inverse transforms and sparse tables."""
+    tally.say("parity: the C interface and scikit-learn side by side")
+    code, said = run([str(python), str(ROOT / "tests" / "parity" / "api_parity.py"),
+                      str(BUILD / "release" / "lib" / "libquern.so")], 1800, env)
+    counted = counts_in(said)
+    if counted is None or (code != 0 and counted[1] == 0):
+        tally.add("api parity", 0, 1, 0, last_words(said))
+        return
+    failed = [line for line in said.splitlines() if line.startswith("FAILED")]
+    tally.add("api parity", *counted, "\n".join(failed))
+
+
+# ---- the Python package ----
+
+WHEEL_BYTES = 8 << 20
+
+
+def clean_copy(folder):
+    """What a fresh clone of this tree would hold, with the changes that are not committed."""
+    code, said = run(["git", "ls-files", "-co", "--exclude-standard"])
+    names = [name for name in said.splitlines() if (ROOT / name).is_file()] if code == 0 else [
+        path.relative_to(ROOT) for path in ROOT.rglob("*")
+        if path.is_file() and path.relative_to(ROOT).parts[0] not in ("build", ".git", ".cache")]
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+
+
+def make_wheel(tally, python):
+    """Builds and installs the wheel; False after a failure that was counted."""
+    source, wheels = BUILD / "python" / "source", BUILD / "python" / "wheels"
+    clean_copy(source)
+    shutil.rmtree(wheels, ignore_errors=True)
+    tally.say("python: the wheel")
+    code, said = run([str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
+                      "-w", str(wheels), str(source)], 900)
+    made = list(wheels.glob("*.whl"))
+    if code == 0:
+        code, said = run([str(python), "-m", "pip", "install", "--quiet", "--no-deps",
+                          "--force-reinstall", *map(str, made)])
+    if code == 0 and (len(made) != 1 or "-cp311-abi3-linux_" not in made[0].name):
+        code, said = 1, f"not one wheel for every Python from 3.11 on: {[path.name for path in made]}"
+    if code == 0 and made[0].stat().st_size > WHEEL_BYTES:
+        code, said = 1, f"{made[0].name} has {made[0].stat().st_size} bytes; the most is {WHEEL_BYTES}"
+    tally.add("wheel", int(code == 0), int(code != 0), 0, last_words(said))
+    return code == 0
+
+
+def pytest_counts(said):
+    """(passed, failed, skipped) of pytest's last line, or None."""
+    counted = {word: int(number) for number, word in
+               re.findall(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)", said.strip().splitlines()[-1])}
+    if not counted:
+        return None
+    return (counted.get("passed", 0) + counted.get("xfailed", 0),
+            sum(counted.get(word, 0) for word in ("failed", "error", "errors", "xpassed")),
+            counted.get("skipped", 0))
+
+
+def python_package(tally):
+    python = make_venv(tally, "pyvenv", ROOT / "python" / "tests" / "requirements.txt")
+    if python is None or not make_wheel(tally, python):
+        return
+    tally.say("python: python/tests against the installed wheel")
+    env = dict(os.environ, POCL_CACHE_DIR=str(BUILD / "release" / "pocl-cache"),
+               QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"))
+    env.pop("PYTHONPATH", None)
+    code, said = run([str(python), "-m", "pytest", "-q", "-rfEs", "-p", "no:cacheprovider",
+                      str(ROOT / "python" / "tests")], 1800, env, BUILD / "python")
+    counted = pytest_counts(said) if said.strip() else None
+    if counted is None or (code != 0 and counted[1] == 0):
+        tally.add("python", 0, 1, 0, last_words(said))
+        return
+    chosen = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
+    tally.add("python", *counted, "\n".join(chosen))
 
 
 # ---- sanitizers and fuzzers ----
@@ -230,14 +313,10 @@ def sanitizers(tally, preset, minutes):
 
 
 def fuzz(tally, seconds):
-    """Every fuzzer that clang can build, on its corpus and then for a while on its own finds."""
-    sources = sorted((ROOT / "tests" / "fuzz").glob("fuzz_*.c"))
-    script = ROOT / "tests" / "fuzz" / "run"
-    if not sources or not script.exists():
-        tally.add("fuzz", 0, 0, 1, "tests/fuzz/run is not there")
-        return
+    """Every fuzzer, from the committed inputs and what earlier rounds have found."""
+    sources = list((ROOT / "tests" / "fuzz").glob("fuzz_*.c"))
     tally.say(f"fuzz: {seconds} s for each of {len(sources)} fuzzers")
-    code, said = run([str(script), str(seconds)])
+    code, said = run([str(ROOT / "tests" / "fuzz" / "run"), str(seconds)])
     if code == 77:
         tally.add("fuzz", 0, 0, 1, last_words(said, 1))
         return
@@ -252,7 +331,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true",
                         help="no time limits, ThreadSanitizer, every architecture, long fuzzing")
-    parser.add_argument("--only", nargs="*", choices=["ctest", "parity", "asan", "tsan", "fuzz"],
+    parser.add_argument("--only", nargs="*", choices=["ctest", "parity", "python", "asan", "tsan", "fuzz"],
                         help="these parts (the release build comes first in any case)")
     parser.add_argument("--asan-minutes", type=float, default=5.0, help="default 5")
     parser.add_argument("--parity-minutes", type=float, default=20.0, help="default 20")
@@ -263,7 +342,7 @@ def parse(argv):
 def main(argv):
     options = parse(argv)
     tally = Tally()
-    parts = options.only or ["ctest", "parity", "asan"] + (["tsan", "fuzz"] if options.full else [])
+    parts = options.only or ["ctest", "parity", "python", "asan"] + (["tsan", "fuzz"] if options.full else [])
     env = dict(os.environ)
     env.setdefault("QUERN_REQUIRE", expected_devices(env))
     if not options.full:  # the oldest and the newest; the fat binaries hold the rest
@@ -273,6 +352,8 @@ def main(argv):
             all_of_ctest(tally, "release", env)
         if "parity" in parts:
             parity(tally, options)
+        if "python" in parts:
+            python_package(tally)
     if "asan" in parts:
         sanitizers(tally, "asan", None if options.full else options.asan_minutes)
     if "tsan" in parts:

@@ -6,23 +6,6 @@ qn_test(NAME npy MODULES core data SOURCES unit/test_npy.c LABELS unit)
 qn_test(NAME format MODULES core data SOURCES unit/test_format.c LABELS unit)
 qn_test(NAME badcsv MODULES core data SOURCES unit/test_badcsv.c LABELS unit data)
 
-# Fuzz targets, each from its own compilation of what it needs: cmake -DCMAKE_C_COMPILER=clang
-# -DQUERN_FUZZ=ON; then bin/fuzz_csv CORPUS -max_total_time=60.
-option(QUERN_FUZZ "build the libFuzzer targets (clang)" OFF)
-if(QUERN_FUZZ)
-  file(GLOB fuzzed CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/core/*.c ${PROJECT_SOURCE_DIR}/host/data/*.c)
-  foreach(target csv npy)
-    add_executable(fuzz_${target} fuzz/fuzz_${target}.c ${fuzzed})
-    target_include_directories(fuzz_${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
-    target_compile_definitions(fuzz_${target} PRIVATE _POSIX_C_SOURCE=200809L)
-    target_compile_options(fuzz_${target} PRIVATE -g -O1 -Wno-unknown-warning-option
-      -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
-    target_link_options(fuzz_${target} PRIVATE -fsanitize=fuzzer,address,undefined)
-    target_link_libraries(fuzz_${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS} m ZLIB::ZLIB
-      PkgConfig::ZSTD PkgConfig::JANSSON PkgConfig::XXHASH)
-  endforeach()
-endif()
-
 # Prints the seconds of reading a CSV file; bench/bench_csv.py runs it beside pandas and Polars.
 add_executable(csv_time ${PROJECT_SOURCE_DIR}/bench/csv_time.c)
 target_include_directories(csv_time PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)

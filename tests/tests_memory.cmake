@@ -5,6 +5,7 @@ if(NOT TARGET qn_null)
 endif()
 
 qn_test(NAME threads MODULES core SOURCES unit/test_threads.c LABELS unit)
+qn_test(NAME utf8 MODULES core SOURCES unit/test_utf8.c LABELS unit)
 qn_test(NAME os MODULES core SOURCES unit/test_os.c LABELS unit)
 qn_test(NAME range MODULES core memory SOURCES unit/test_range.c LABELS unit)
 qn_test(NAME pool MODULES core memory null SOURCES unit/test_pool.c unit/pool_battery.c LABELS unit)

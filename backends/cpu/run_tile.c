@@ -180,8 +180,8 @@ static void find_runs(struct qn_tiles *t)
             const struct qn_lane *b = &lanes[end];
             if (b->type != a->type || b->work != a->work || b->stride != a->stride ||
                 b->validity != NULL ||
-                (const char *)b->data != (const char *)a->data + (size_t)(end - l) * size)
-                break;
+                (uintptr_t)b->data != (uintptr_t)a->data + (size_t)(end - l) * size)
+                break; /* as numbers: the lanes of a server's row have no memory */
         }
         if (end - l < RUN_MIN || size < 4 || a->validity != NULL) {
             end = l + 1; /* the next lane may still begin one */

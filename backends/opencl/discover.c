@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backends/opencl/opencl.h"
+#include "host/core/os.h"
 
 enum { MAX_PLATFORMS = 32, MAX_DEVICES = 64, EXTENSIONS_TEXT = 65536 };
 
@@ -355,6 +356,26 @@ quern_status qn_cl_count(uint32_t *count, const char **reason)
     *count = n_devices;
     if (reason != NULL) *reason = notes[0] != '\0' ? notes : NULL;
     return QUERN_OK;
+}
+
+/* The loader's variables change what is found; of devices left out nothing else tells where some are
+ * taken. */
+void qn_cl_notes(uint32_t index, char *text, size_t size)
+{
+    static const char *const variables[] = {"OCL_ICD_VENDORS", "OCL_ICD_FILENAMES"};
+    size_t used = 0;
+    text[0] = '\0';
+    discover();
+    if (index != 0) return;
+    for (size_t i = 0; i < sizeof variables / sizeof *variables && used < size; i++) {
+        const char *value = qn_env(variables[i]);
+        if (value == NULL) continue;
+        (void)snprintf(text + used, size - used, "%s%s is set: %s", used != 0 ? "\n" : "",
+                       variables[i], value);
+        used = strlen(text);
+    }
+    if (n_devices != 0 && notes[0] != '\0' && used < size)
+        (void)snprintf(text + used, size - used, "%s%s", used != 0 ? "\n" : "", notes);
 }
 
 const struct qn_cl_device *qn_cl_device(uint32_t index)

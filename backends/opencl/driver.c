@@ -70,4 +70,5 @@ const struct qn_driver qn_driver_opencl = {
     .image_load = qn_cl_image_load,
     .kernel_get = qn_cl_kernel_get,
     .launch = qn_cl_launch,
+    .notes = qn_cl_notes,
 };

@@ -49,6 +49,8 @@ struct qn_cl_device {
 };
 quern_status qn_cl_count(uint32_t *count, const char **reason);
 quern_status qn_cl_caps(uint32_t index, struct qn_caps *out);
+/* What concerns all devices: told with the first, or in the place of devices. */
+void qn_cl_notes(uint32_t index, char *text, size_t size);
 /* NULL with an error set when there is none of that index. Lives as long as the process. */
 const struct qn_cl_device *qn_cl_device(uint32_t index);
 

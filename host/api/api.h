@@ -27,6 +27,14 @@ quern_status qn_model_apply(struct quern_context *, const struct quern_model *,
                             const struct quern_table *, struct qn_fit_rest *rest, quern_matrix *out,
                             quern_csr *csr);
 
+/* Its dense half for a table that is bound. step: what decisions call it; NULL: "transform". */
+quern_status qn_model_dense(struct quern_context *, const struct quern_model *,
+                            const struct quern_table *bound, struct qn_fit_rest *rest,
+                            const char *step, quern_matrix *out);
+/* INVALID when the caller's matrix is not what the model gives for the table. */
+quern_status qn_matrix_check(const struct quern_model *, const struct quern_table *,
+                             const quern_matrix *);
+
 /* Bounded copy for structs that grew: `given` bytes of the caller's struct, the rest zero. */
 void qn_struct_in(void *to, size_t size, const void *from, uint32_t given);
 void qn_struct_out(void *to, const void *from, size_t size);
@@ -36,5 +44,8 @@ quern_status qn_model_csv_options(const struct quern_model *, struct qn_csv_opti
                                   quern_column **wanted);
 
 quern_status qn_null_argument(const char *function);
+
+/* A JSON string of any bytes: what is not UTF-8 is shown as Latin-1. */
+json_t *qn_json_text(const char *bytes, size_t n);
 
 #endif

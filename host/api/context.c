@@ -134,6 +134,7 @@ static void fill_info(const struct qn_device_entry *e, quern_device_info *out)
         .float64 = (e->caps.features & QN_FEATURE_F64) != 0,
         .zero_copy = (e->caps.features & (QN_FEATURE_WRAP | QN_FEATURE_HOST_MEMORY)) != 0,
         .pinned = (e->caps.features & QN_FEATURE_PINNED) != 0,
+        .notes = e->notes,
     };
     qn_struct_out(out, &info, sizeof info);
 }

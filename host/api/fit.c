@@ -6,11 +6,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
-
-static quern_status memory_error(void)
-{
-    return qn_error_memory("fit", sizeof(struct quern_fit));
-}
+#include "host/data/sparse.h"
 
 quern_status quern_fit_begin(quern_context *context, const quern_pipeline *p, quern_fit **out)
 {
@@ -19,7 +15,7 @@ quern_status quern_fit_begin(quern_context *context, const quern_pipeline *p, qu
     if (p->spec == NULL) return qn_error(QUERN_INVALID, "the pipeline has no step");
     quern_fit *fit = qn_zalloc(1, sizeof *fit);
     char *text = json_dumps(p->json, JSON_COMPACT);
-    quern_status status = fit != NULL && text != NULL ? QUERN_OK : memory_error();
+    quern_status status = fit != NULL && text != NULL ? QUERN_OK : qn_error_memory_while("fitting");
     if (status == QUERN_OK)
         status = quern_pipeline_from_spec(p->name, text, strlen(text), &fit->pipeline);
     qn_free(text);
@@ -38,6 +34,7 @@ quern_status quern_fit_push(quern_fit *fit, const quern_table *chunk)
     if (fit == NULL || chunk == NULL) return qn_null_argument("quern_fit_push");
     if (chunk->resident != NULL)
         return qn_error(QUERN_UNSUPPORTED, "chunks of a fit must be in host memory");
+    QN_TRY(qn_refuse_sparse(chunk, "quern_fit_push"));
     if (qn_context_cancelled(fit->context)) return qn_context_stopped("the fit");
     const struct qn_spec *spec = fit->pipeline->spec;
     if (fit->blame != NULL) {

@@ -5,6 +5,7 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/core/utf8.h"
 
 static json_t *number(double value)
 {
@@ -29,24 +30,13 @@ static json_t *i64_list(const struct qn_attr *a)
     return list;
 }
 
-/* Bytes that are not UTF-8 cannot stand in JSON; they are shown as Latin-1. */
-static json_t *text(const char *bytes, size_t n)
+json_t *qn_json_text(const char *bytes, size_t n)
 {
+    size_t size;
     json_t *value = json_stringn(bytes, n);
     if (value != NULL) return value;
-    char *utf8 = qn_alloc(n, 2);
-    size_t at = 0;
-    if (utf8 == NULL) return json_null();
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c < 0x80) {
-            utf8[at++] = (char)c;
-        } else {
-            utf8[at++] = (char)(0xc0 | (c >> 6));
-            utf8[at++] = (char)(0x80 | (c & 0x3f));
-        }
-    }
-    value = json_stringn(utf8, at);
+    char *utf8 = qn_utf8_from_latin1(bytes, n, &size);
+    if (utf8 != NULL) value = json_stringn(utf8, size);
     qn_free(utf8);
     return value != NULL ? value : json_null();
 }
@@ -57,7 +47,8 @@ static json_t *values_list(const struct qn_values *v)
     for (uint32_t i = 0; list != NULL && i < v->count; i++) {
         json_t *one;
         if (v->type == QUERN_STRING)
-            one = text(v->text + v->offsets[i], (size_t)(v->offsets[i + 1] - v->offsets[i]));
+            one =
+                qn_json_text(v->text + v->offsets[i], (size_t)(v->offsets[i + 1] - v->offsets[i]));
         else if (qn_type_is_float(v->type))
             one = number(v->f64[i]);
         else if (v->type == QUERN_BOOL)
@@ -86,7 +77,7 @@ static json_t *mixed_statistics(const struct qn_attrs *attrs)
     json_t *list = json_array();
     for (uint32_t i = 0; list != NULL && i < f64->n; i++)
         json_array_append_new(list, words->text[i] != NULL
-                                        ? text(words->text[i], strlen(words->text[i]))
+                                        ? qn_json_text(words->text[i], strlen(words->text[i]))
                                         : number(f64->f64[i]));
     return list;
 }
@@ -179,7 +170,7 @@ static json_t *output_json(const struct quern_model *m)
     json_t *names = json_array(), *types = json_array();
     for (uint32_t i = 0; i < m->plan->n_outputs; i++) {
         const struct qn_port *p = &m->plan->outputs[i];
-        json_array_append_new(names, json_string(p->name));
+        json_array_append_new(names, qn_json_text(p->name, strlen(p->name)));
         json_array_append_new(
             types, json_string(qn_type_name(m->dtype == QUERN_STRING ? p->type : m->dtype)));
     }

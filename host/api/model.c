@@ -5,11 +5,12 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/os.h"
+#include "host/pipeline/sparse.h"
 
 /* ---- transform ---- */
 
-static quern_status check_matrix(const struct quern_model *m, const struct quern_table *table,
-                                 const quern_matrix *out)
+quern_status qn_matrix_check(const struct quern_model *m, const struct quern_table *table,
+                             const quern_matrix *out)
 {
     uint32_t columns = m->program.n_slots;
     if (out->type != m->dtype)
@@ -44,14 +45,23 @@ static quern_status make_matrix(const struct quern_model *m, const struct quern_
     return QUERN_OK;
 }
 
-static quern_status apply_dense(quern_context *cx, const quern_model *m, const quern_table *bound,
-                                struct qn_fit_rest *rest, quern_matrix *out)
+static quern_status any_transform(struct quern_context *cx, const struct quern_model *m,
+                                  const struct quern_table *bound, struct qn_fit_rest *rest,
+                                  const struct qn_target *target)
+{
+    return bound->sparse != NULL ? qn_sparse_transform(cx, m, bound, target)
+                                 : qn_transform(cx, m, bound, rest, target);
+}
+
+quern_status qn_model_dense(struct quern_context *cx, const struct quern_model *m,
+                            const struct quern_table *bound, struct qn_fit_rest *rest,
+                            const char *step, quern_matrix *out)
 {
     int made = out->data == NULL;
-    QN_TRY(made ? make_matrix(m, bound, out) : check_matrix(m, bound, out));
+    QN_TRY(made ? make_matrix(m, bound, out) : qn_matrix_check(m, bound, out));
     struct qn_target target = {
-        .kind = QN_TARGET_MATRIX, .data = out->data, .row_stride = out->row_stride};
-    quern_status status = qn_transform(cx, m, bound, rest, &target);
+        .kind = QN_TARGET_MATRIX, .step = step, .data = out->data, .row_stride = out->row_stride};
+    quern_status status = any_transform(cx, m, bound, rest, &target);
     if (status != QUERN_OK && made) quern_matrix_free(out);
     return status;
 }
@@ -61,10 +71,7 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
 {
     struct qn_csr csr = {0};
     struct qn_target target = {.kind = QN_TARGET_CSR, .csr = &csr};
-    if (m->dtype != QUERN_FLOAT32 && m->dtype != QUERN_FLOAT64 && m->dtype != QUERN_INT64)
-        return qn_error(QUERN_UNSUPPORTED, "sparse output of type %s; set output.dtype to float64",
-                        qn_type_name(m->dtype));
-    quern_status status = qn_transform(cx, m, bound, rest, &target);
+    quern_status status = any_transform(cx, m, bound, rest, &target);
     if (status == QUERN_OK && csr.indptr == NULL) { /* no rows */
         csr.indptr = qn_zalloc(1, sizeof *csr.indptr);
         if (csr.indptr == NULL) status = qn_error_memory("output", 8);
@@ -73,6 +80,7 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
         qn_csr_free(&csr);
         return status;
     }
+    qn_csr_narrow(&csr, m->dtype);
     *out = (quern_csr){.rows = csr.rows,
                        .columns = m->program.n_slots,
                        .nnz = csr.nnz,
@@ -91,9 +99,12 @@ quern_status qn_model_apply(struct quern_context *cx, const struct quern_model *
     if (m->dtype == QUERN_STRING)
         return qn_error(QUERN_UNSUPPORTED,
                         "string columns pass through, so the output is no matrix; write .csv");
+    if (table->sparse != NULL) /* its columns find their places later */
+        return out != NULL ? qn_model_dense(cx, m, table, NULL, NULL, out)
+                           : apply_sparse(cx, m, table, NULL, csr);
     QN_TRY(qn_model_bind(m, table, &bound));
-    quern_status status =
-        out != NULL ? apply_dense(cx, m, bound, rest, out) : apply_sparse(cx, m, bound, rest, csr);
+    quern_status status = out != NULL ? qn_model_dense(cx, m, bound, rest, NULL, out)
+                                      : apply_sparse(cx, m, bound, rest, csr);
     qn_table_free(bound);
     return status;
 }

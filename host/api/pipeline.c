@@ -4,16 +4,13 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
-
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory for a pipeline");
-}
+#include "host/core/utf8.h"
+#include "host/data/sparse.h"
 
 quern_status qn_pipeline_spec(const struct quern_pipeline *p, struct qn_spec **out)
 {
     char *text = json_dumps(p->json, JSON_COMPACT);
-    if (text == NULL) return memory_error();
+    if (text == NULL) return qn_error_memory_while("making a pipeline");
     quern_status status = qn_spec_parse(p->name, text, strlen(text), out);
     qn_free(text);
     return status;
@@ -25,9 +22,9 @@ quern_status quern_pipeline_from_spec(const char *name, const char *json, size_t
     if (json == NULL || out == NULL) return qn_null_argument("quern_pipeline_from_spec");
     *out = NULL;
     struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
-    if (p == NULL) return memory_error();
+    if (p == NULL) return qn_error_memory_while("making a pipeline");
     p->name = qn_strdup(name != NULL ? name : "spec");
-    quern_status status = p->name != NULL ? QUERN_OK : memory_error();
+    quern_status status = p->name != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
     if (status == QUERN_OK) status = qn_spec_parse(p->name, json, bytes, &p->spec);
     if (status != QUERN_OK) {
         quern_pipeline_free(p);
@@ -55,15 +52,22 @@ quern_status quern_pipeline_create(quern_pipeline **out)
     if (out == NULL) return qn_null_argument("quern_pipeline_create");
     *out = NULL;
     struct quern_pipeline *p = qn_zalloc(1, sizeof *p);
-    if (p == NULL) return memory_error();
+    if (p == NULL) return qn_error_memory_while("making a pipeline");
     p->name = qn_strdup("pipeline");
     p->json = json_pack("{s:i, s:[]}", "quern", 1, "steps");
     if (p->name == NULL || p->json == NULL) {
         quern_pipeline_free(p);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     *out = p;
     return QUERN_OK;
+}
+
+/* A spec is JSON, which holds no other text. */
+static quern_status check_utf8(const char *what, const char *text)
+{
+    if (text == NULL || qn_utf8_valid(text, strlen(text))) return QUERN_OK;
+    return qn_error(QUERN_INVALID, "%s is not UTF-8", what);
 }
 
 /* The pipeline with `json` instead of its own, if that is a valid spec. */
@@ -71,8 +75,8 @@ static quern_status replace(struct quern_pipeline *p, json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
     struct qn_spec *spec = NULL;
-    quern_status status =
-        text != NULL ? qn_spec_parse(p->name, text, strlen(text), &spec) : memory_error();
+    quern_status status = text != NULL ? qn_spec_parse(p->name, text, strlen(text), &spec)
+                                       : qn_error_memory_while("making a pipeline");
     qn_free(text);
     if (status != QUERN_OK) {
         json_decref(json);
@@ -93,9 +97,10 @@ static quern_status make_chain(const char *const *apply, uint32_t n, json_t **ou
         const char *name = apply[2 * i], *params = apply[2 * i + 1];
         json_error_t where;
         json_t *one = NULL;
-        if (name == NULL) {
+        if (name == NULL || check_utf8("an estimator's name", name) != QUERN_OK) {
             json_decref(chain);
-            return qn_error(QUERN_INVALID, "estimator %u has no name", i);
+            return name != NULL ? QUERN_INVALID
+                                : qn_error(QUERN_INVALID, "estimator %u has no name", i);
         }
         if (params == NULL || params[0] == '\0') {
             one = json_string(name);
@@ -110,11 +115,11 @@ static quern_status make_chain(const char *const *apply, uint32_t n, json_t **ou
         }
         if (one == NULL || json_array_append_new(chain, one) != 0) {
             json_decref(chain);
-            return memory_error();
+            return qn_error_memory_while("making a pipeline");
         }
     }
     *out = chain;
-    return chain != NULL ? QUERN_OK : memory_error();
+    return chain != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
 }
 
 static json_t *make_columns(const char *const *columns, uint32_t n)
@@ -135,6 +140,9 @@ quern_status quern_pipeline_add(quern_pipeline *p, const char *step_name,
 {
     json_t *chain, *json = NULL, *step = NULL;
     if (p == NULL || apply == NULL) return qn_null_argument("quern_pipeline_add");
+    QN_TRY(check_utf8("the step's name", step_name));
+    for (uint32_t i = 0; columns != NULL && i < n_columns; i++)
+        QN_TRY(check_utf8("a column's name", columns[i]));
     QN_TRY(make_chain(apply, n_apply, &chain));
     json_t *list = make_columns(columns, n_columns);
     if (list != NULL) json = json_deep_copy(p->json);
@@ -145,7 +153,7 @@ quern_status quern_pipeline_add(quern_pipeline *p, const char *step_name,
         (step_name != NULL && json_object_set_new(step, "name", json_string(step_name)) != 0) ||
         json_array_append_new(json_object_get(json, "steps"), step) != 0) {
         json_decref(json);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     return replace(p, json);
 }
@@ -154,6 +162,8 @@ quern_status quern_pipeline_options(quern_pipeline *p, const char *remainder,
                                     const char *output_dtype)
 {
     if (p == NULL) return qn_null_argument("quern_pipeline_options");
+    QN_TRY(check_utf8("remainder", remainder));
+    QN_TRY(check_utf8("output_dtype", output_dtype));
     json_t *json = json_deep_copy(p->json);
     int failed = json == NULL;
     if (!failed && remainder != NULL)
@@ -163,7 +173,7 @@ quern_status quern_pipeline_options(quern_pipeline *p, const char *remainder,
             json_object_set_new(json, "output", json_pack("{s:s}", "dtype", output_dtype)) != 0;
     if (failed) {
         json_decref(json);
-        return memory_error();
+        return qn_error_memory_while("making a pipeline");
     }
     return replace(p, json);
 }
@@ -172,7 +182,7 @@ quern_status quern_pipeline_spec(const quern_pipeline *p, char **json)
 {
     if (p == NULL || json == NULL) return qn_null_argument("quern_pipeline_spec");
     *json = json_dumps(p->json, JSON_INDENT(1));
-    return *json != NULL ? QUERN_OK : memory_error();
+    return *json != NULL ? QUERN_OK : qn_error_memory_while("making a pipeline");
 }
 
 void quern_pipeline_free(quern_pipeline *p)
@@ -190,7 +200,7 @@ void quern_pipeline_free(quern_pipeline *p)
 static uint64_t fit_chunk(const quern_context *context, const quern_table *table)
 {
     const struct qn_device *d = context->device;
-    if (d == NULL || table->rows == 0 || table->resident != NULL) return 0;
+    if (d == NULL || table->rows == 0 || table->resident != NULL || table->sparse != NULL) return 0;
     struct qn_pool_stats stats;
     uint64_t bytes = 0, row;
     qn_pool_stats(d->pool, &stats);

@@ -36,16 +36,11 @@ struct quern_server {
     uint32_t n_stages, most_lanes, most_bytes;
 };
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory for a server");
-}
-
 static quern_status open_feeds(quern_server *s, const struct qn_layer *layer, struct stage *stage)
 {
     const struct qn_program *p = &stage->made;
     stage->feeds = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *stage->feeds);
-    if (stage->feeds == NULL) return memory_error();
+    if (stage->feeds == NULL) return qn_error_memory_while("opening a server");
     for (uint32_t i = 0; i < p->n_lanes; i++) {
         uint32_t source = p->lanes[i].source;
         struct feed_in *f = &stage->feeds[i];
@@ -78,7 +73,8 @@ static quern_status open_stage(quern_server *s, uint32_t k)
     struct qn_slot *slots = qn_arena_alloc(&s->arena, p->n_slots, sizeof *slots);
     struct qn_lane *lanes = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *lanes);
     stage->offsets = qn_arena_alloc(&s->arena, p->n_slots, sizeof *stage->offsets);
-    if (slots == NULL || lanes == NULL || stage->offsets == NULL) return memory_error();
+    if (slots == NULL || lanes == NULL || stage->offsets == NULL)
+        return qn_error_memory_while("opening a server");
     for (uint32_t i = 0; i < p->n_slots; i++) {
         uint32_t bytes = (uint32_t)qn_type_bytes(p->slots[i].type);
         /* the last row is packed as the output is; earlier ones are aligned */
@@ -118,11 +114,11 @@ quern_status quern_server_open(const quern_model *model, quern_server **out)
     if (model->dtype == QUERN_STRING)
         return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no number row");
     quern_server *s = qn_zalloc(1, sizeof *s);
-    if (s == NULL) return memory_error();
+    if (s == NULL) return qn_error_memory_while("opening a server");
     s->model = model;
     s->n_stages = model->plan->n_layers;
     s->stages = qn_arena_alloc(&s->arena, s->n_stages, sizeof *s->stages);
-    quern_status status = s->stages != NULL ? QUERN_OK : memory_error();
+    quern_status status = s->stages != NULL ? QUERN_OK : qn_error_memory_while("opening a server");
     for (uint32_t k = 0; status == QUERN_OK && k < s->n_stages; k++) status = open_stage(s, k);
     if (status != QUERN_OK) {
         quern_server_close(s);
@@ -250,6 +246,11 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
         int unknown = f->lookup != NULL ? values[i].code > n || (values[i].code == n &&
                                                                  lane->chain->refuse_missing_code)
                                         : (seen[i] & QN_SEEN_UNKNOWN) != 0;
+        if (f->lookup != NULL && values[i].code == n && lane->chain->refuse_missing_code &&
+            !lane->refuse_unknown)
+            return qn_error(QUERN_INVALID,
+                            "column \"%s\" has a missing value, which %s cannot take",
+                            name != NULL ? name : "?", lane->blame);
         if (unknown && lane->refuse_unknown)
             return qn_error(QUERN_INVALID, "column \"%s\" has a category that %s did not see",
                             name != NULL ? name : "?", lane->blame);
@@ -268,7 +269,8 @@ static int needs_check(const struct stage *stage, const union qn_row_value *valu
 {
     if (seen != 0) return 1;
     for (uint32_t i = 0; i < stage->n_lanes; i++)
-        if (stage->feeds[i].lookup != NULL && stage->lanes[i].refuse_unknown &&
+        if (stage->feeds[i].lookup != NULL &&
+            (stage->lanes[i].refuse_unknown || stage->lanes[i].chain->refuse_missing_code) &&
             values[i].code >= qn_categories_count(stage->feeds[i].lookup))
             return 1;
     return 0;
@@ -304,7 +306,7 @@ quern_status quern_server_row(const quern_server *s, const quern_cell *cells, vo
     union qn_row_value *v = qn_alloc(s->most_lanes, sizeof *v);
     uint32_t *w = qn_alloc(s->most_lanes, sizeof *w);
     char *heap = qn_alloc(s->most_bytes, 2);
-    quern_status status = memory_error();
+    quern_status status = qn_error_memory_while("opening a server");
     if (v != NULL && w != NULL && heap != NULL) {
         rows[0] = heap;
         rows[1] = heap + s->most_bytes;

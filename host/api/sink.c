@@ -39,10 +39,6 @@ static quern_status kind_of(const struct quern_model *m, const char *path, enum 
                                 "%s: output column \"%s\" is of type %s, which only .csv can hold",
                                 path, m->plan->outputs[i].name,
                                 qn_type_name(m->plan->outputs[i].type));
-    if (*out == NPZ && m->dtype != QUERN_FLOAT32 && m->dtype != QUERN_FLOAT64 &&
-        m->dtype != QUERN_INT64)
-        return qn_error(QUERN_UNSUPPORTED, "%s: sparse output of type %s; set output.dtype", path,
-                        qn_type_name(m->dtype));
     return QUERN_OK;
 }
 
@@ -223,6 +219,7 @@ quern_status qn_sink_commit(struct qn_sink *s, quern_job_info *info)
     uint64_t start = qn_clock_ns();
     if (s->kind == NPZ) {
         static const int64_t none;
+        qn_csr_narrow(&s->csr, s->model->dtype);
         status = qn_npz_write_csr(s->file, s->csr.rows, s->model->program.n_slots,
                                   s->csr.indptr != NULL ? s->csr.indptr : &none, s->csr.indices,
                                   s->csr.data, s->model->dtype);
@@ -243,7 +240,7 @@ quern_status qn_names_save(const struct quern_model *m, const char *path)
     json_t *names = json_array(), *types = json_array();
     for (uint32_t i = 0; i < m->plan->n_outputs; i++) {
         const struct qn_port *p = &m->plan->outputs[i];
-        json_array_append_new(names, json_string(p->name));
+        json_array_append_new(names, qn_json_text(p->name, strlen(p->name)));
         json_array_append_new(
             types, json_string(qn_type_name(m->dtype == QUERN_STRING ? p->type : m->dtype)));
     }

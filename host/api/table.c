@@ -4,7 +4,9 @@
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/core/utf8.h"
 #include "host/data/resident.h"
+#include "host/data/sparse.h"
 
 struct names {
     struct qn_arena arena;
@@ -51,6 +53,8 @@ static quern_status check_column(const quern_column *c, uint32_t i, uint64_t row
                             c->offset_bits);
         if (c->offsets == NULL) return qn_error(QUERN_INVALID, "column %u: offsets is NULL", i);
     }
+    if (c->name != NULL && !qn_utf8_valid(c->name, strlen(c->name)))
+        return qn_error(QUERN_INVALID, "column %u: the name is not UTF-8", i);
     if (c->validity != NULL && c->validity_offset < 0)
         return qn_error(QUERN_INVALID, "column %u: validity_offset is negative", i);
     return QUERN_OK;
@@ -64,7 +68,7 @@ static int is_matrix(const quern_column *columns, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         const quern_column *c = &columns[i];
         if (c->type != columns[0].type || c->stride != columns[0].stride || c->validity != NULL ||
-            (uintptr_t)c->data != (uintptr_t)columns[0].data + i * bytes) /* may be NULL: no rows */
+            (uintptr_t)c->data != (uintptr_t)columns[0].data + i * bytes) /* NULL without rows */
             return 0;
     }
     return columns[0].stride >= (int64_t)(n * bytes);
@@ -322,6 +326,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (context == NULL || table == NULL || out == NULL)
         return qn_null_argument("quern_table_upload");
     *out = NULL;
+    QN_TRY(qn_refuse_sparse(table, "quern_table_upload"));
     if (context->device == NULL) {
         quern_table *view = NULL;
         QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
@@ -376,6 +381,7 @@ quern_status quern_model_transform_to(quern_context *context, const quern_model 
     quern_table *bound;
     if (context == NULL || model == NULL || table == NULL || buffer == NULL)
         return qn_null_argument("quern_model_transform_to");
+    QN_TRY(qn_refuse_sparse(table, "quern_model_transform_to"));
     if (model->dtype == QUERN_STRING)
         return qn_error(QUERN_UNSUPPORTED, "string columns pass through; there is no matrix");
     uint64_t row = model->program.n_slots * qn_type_bytes(model->dtype), bytes;

@@ -37,6 +37,11 @@ quern_status qn_error_memory(const char *what, uint64_t bytes)
                     (unsigned long long)bytes);
 }
 
+quern_status qn_error_memory_while(const char *doing)
+{
+    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while %s", doing);
+}
+
 const char *qn_error_text(void)
 {
     return error_text;

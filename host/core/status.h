@@ -19,6 +19,8 @@ quern_status qn_error_context(quern_status status, const char *format, ...) QN_P
 
 /* An allocation of `bytes` failed while doing `what`. */
 quern_status qn_error_memory(const char *what, uint64_t bytes) QN_COLD;
+/* The same where the size says nothing: one of many small ones. */
+quern_status qn_error_memory_while(const char *doing) QN_COLD;
 
 /* clang-tidy sees one source at a time: it is told here what these return, and so does not follow a
  * failure on as if it had been a success. */
@@ -26,6 +28,7 @@ quern_status qn_error_memory(const char *what, uint64_t bytes) QN_COLD;
 #define qn_error(status, ...) ((void)qn_error((status), __VA_ARGS__), (status))
 #define qn_error_context(status, ...) ((void)qn_error_context((status), __VA_ARGS__), (status))
 #define qn_error_memory(what, bytes) ((void)qn_error_memory((what), (bytes)), QUERN_OUT_OF_MEMORY)
+#define qn_error_memory_while(doing) ((void)qn_error_memory_while(doing), QUERN_OUT_OF_MEMORY)
 #endif
 
 const char *qn_error_text(void);

@@ -25,17 +25,12 @@ struct qn_append {
     size_t weights_room;
 };
 
-static quern_status memory_error(uint64_t bytes)
-{
-    return qn_error_memory("table", bytes);
-}
-
 static quern_status grow(void **memory, size_t *room, size_t wanted, size_t value)
 {
     if (wanted <= *room) return QUERN_OK;
     size_t more = *room + *room / 2 > wanted ? *room + *room / 2 : wanted;
     void *bigger = qn_realloc(*memory, more, value);
-    if (bigger == NULL) return memory_error((uint64_t)more * value);
+    if (bigger == NULL) return qn_error_memory("table", (uint64_t)more * value);
     *memory = bigger;
     *room = more;
     return QUERN_OK;
@@ -46,13 +41,13 @@ quern_status qn_append_open(const struct quern_table *like, struct qn_append **o
     uint32_t n = like->n_columns;
     *out = NULL;
     struct qn_append *a = qn_zalloc(1, sizeof *a);
-    if (a == NULL) return memory_error(sizeof *a);
+    if (a == NULL) return qn_error_memory("table", sizeof *a);
     a->stores = qn_zalloc(n, sizeof *a->stores);
     a->view.columns = qn_zalloc(n, sizeof *a->view.columns);
     a->view.n_columns = n;
     if (a->stores == NULL || a->view.columns == NULL) {
         qn_append_free(a);
-        return memory_error(n);
+        return qn_error_memory("table", n);
     }
     a->view.has_names = like->has_names;
     a->view.is_matrix = a->matrix = like->is_matrix;
@@ -63,7 +58,7 @@ quern_status qn_append_open(const struct quern_table *like, struct qn_append **o
         a->stores[i].name = qn_strdup(like->columns[i].name);
         if (a->stores[i].name == NULL) {
             qn_append_free(a);
-            return memory_error(0);
+            return qn_error_memory("table", 0);
         }
         a->view.columns[i].name = a->stores[i].name;
     }
@@ -143,7 +138,8 @@ static quern_status append_values(struct store *s, const quern_column *c, uint64
 {
     size_t value = qn_type_bytes(c->type), wanted;
     int64_t stride = c->stride != 0 ? c->stride : (int64_t)value;
-    if (qn_mul_size((size_t)(before + rows), value, &wanted)) return memory_error(UINT64_MAX);
+    if (qn_mul_size((size_t)(before + rows), value, &wanted))
+        return qn_error_memory("table", UINT64_MAX);
     void *memory = s->data;
     QN_TRY(grow(&memory, &s->room, wanted, 1));
     s->data = memory;
@@ -158,7 +154,7 @@ static quern_status append_matrix(struct qn_append *a, const struct quern_table 
     struct store *s = &a->stores[0];
     size_t row = a->view.n_columns * qn_type_bytes(chunk->columns[0].type), wanted;
     if (qn_mul_size((size_t)(a->view.rows + chunk->rows), row, &wanted))
-        return memory_error(UINT64_MAX);
+        return qn_error_memory("table", UINT64_MAX);
     void *memory = s->data;
     QN_TRY(grow(&memory, &s->room, wanted, 1));
     s->data = memory;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/core/utf8.h"
 
 static int ends_with(const char *name, size_t n, const char *ending)
 {
@@ -39,6 +40,19 @@ static quern_status check_encoding(const char *name, const unsigned char *p, uin
         order);
 }
 
+/* Names go to places where only UTF-8 may stand: models, specs, lists of names. What is none is Latin-1,
+ * or taken for it. */
+static quern_status name_in_utf8(char **name)
+{
+    size_t size = strlen(*name);
+    if (qn_utf8_valid(*name, size)) return QUERN_OK;
+    char *utf8 = qn_utf8_from_latin1(*name, size, &size);
+    if (utf8 == NULL) return qn_error_memory("column names", size);
+    qn_free(*name);
+    *name = utf8;
+    return QUERN_OK;
+}
+
 /* The cells of one row as strings; rows are decoded one by one only for headers. */
 static quern_status decode_row(const struct qn_csv_cells *cells, struct qn_csv_field *fields)
 {
@@ -61,6 +75,7 @@ static quern_status decode_row(const struct qn_csv_cells *cells, struct qn_csv_f
         }
         if (name == NULL) return qn_error_memory("column names", size);
         fields[c].name = name;
+        QN_TRY(name_in_utf8(&fields[c].name));
     }
     return QUERN_OK;
 }

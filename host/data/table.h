@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tables inside quern: the public quern_column views, equal in length, with what owns the memory. */
-#ifndef QN_TABLE_H
-#define QN_TABLE_H
+#ifndef QN_DATA_TABLE_H
+#define QN_DATA_TABLE_H
 
 #include "host/core/status.h"
 
@@ -9,6 +9,7 @@
 typedef void qn_release_fn(void *owner);
 
 struct qn_resident;
+struct qn_sparse_table;
 
 struct quern_table {
     uint64_t rows;
@@ -22,7 +23,9 @@ struct quern_table {
     const char *warning; /* of the whole file, to be logged once, or NULL; owned by `owner`       */
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
     const double
-        *weights;       /* the caller's: one per row, or NULL                                   */
+        *weights; /* the caller's: one per row, or NULL                                   */
+    const struct qn_sparse_table *sparse; /* host/data/sparse.h; NULL: columns have their values */
+    int is_sparse;                        /* schemas: the values come from a sparse table */
     uint64_t first_row; /* of a slice: where it begins in the table that it was cut from */
     /* Text tables: 1-based line on which row r of the whole table starts, for messages; NULL
      * elsewhere. A view keeps `owner` for it, without owning it (release NULL). */

@@ -200,8 +200,10 @@ quern_status qn_context_close(struct quern_context *cx)
 quern_status qn_context_devices(struct quern_context *cx, const struct qn_device_list **out)
 {
     *out = NULL;
-    if (cx->devices.count == 0)
+    if (cx->devices.count == 0) {
         QN_TRY(qn_device_list_make(cx->drivers, cx->n_drivers, &cx->devices));
+        qn_device_list_ask_notes(&cx->devices);
+    }
     *out = &cx->devices;
     return QUERN_OK;
 }

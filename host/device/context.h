@@ -78,7 +78,7 @@ quern_status qn_context_open(const struct qn_context_config *config, struct quer
 /* QUERN_BUSY while device blocks are out; the context then stays open. NULL is accepted. */
 quern_status qn_context_close(struct quern_context *);
 
-/* All devices of the machine, looked up on first call and kept. */
+/* All devices of the machine with their notes, looked up on first call and kept. */
 quern_status qn_context_devices(struct quern_context *, const struct qn_device_list **out);
 
 /* The ledger of the device, or of the CPU when there is none. */

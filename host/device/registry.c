@@ -94,6 +94,17 @@ quern_status qn_device_list_make(const struct qn_driver *const *drivers, uint32_
     return QUERN_OK;
 }
 
+void qn_device_list_ask_notes(struct qn_device_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct qn_device_entry *entry = &list->entries[i];
+        if (!QN_HAS(entry->driver, notes)) continue;
+        entry->driver->notes(entry->index, entry->notes, sizeof entry->notes);
+        if (!entry->present && strncmp(entry->notes, entry->why, sizeof entry->why - 1) == 0)
+            entry->notes[0] = '\0'; /* said already */
+    }
+}
+
 void qn_device_list_free(struct qn_device_list *list)
 {
     qn_free(list->entries);

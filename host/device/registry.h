@@ -6,7 +6,7 @@
 
 #include "host/device/driver.h"
 
-enum { QN_DEVICE_ID = 32, QN_REASON_TEXT = 384 };
+enum { QN_DEVICE_ID = 32, QN_REASON_TEXT = 384, QN_NOTES_TEXT = 2048 };
 
 struct qn_device_entry {
     const struct qn_driver *driver;
@@ -15,6 +15,7 @@ struct qn_device_entry {
     char id[QN_DEVICE_ID]; /* "cpu", "opencl:0", "cuda:1"; an absent backend: "cuda"           */
     char same_as[QN_DEVICE_ID]; /* an earlier entry that is the same hardware; "" if none       */
     char why[QN_REASON_TEXT];   /* absent: the reason; present: "" or what is wrong with it     */
+    char notes[QN_NOTES_TEXT];  /* empty until asked for: the driver's, a line each             */
     struct qn_caps caps;
 };
 
@@ -26,6 +27,8 @@ struct qn_device_list {
 /* Asks `n_drivers` drivers. Fails only when memory runs out. */
 quern_status qn_device_list_make(const struct qn_driver *const *drivers, uint32_t n_drivers,
                                  struct qn_device_list *out);
+/* Asks the drivers for their notes, which loads the libraries that the notes are about. */
+void qn_device_list_ask_notes(struct qn_device_list *list);
 void qn_device_list_free(struct qn_device_list *list);
 
 /* The entry that a name means: "cpu", "cuda" (the first), "cuda:1", "opencl:pocl" (part of the

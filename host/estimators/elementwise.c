@@ -92,6 +92,7 @@ static quern_status binarizer_emit(struct qn_stage *stage)
         QN_TRY(qn_port_convert(stage, &stage->in[i], dtype, port));
         QN_TRY(qn_port_refuse_nan(stage, port));
         port->known = NULL;
+        port->drops_zeros = port->sparse;
         /* NumPy compares a float32 array with a Python float in float32 */
         uint64_t word = port->chain->work == QN_W_I64   ? integer_threshold(t)
                         : port->chain->work == QN_W_F32 ? qn_word_f64((double)(float)t)
@@ -140,4 +141,5 @@ const struct qn_estimator_type qn_passthrough = {
     .need = need_nothing,
     .learn = learn_nothing,
     .emit = passthrough_emit,
+    .invert = passthrough_emit,
 };

@@ -14,8 +14,14 @@ static quern_type value_type(const struct qn_port *port)
     return port->type == QUERN_BOOL ? QUERN_BOOL : QUERN_INT64;
 }
 
+quern_status qn_encoder_refuse_sparse(const struct qn_stage *stage)
+{
+    return qn_stage_refuse_sparse(stage, "make the input dense");
+}
+
 quern_status qn_encoder_need(struct qn_stage *stage)
 {
+    QN_TRY(qn_encoder_refuse_sparse(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = QN_NEED_CATEGORIES;
     return QUERN_OK;
 }
@@ -230,6 +236,18 @@ static quern_status learn_infrequent(struct qn_stage *stage, const struct qn_val
     return QUERN_OK;
 }
 
+/* Categories of truth values and integers that were counted as doubles. */
+static quern_status as_integers(const struct qn_stage *stage, struct qn_values *v)
+{
+    if (qn_type_is_float(v->type) || v->f64 == NULL) return QUERN_OK;
+    int64_t *whole = qn_arena_alloc(stage->arena, v->count, sizeof *whole);
+    if (whole == NULL) return qn_stage_memory(stage);
+    for (uint32_t k = 0; k < v->count; k++) whole[k] = (int64_t)v->f64[k];
+    v->i64 = whole;
+    v->f64 = NULL;
+    return QUERN_OK;
+}
+
 quern_status qn_encoder_learn(struct qn_stage *stage)
 {
     const json_t *given = qn_param(stage->estimator, "categories");
@@ -243,6 +261,7 @@ quern_status qn_encoder_learn(struct qn_stage *stage)
         }
         QN_TRY(qn_values_from(stage->arena, stage->found[i].categories, &values[i]));
         values[i].type = value_type(&stage->in[i]);
+        QN_TRY(as_integers(stage, &values[i]));
         if (!stage->in[i].may_nan) values[i].missing = 0;
         for (uint32_t k = 0; qn_type_is_float(values[i].type) && k < values[i].count; k++)
             if (isinf(values[i].f64[k]))
@@ -349,6 +368,21 @@ cleanup:
     return status;
 }
 
+/* An imputer with a marker of its own does not take cells that are really missing. */
+static quern_status refuse_unfilled(const struct qn_stage *stage, const struct qn_port *port,
+                                    const struct qn_chain **chain)
+{
+    const struct qn_raw_fill *first = port->fill;
+    while (first != NULL && first->before != NULL) first = first->before;
+    if (first == NULL || first->match == NULL) return QUERN_OK;
+    struct qn_chain *copy = qn_chain_copy(stage->arena, *chain);
+    if (copy == NULL) return qn_stage_memory(stage);
+    copy->refuse_missing_code = 1;
+    copy->blame = "SimpleImputer";
+    *chain = copy;
+    return QUERN_OK;
+}
+
 static quern_status raw_lookup(struct qn_stage *stage, uint32_t i, const struct qn_values *v,
                                const struct qn_chain **chain, uint32_t **meaning, uint32_t *n_codes)
 {
@@ -375,7 +409,8 @@ static quern_status raw_lookup(struct qn_stage *stage, uint32_t i, const struct 
     means[n + 1] = QN_CATEGORY_UNKNOWN;
     *meaning = means;
     *n_codes = n + 2;
-    return stage->add_encoding(stage->plan, port->source, set, chain); /* takes the set */
+    QN_TRY(stage->add_encoding(stage->plan, port->source, set, chain)); /* takes the set */
+    return refuse_unfilled(stage, port, chain);
 }
 
 /* Integers up to 2^53 are told apart as doubles too, and doubles can be missing: a column that was
@@ -428,7 +463,7 @@ quern_status qn_encoder_refuse_unknown(struct qn_stage *stage, uint32_t i, const
     if (copy == NULL) return qn_stage_memory(stage);
     int missing_unknown = meaning[n_codes - 2] == QN_CATEGORY_UNKNOWN;
     copy->refuse_unknown = 1;
-    copy->refuse_missing_code = stage->in[i].raw && missing_unknown;
+    copy->refuse_missing_code |= stage->in[i].raw && missing_unknown;
     copy->refuse_nan |= !stage->in[i].raw && missing_unknown &&
                         (stage->in[i].may_nan || qn_type_is_integer(stage->in[i].type));
     copy->blame = stage->estimator->type->name;

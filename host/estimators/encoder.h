@@ -9,6 +9,7 @@
 /* categories_ from statistics or from the parameter; checks unknown values at the fit. */
 quern_status qn_encoder_learn(struct qn_stage *);
 quern_status qn_encoder_need(struct qn_stage *);
+quern_status qn_encoder_refuse_sparse(const struct qn_stage *);
 
 /* How column i's categories are grouped. Category numbers count the missing one last. */
 struct qn_grouping {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Estimators are descriptors: one table entry each, from which the C API, the spec checker,
- * `quern list`, the Python signatures and the reference pages all come. An estimator's code is four
+ * `quern list`, the Python signatures and the reference pages all come. An estimator's code is a few
  * functions over ports (host/estimators/port.h):
  *
  *   check   parameters that must agree with each other
  *   need    which statistics of which input ports a fit wants
  *   learn   statistics -> learned attributes
  *   emit    parameters + attributes + input ports -> output ports
+ *   invert  the same backwards, for inverse_transform; NULL where there is no way back
  *
  * They compute no data and know no device. emit is all that a loaded model runs, so that a model
  * holds parameters and attributes and nothing else. */
@@ -70,6 +71,10 @@ struct qn_found {
     struct qn_extremes extremes;
     double quantile[QN_NEED_QUANTILES_MAX];
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
+    /* Sparse tables: `count` and all statistics have the zeros that are not stored. */
+    int sparse;
+    double mode;     /* instead of categories: the most frequent value, NaN without any */
+    uint64_t stored; /* values that are stored and not missing */
 };
 
 /* What is known of a port without looking: an imputer's output, from its input's statistics. */
@@ -86,21 +91,22 @@ struct qn_estimator {
     json_t *params; /* object with every parameter, in the order of the table */
 };
 
-/* What the four functions work on. */
+/* What the functions work on. */
 struct qn_stage {
     struct qn_arena *arena; /* lives as long as the plan */
     const struct qn_estimator *estimator;
     struct qn_attrs *attrs;
     const struct qn_port *in;
     uint32_t n_in;
-    struct qn_port *out; /* emit: made in the arena */
+    struct qn_port *out; /* emit, invert: made in the arena */
     uint32_t n_out;
     struct qn_need *need;         /* need: n_in, zeroed */
     const struct qn_found *found; /* learn: n_in */
-    int rows_in_memory_order;     /* QN_ORDER_*: how the step's input lies in memory */
-    int weighted;                 /* the fit's rows have weights */
-    int object;                   /* the step's columns would be an object array in NumPy */
-    void *plan;                   /* for the two below */
+    quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
+    int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
+    int weighted;             /* the fit's rows have weights */
+    int object;               /* the step's columns would be an object array in NumPy */
+    void *plan;               /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
                                  const struct qn_chain **out);
     quern_status (*add_norm)(void *plan, uint32_t kind, uint32_t order, int64_t *out);
@@ -117,6 +123,7 @@ struct qn_estimator_type {
     quern_status (*need)(struct qn_stage *);
     quern_status (*learn)(struct qn_stage *);
     quern_status (*emit)(struct qn_stage *);
+    quern_status (*invert)(struct qn_stage *);
 };
 
 /* The table, in alphabetical order. */
@@ -141,6 +148,8 @@ quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> 
 /* ---- shared pieces ---- */
 /* Gives the stage n ports for output, zeroed. */
 quern_status qn_stage_outputs(struct qn_stage *, uint32_t n);
+/* UNSUPPORTED where an input is sparse; advice: what to do instead. */
+quern_status qn_stage_refuse_sparse(const struct qn_stage *, const char *advice);
 /* The dtype that scikit-learn computes a numeric step in: NumPy's joint dtype of the ports if that is
  * a float, else float64 when `to_float`. Raw ports: QUERN_UNSUPPORTED with the name. */
 quern_status qn_stage_dtype(const struct qn_stage *, int to_float, quern_type *out);

@@ -100,11 +100,20 @@ static quern_status masked_port(struct qn_stage *stage, const struct qn_port *in
     return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 
+/* Cells that are not stored are 0: were they missing, the result would be dense. */
+static quern_status refuse_zero_marker(const struct qn_stage *stage)
+{
+    struct marker m = marker_of(stage->estimator);
+    if (m.is_text || m.is_nan || m.number != 0) return QUERN_OK;
+    return qn_stage_refuse_sparse(stage, "missing_values is 0; make the input dense");
+}
+
 static quern_status imputer_need(struct qn_stage *stage)
 {
     quern_type dtype;
     int raw;
     enum strategy s = strategy_of(stage->estimator);
+    QN_TRY(refuse_zero_marker(stage));
     QN_TRY(imputer_dtype(stage, &dtype, &raw));
     QN_TRY(qn_stage_outputs(stage, stage->n_in)); /* the ports that the statistics are taken of */
     for (uint32_t i = 0; i < stage->n_in; i++) {
@@ -197,7 +206,8 @@ static quern_status learn_number(struct qn_stage *stage, uint32_t i, quern_type 
                         stage->in[i].name);
     if (s == CONSTANT) {
         QN_TRY(constant_number(stage, &stage->in[i], own_dtype(&stage->in[i], dtype), stat));
-        if (f->count == 0 && !keep) *stat = NAN;
+        /* scikit-learn looks at what is stored when it asks whether a column has a value */
+        if (!keep && (f->sparse ? f->stored : f->count) == 0) *stat = NAN;
         return QUERN_OK;
     }
     if (f->count == 0) {
@@ -206,6 +216,7 @@ static quern_status learn_number(struct qn_stage *stage, uint32_t i, quern_type 
     }
     *stat = s == MEAN     ? f->moments.hi + f->moments.lo
             : s == MEDIAN ? f->quantile[0]
+            : f->sparse   ? f->mode
                           : number_mode(f->categories);
     if (!isfinite(*stat))
         return qn_error(QUERN_INVALID, "SimpleImputer: column \"%s\" has infinite values",
@@ -225,6 +236,11 @@ static quern_status learn_raw(struct qn_stage *stage, uint32_t i, const char **s
             QUERN_INVALID,
             "SimpleImputer.missing_values: a number does not match string column \"%s\"",
             stage->in[i].name);
+    if (m.is_text && stage->in[i].may_nan && qn_categories_missing(set) != 0)
+        return qn_error(QUERN_INVALID,
+                        "SimpleImputer: column \"%s\" has missing cells beside those that "
+                        "missing_values names",
+                        stage->in[i].name);
     raw_counts(set, &m, &n_missing, &mode);
     *missing = (int64_t)n_missing;
     *stat = NULL;
@@ -382,9 +398,16 @@ static quern_status emit_indicator(struct qn_stage *stage, uint32_t i, quern_typ
                 whole ? qn_word_i64(never ? INT64_MIN : (int64_t)m.number) : qn_word_f64(number);
             out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_EQUAL, word, 0, work);
         }
+        if (out->chain == NULL) return qn_stage_memory(stage);
+        if (dtype == QUERN_STRING) { /* in an array of objects: True and False */
+            struct qn_port flag = *out;
+            QN_TRY(qn_port_convert_op(stage, &flag, QUERN_FLOAT64, out));
+            out->type = QUERN_BOOL;
+        }
     }
     out->may_nan = 0;
     out->known = NULL;
+    out->drops_zeros = in->sparse;
     out->name = qn_arena_printf(stage->arena, "missingindicator_%s", in->name);
     return out->chain != NULL && out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
@@ -396,11 +419,16 @@ static quern_status imputer_emit(struct qn_stage *stage)
     const struct qn_attr *missing = qn_attrs_find(stage->attrs, "n_missing_");
     int indicator = qn_param_bool(stage->estimator, "add_indicator"), raw;
     quern_type dtype;
+    QN_TRY(refuse_zero_marker(stage));
     QN_TRY(imputer_dtype(stage, &dtype, &raw));
     QN_TRY(qn_stage_outputs(stage, 2 * stage->n_in));
     uint32_t n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         int empty = stage->in[i].raw ? text == NULL || text->text[i] == NULL : isnan(stat->f64[i]);
+        if (empty && marker_of(stage->estimator).is_nan && !stage->in[i].raw &&
+            stage->in[i].chain->refuse_nan)
+            return qn_error(QUERN_INVALID, "column \"%s\" has missing values, which %s cannot take",
+                            stage->in[i].name, stage->in[i].chain->blame);
         if (empty) {
             char *line = qn_arena_printf(
                 stage->arena, "SimpleImputer: column \"%s\" has no value and is left out",

@@ -169,6 +169,7 @@ static quern_status one_hot_emit(struct qn_stage *stage)
     const struct qn_attr *values = qn_attrs_find(stage->attrs, "categories_");
     quern_type dtype;
     uint32_t most = 0, n = 0;
+    QN_TRY(qn_encoder_refuse_sparse(stage));
     QN_TRY(qn_dtype_parse(qn_param_text(stage->estimator, "dtype"), &dtype));
     for (uint32_t i = 0; i < stage->n_in; i++)
         most += values->values[i].count + (uint32_t)values->values[i].missing;

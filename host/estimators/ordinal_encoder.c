@@ -120,6 +120,7 @@ static quern_status emit_column(struct qn_stage *stage, uint32_t i, quern_type d
 static quern_status ordinal_emit(struct qn_stage *stage)
 {
     quern_type dtype;
+    QN_TRY(qn_encoder_refuse_sparse(stage));
     QN_TRY(qn_dtype_parse(qn_param_text(stage->estimator, "dtype"), &dtype));
     QN_TRY(qn_stage_outputs(stage, stage->n_in));
     for (uint32_t i = 0; i < stage->n_in; i++) QN_TRY(emit_column(stage, i, dtype));

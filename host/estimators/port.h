@@ -53,11 +53,13 @@ struct qn_port {
     quern_type type; /* NumPy's dtype of the values now: STRING and DATETIME only for raw ports  */
     int raw;
     uint32_t source;                /* raw: input column                                         */
+    uint32_t column;                /* of the table: where the port begins                        */
     const struct qn_raw_fill *fill; /* raw: the last fill                                        */
     const struct qn_chain *chain;   /* number                                                    */
     uint32_t match;                 /* column of a one-hot block, or QN_MATCH_VALUE              */
     int may_nan;                    /* a missing value may still be there                        */
-    int sparse;                     /* from an estimator whose output is sparse in scikit-learn  */
+    int sparse; /* from sparse input, or an estimator whose output is sparse in scikit-learn  */
+    int drops_zeros; /* sparse: zeros that it gives are not stored                                 */
     const struct qn_known *known;
 };
 

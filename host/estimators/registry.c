@@ -242,6 +242,15 @@ quern_status qn_stage_outputs(struct qn_stage *stage, uint32_t n)
     return QUERN_OK;
 }
 
+quern_status qn_stage_refuse_sparse(const struct qn_stage *stage, const char *advice)
+{
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        if (stage->in[i].sparse)
+            return qn_error(QUERN_UNSUPPORTED, "%s cannot work on sparse input (column \"%s\"): %s",
+                            stage->estimator->type->name, stage->in[i].name, advice);
+    return QUERN_OK;
+}
+
 quern_status qn_stage_dtype(const struct qn_stage *stage, int to_float, quern_type *out)
 {
     quern_type type = QUERN_BOOL;
@@ -257,6 +266,13 @@ quern_status qn_stage_dtype(const struct qn_stage *stage, int to_float, quern_ty
     return QUERN_OK;
 }
 
+/* Truth values that may be missing are doubles for as long as they may: integers have no NaN. */
+static int keeps_nan(const struct qn_port *port, uint32_t work)
+{
+    return port->type == QUERN_BOOL && port->may_nan && work == QN_W_I64 &&
+           port->chain->work == QN_W_F64;
+}
+
 /* A load can make the conversion itself while there is no op yet; but float32 to float64 must not
  * skip over a float32 rounding that ops already did, so later it is an op of its own. */
 quern_status qn_port_convert(struct qn_stage *stage, const struct qn_port *in, quern_type type,
@@ -265,7 +281,7 @@ quern_status qn_port_convert(struct qn_stage *stage, const struct qn_port *in, q
     *out = *in;
     out->type = type;
     uint32_t work = qn_work_of(type);
-    if (in->chain->work == work) return QUERN_OK;
+    if (in->chain->work == work || keeps_nan(in, work)) return QUERN_OK;
     if (in->chain->n_ops == 0 && in->match == QN_MATCH_VALUE && in->chain->work != QN_W_CODE &&
         work != QN_W_I64) {
         struct qn_chain *chain = qn_chain_copy(stage->arena, in->chain);
@@ -284,7 +300,7 @@ quern_status qn_port_convert_op(struct qn_stage *stage, const struct qn_port *in
     uint32_t work = qn_work_of(type);
     *out = *in;
     out->type = type;
-    if (chain->work == work) return QUERN_OK;
+    if (chain->work == work || keeps_nan(in, work)) return QUERN_OK;
     uint32_t code = work == QN_W_F32   ? QN_OP_TO_F32
                     : work == QN_W_F64 ? QN_OP_TO_F64
                                        : QN_OP_TO_I64;

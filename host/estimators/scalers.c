@@ -8,6 +8,11 @@
 #include "host/estimators/estimator.h"
 #include "host/stats/normal.h"
 
+/* What to do with sparse input, which stays sparse only if 0 stays 0. */
+static const char NO_MEAN[] = "set with_mean to false";
+static const char NO_CENTER[] = "set with_centering to false";
+static const char NO_RANGE[] = "use MaxAbsScaler, or make the input dense";
+
 /* scikit-learn replaces a scale below ten times the spacing of 1.0 in the scale's dtype by 1. */
 static double zero_is_one(double scale, quern_type dtype)
 {
@@ -30,6 +35,19 @@ static quern_status add_op(struct qn_stage *stage, struct qn_port *port, uint32_
     return port->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 
+/* array op= attribute, as NumPy does it in place: a float32 array with a float64 attribute is
+ * computed in float64, and the result is rounded. */
+static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, uint32_t code,
+                                double value, quern_type attribute)
+{
+    quern_type type = port->type;
+    struct qn_port wide;
+    if (attribute == type || type == QUERN_FLOAT64) return add_op(stage, port, code, value, 0);
+    QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
+    QN_TRY(add_op(stage, &wide, code, value, 0));
+    return qn_port_convert_op(stage, &wide, type, port);
+}
+
 /* Makes the output ports: the inputs in the step's float dtype. */
 static quern_status begin_emit(struct qn_stage *stage)
 {
@@ -43,13 +61,12 @@ static quern_status begin_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
-static quern_status refuse_sparse(const struct qn_stage *stage, const char *advice)
+/* scikit-learn multiplies the stored values of a sparse array by 1 / scale, an array of its own. */
+static quern_status divide(struct qn_stage *stage, struct qn_port *port, double scale,
+                           quern_type attribute)
 {
-    for (uint32_t i = 0; i < stage->n_in; i++)
-        if (stage->in[i].sparse)
-            return qn_error(QUERN_UNSUPPORTED, "%s cannot work on sparse input (column \"%s\"): %s",
-                            stage->estimator->type->name, stage->in[i].name, advice);
-    return QUERN_OK;
+    double share = attribute == QUERN_FLOAT32 ? (double)(1.0F / (float)scale) : 1.0 / scale;
+    return in_place_op(stage, port, QN_OP_MUL, share, attribute);
 }
 
 static quern_status refuse_infinity(const struct qn_stage *stage)
@@ -84,7 +101,7 @@ static quern_status standard_need(struct qn_stage *stage)
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     int with_mean = qn_param_bool(stage->estimator, "with_mean");
     int with_std = qn_param_bool(stage->estimator, "with_std");
-    if (with_mean) QN_TRY(refuse_sparse(stage, "set with_mean to false"));
+    if (with_mean) QN_TRY(qn_stage_refuse_sparse(stage, NO_MEAN));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         /* a dense column of which only the rows are counted is counted without weights there */
         int weigh = stage->weighted && (with_mean || with_std || stage->in[i].sparse);
@@ -137,14 +154,30 @@ static quern_status standard_emit(struct qn_stage *stage)
     const struct qn_attr *mean = qn_attrs_find(stage->attrs, "mean_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     int with_mean = qn_param_bool(stage->estimator, "with_mean");
+    if (with_mean) QN_TRY(qn_stage_refuse_sparse(stage, NO_MEAN));
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (with_mean && mean != NULL) {
-            QN_TRY(add_op(stage, port, QN_OP_SUB, mean->f64[i], 0));
-            port->sparse = 0;
-        }
-        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, mean->f64[i], 0));
+        if (scale != NULL && port->sparse)
+            QN_TRY(divide(stage, port, scale->f64[i], QUERN_FLOAT64));
+        else if (scale != NULL)
+            QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+    }
+    return QUERN_OK;
+}
+
+/* The attributes are cast to the array's dtype, both ways. */
+static quern_status standard_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *mean = qn_attrs_find(stage->attrs, "mean_");
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    int with_mean = qn_param_bool(stage->estimator, "with_mean");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_MUL, scale->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_ADD, mean->f64[i], 0));
     }
     return QUERN_OK;
 }
@@ -159,6 +192,7 @@ const struct qn_estimator_type qn_standard_scaler = {
     .need = standard_need,
     .learn = standard_learn,
     .emit = standard_emit,
+    .invert = standard_invert,
 };
 
 /* ---- MinMaxScaler ---- */
@@ -185,7 +219,7 @@ static quern_status min_max_check(const struct qn_estimator *e)
 
 static quern_status min_max_need(struct qn_stage *stage)
 {
-    QN_TRY(refuse_sparse(stage, "use MaxAbsScaler, or set sparse_output to false"));
+    QN_TRY(qn_stage_refuse_sparse(stage, NO_RANGE));
     return need_extremes(stage);
 }
 
@@ -224,6 +258,7 @@ static quern_status min_max_emit(struct qn_stage *stage)
     const struct qn_attr *min = qn_attrs_find(stage->attrs, "min_");
     double lo, hi;
     feature_range(stage->estimator, &lo, &hi);
+    QN_TRY(qn_stage_refuse_sparse(stage, NO_RANGE));
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
@@ -231,6 +266,20 @@ static quern_status min_max_emit(struct qn_stage *stage)
         QN_TRY(add_op(stage, port, QN_OP_ADD, min->f64[i], 0));
         if (qn_param_bool(stage->estimator, "clip"))
             QN_TRY(add_op(stage, port, QN_OP_CLIP, lo, hi));
+    }
+    return QUERN_OK;
+}
+
+/* What clip cut off is lost, here as there. */
+static quern_status min_max_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    const struct qn_attr *min = qn_attrs_find(stage->attrs, "min_");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        QN_TRY(in_place_op(stage, port, QN_OP_SUB, min->f64[i], stage->learned));
+        QN_TRY(in_place_op(stage, port, QN_OP_DIV, scale->f64[i], stage->learned));
     }
     return QUERN_OK;
 }
@@ -246,6 +295,7 @@ const struct qn_estimator_type qn_min_max_scaler = {
     .need = min_max_need,
     .learn = min_max_learn,
     .emit = min_max_emit,
+    .invert = min_max_invert,
 };
 
 /* ---- MaxAbsScaler ---- */
@@ -280,10 +330,20 @@ static quern_status max_abs_emit(struct qn_stage *stage)
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+        QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], stage->learned)
+                            : add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
         if (qn_param_bool(stage->estimator, "clip"))
             QN_TRY(add_op(stage, port, QN_OP_CLIP, -1.0, 1.0));
     }
+    return QUERN_OK;
+}
+
+static quern_status max_abs_invert(struct qn_stage *stage)
+{
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        QN_TRY(in_place_op(stage, &stage->out[i], QN_OP_MUL, scale->f64[i], stage->learned));
     return QUERN_OK;
 }
 
@@ -297,6 +357,7 @@ const struct qn_estimator_type qn_max_abs_scaler = {
     .need = need_extremes,
     .learn = max_abs_learn,
     .emit = max_abs_emit,
+    .invert = max_abs_invert,
 };
 
 /* ---- RobustScaler ---- */
@@ -332,7 +393,7 @@ static quern_status robust_need(struct qn_stage *stage)
     quantile_range(stage->estimator, &lo, &hi);
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     if (qn_param_bool(stage->estimator, "with_centering"))
-        QN_TRY(refuse_sparse(stage, "set with_centering to false"));
+        QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         stage->need[i] = (struct qn_need){
             .flags = QN_NEED_QUANTILES | QN_NEED_EXTREMES,
@@ -371,29 +432,33 @@ static quern_status robust_learn(struct qn_stage *stage)
     return QUERN_OK;
 }
 
-/* scale_ is float64 whatever the input is: NumPy divides float32 values by it in float64 and rounds
- * the quotient. */
-static quern_status divide_in_f64(struct qn_stage *stage, struct qn_port *port, double scale)
+static quern_status robust_emit(struct qn_stage *stage)
 {
-    quern_type type = port->type;
-    struct qn_port wide;
-    QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
-    QN_TRY(add_op(stage, &wide, QN_OP_DIV, scale, 0));
-    return qn_port_convert_op(stage, &wide, type, port);
+    const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
+    const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
+    if (center != NULL) QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
+    QN_TRY(begin_emit(stage));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        struct qn_port *port = &stage->out[i];
+        if (center != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
+        if (scale == NULL) continue; /* float64 whatever the input is */
+        QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], QUERN_FLOAT64)
+                            : in_place_op(stage, port, QN_OP_DIV, scale->f64[i], QUERN_FLOAT64));
+    }
+    return QUERN_OK;
 }
 
-static quern_status robust_emit(struct qn_stage *stage)
+static quern_status robust_invert(struct qn_stage *stage)
 {
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (center != NULL) {
-            QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
-            port->sparse = 0;
-        }
-        if (scale != NULL) QN_TRY(divide_in_f64(stage, port, scale->f64[i]));
+        if (scale != NULL)
+            QN_TRY(in_place_op(stage, port, QN_OP_MUL, scale->f64[i], QUERN_FLOAT64));
+        if (center != NULL)
+            QN_TRY(in_place_op(stage, port, QN_OP_ADD, center->f64[i], stage->learned));
     }
     return QUERN_OK;
 }
@@ -409,4 +474,5 @@ const struct qn_estimator_type qn_robust_scaler = {
     .need = robust_need,
     .learn = robust_learn,
     .emit = robust_emit,
+    .invert = robust_invert,
 };

@@ -24,7 +24,7 @@ struct launch {
     const struct qn_run_request *rq;
     struct qn_chain_shape shape;
     struct qn_source source;
-    char options[96];
+    char options[128];
     uint32_t rep; /* rows of the matrix taken together (CPU shape) */
     struct qn_view params, words, at, seen;
 };
@@ -186,8 +186,9 @@ quern_status qn_generated_run(struct qn_device *device, struct qn_threads *threa
     if (qn_job_cpu_shape(device) && l.shape.turn == QN_STRAIGHT_ROWS) l.rep = rows_together(&l);
     qn_job_begin(&l.job, device, queue);
     QN_GO(qn_generate(&l.shape, &text, &l.source.bytes));
-    (void)snprintf(l.options, sizeof l.options, "%s -DQN_INDEX_BITS=%u", qn_job_options(device),
-                   index_bits(l.rq));
+    (void)snprintf(l.options, sizeof l.options, "%s -DQN_INDEX_BITS=%u%s", qn_job_options(device),
+                   index_bits(l.rq),
+                   qn_job_cpu_shape(device) && l.rq->stream ? " -DQN_STREAM=1" : "");
     l.source.name = "program";
     l.source.text = text;
     l.source.options = l.options;

@@ -109,7 +109,8 @@ static quern_status check_codes(const struct quern_table *table, const struct qn
                                 const struct qn_program_lane *lane)
 {
     const struct qn_cells *c = &f->cells[lane->source];
-    if (c->unknown != 0) return unknown_text(table, f, c, lane->blame, c->first_unknown);
+    if (lane->refuse_unknown && c->unknown != 0)
+        return unknown_text(table, f, c, lane->blame, c->first_unknown);
     if (!lane->chain->refuse_missing_code || table->columns[c->table_column].validity == NULL)
         return QUERN_OK;
     for (uint64_t row = 0; row < f->rows; row++)
@@ -125,7 +126,8 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
     for (uint32_t i = 0; i < p->n_lanes; i++) {
         const struct qn_program_lane *lane = &p->lanes[i];
         if (lane->source >= f->n_inputs) {
-            if (lane->refuse_unknown) QN_TRY(check_codes(table, f, lane));
+            if (lane->refuse_unknown || lane->chain->refuse_missing_code)
+                QN_TRY(check_codes(table, f, lane));
             continue;
         }
         if (seen[i] == 0) continue;

@@ -16,11 +16,6 @@ struct qn_distinct {
     int any;
 };
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while counting categories");
-}
-
 static int asks(const struct qn_plan_step *step, uint32_t k)
 {
     return step->needs != NULL && (step->needs[k].flags & QN_NEED_CATEGORIES) != 0;
@@ -51,7 +46,7 @@ quern_status qn_distinct_open(struct qn_fit_state *s, struct qn_distinct **out)
     struct qn_plan *plan = s->plan;
     struct qn_distinct *d = qn_zalloc(1, sizeof *d);
     *out = d;
-    if (d == NULL) return memory_error();
+    if (d == NULL) return qn_error_memory_while("counting categories");
     d->s = s;
     d->layer = plan->n_layers - 1;
     const struct qn_layer *layer = qn_plan_layer(plan);
@@ -59,7 +54,8 @@ quern_status qn_distinct_open(struct qn_fit_state *s, struct qn_distinct **out)
     d->n = layer->n_inputs;
     d->wanted = qn_zalloc((size_t)n * 2, 1);
     if (d->layer != 0) d->sets = qn_zalloc(n, sizeof(struct qn_categories *));
-    if (d->wanted == NULL || (d->layer != 0 && d->sets == NULL)) return memory_error();
+    if (d->wanted == NULL || (d->layer != 0 && d->sets == NULL))
+        return qn_error_memory_while("counting categories");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
@@ -98,7 +94,7 @@ static quern_status push_column(struct qn_distinct *d, const struct quern_table 
     int raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME;
     if (s->whole && raw) {
         codes = qn_alloc((size_t)table->rows, sizeof *codes);
-        if (codes == NULL) return memory_error();
+        if (codes == NULL) return qn_error_memory_while("counting categories");
     }
     quern_status status =
         qn_categories_push(s->sets[column], s->x.cx->threads, c, table->rows, codes);
@@ -135,13 +131,22 @@ static quern_status push_later(struct qn_distinct *d, const struct quern_table *
     return status;
 }
 
+/* A column of many categories takes seconds, and a table in memory is one chunk: asked between columns. */
+static quern_status go_on(const struct qn_distinct *d)
+{
+    return qn_context_cancelled(d->s->x.cx) ? qn_context_stopped("the fit") : QUERN_OK;
+}
+
 quern_status qn_distinct_chunk(struct qn_distinct *d, const struct quern_table *table,
                                uint64_t first_row)
 {
     uint32_t n = d->n > d->s->n_columns ? d->n : d->s->n_columns;
     if (!d->any) return QUERN_OK;
-    for (uint32_t i = 0; i < d->s->n_columns; i++)
-        if (d->wanted[i]) QN_TRY(push_column(d, table, i));
+    for (uint32_t i = 0; i < d->s->n_columns; i++) {
+        if (!d->wanted[i]) continue;
+        QN_TRY(go_on(d));
+        QN_TRY(push_column(d, table, i));
+    }
     if (d->layer != 0) QN_TRY(push_later(d, table, first_row, n));
     return qn_context_decide(d->s->x.cx, d->s->x.step, "distinct", "host", "host", "");
 }
@@ -153,7 +158,7 @@ static quern_status keep(struct qn_fit_state *s, struct qn_categories *set)
         struct qn_categories **more = qn_realloc(s->derived, room, sizeof(struct qn_categories *));
         if (more == NULL) {
             qn_categories_free(set);
-            return memory_error();
+            return qn_error_memory_while("counting categories");
         }
         s->derived = more;
         s->room_derived = room;
@@ -185,7 +190,7 @@ static quern_status derive_raw(struct qn_fit_state *s, const struct qn_port *por
     uint8_t *valid = qn_arena_alloc(&arena, (size_t)n / 8 + 1, 1);
     uint64_t *counts = qn_arena_alloc(&arena, (size_t)n + 1, sizeof *counts);
     if (offsets == NULL || bytes_of == NULL || valid == NULL || counts == NULL) {
-        status = memory_error();
+        status = qn_error_memory_while("counting categories");
         goto cleanup;
     }
     uint32_t used = 0;
@@ -229,13 +234,15 @@ static quern_status derive_number(struct qn_fit_state *s, const struct qn_port *
     struct qn_program program;
     struct qn_categories *set = NULL;
     *out = from;
-    if (port->chain->n_ops == 0) return QUERN_OK;
+    /* a load may convert: integers that a scaler without effect has made floats */
+    if (port->chain->n_ops == 0 && qn_type_is_float(port->type) == qn_type_is_float(source))
+        return QUERN_OK;
     struct qn_layer layer = {.n_inputs = port->chain->source + 1};
     double *in = qn_arena_alloc(&arena, total, sizeof *in);
     double *values = qn_arena_alloc(&arena, total, sizeof *values);
     uint64_t *counts = qn_arena_alloc(&arena, total, sizeof *counts);
     if (in == NULL || values == NULL || counts == NULL) {
-        status = memory_error();
+        status = qn_error_memory_while("counting categories");
         goto cleanup;
     }
     for (uint32_t i = 0; i < total; i++) {
@@ -281,8 +288,11 @@ cleanup:
 static quern_status finish_sets(struct qn_distinct *d, struct qn_categories **sets, uint32_t from,
                                 uint32_t n)
 {
-    for (uint32_t i = 0; i < n; i++)
-        if (d->wanted[from + i]) QN_TRY(qn_categories_finish(sets[i]));
+    for (uint32_t i = 0; i < n; i++) {
+        if (!d->wanted[from + i]) continue;
+        QN_TRY(go_on(d));
+        QN_TRY(qn_categories_finish(sets[i]));
+    }
     return QUERN_OK;
 }
 

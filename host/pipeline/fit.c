@@ -5,11 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/core/fp.h"
-
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while fitting");
-}
+#include "host/pipeline/sparse.h"
 
 /* ---- schema ---- */
 
@@ -42,12 +38,13 @@ quern_status qn_schema_copy(const struct quern_table *from, struct quern_table *
         qn_free(t);
         qn_free(m);
         qn_free(columns);
-        return memory_error();
+        return qn_error_memory_while("fitting");
     }
     *t = (struct quern_table){.n_columns = from->n_columns,
                               .columns = columns,
                               .has_names = from->has_names,
-                              .is_matrix = from->is_matrix,
+                              .is_matrix = from->is_matrix || from->is_sparse,
+                              .is_sparse = from->is_sparse,
                               .owner = m,
                               .release = schema_release};
     for (uint32_t i = 0; i < from->n_columns; i++) {
@@ -60,7 +57,7 @@ quern_status qn_schema_copy(const struct quern_table *from, struct quern_table *
         columns[i].name = qn_arena_strdup(&m->arena, c->name);
         if (columns[i].name == NULL) {
             qn_table_free(t);
-            return memory_error();
+            return qn_error_memory_while("fitting");
         }
     }
     *out = t;
@@ -73,6 +70,7 @@ void qn_model_free(struct quern_model *model)
 {
     if (model == NULL) return;
     qn_plan_close(model->plan);
+    qn_plan_close(model->learned);
     qn_table_free(model->schema);
     qn_spec_free(model->spec);
     qn_free(model);
@@ -91,11 +89,21 @@ quern_status qn_model_finish(struct quern_model *model)
         model->dtype = model->spec->dtype;
     }
     quern_type *types = qn_arena_alloc(&plan->arena, layer->n_outputs, sizeof *types);
-    if (types == NULL) return memory_error();
+    if (types == NULL) return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < layer->n_outputs; i++)
         types[i] = model->dtype == QUERN_STRING ? layer->outputs[i].type : model->dtype;
     return qn_program_make(&plan->arena, layer, layer->outputs, layer->n_outputs, types,
                            &model->program);
+}
+
+/* What was learned of a sparse table serves any; the model's own program is the one for dense rows, as
+ * that of a loaded model is. */
+static quern_status forget_sparse(struct quern_model *model)
+{
+    model->learned = model->plan;
+    model->plan = NULL;
+    model->schema->is_sparse = 0;
+    return qn_plan_again(model->learned, model->schema, model->sparse, &model->plan);
 }
 
 static void keep_warning(void *user, const char *text)
@@ -186,11 +194,11 @@ static quern_status open_state(struct qn_fit_state *s)
 {
     s->n_columns = s->plan->schema->n_columns;
     s->sets = qn_zalloc(s->n_columns, sizeof(struct qn_categories *));
-    if (s->sets == NULL) return memory_error();
+    if (s->sets == NULL) return qn_error_memory_while("fitting");
     if (!s->whole) return QUERN_OK;
     s->rest->n_raw = s->n_columns;
     s->rest->raw = qn_zalloc(s->n_columns, sizeof *s->rest->raw);
-    if (s->rest->raw == NULL) return memory_error();
+    if (s->rest->raw == NULL) return qn_error_memory_while("fitting");
     s->x.raw = s->rest->raw;
     return QUERN_OK;
 }
@@ -204,7 +212,7 @@ static quern_status open_model(struct qn_spec *spec, const struct quern_table *s
     *out = NULL;
     if (model == NULL) {
         qn_spec_free(spec);
-        return memory_error();
+        return qn_error_memory_while("fitting");
     }
     model->spec = spec;
     if (rows == 0)
@@ -226,20 +234,21 @@ cleanup:
 static quern_status close_model(struct quern_context *cx, struct quern_model *model)
 {
     model->sparse = model->plan->decided_sparse;
+    if (model->schema->is_sparse) QN_TRY(forget_sparse(model));
     QN_TRY(qn_model_finish(model));
     for (uint32_t i = 0; i < model->n_warnings; i++)
         qn_context_log(cx, QN_LOG_WARNING, "%s", model->warnings[i]);
     return QUERN_OK;
 }
 
-static quern_status run_rounds(struct qn_fit_state *s)
+static quern_status run_rounds(struct qn_fit_state *s, int sparse)
 {
     for (;;) {
         int pending;
         QN_TRY(qn_plan_round(s->plan, 0, &pending));
         if (!pending) return QUERN_OK;
         if (qn_context_cancelled(s->x.cx)) return qn_context_stopped("the fit");
-        QN_TRY(qn_fit_pass(s));
+        QN_TRY(sparse ? qn_sparse_pass(s) : qn_fit_pass(s));
         QN_TRY(qn_plan_learn(s->plan));
     }
 }
@@ -258,10 +267,11 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     s.x = (struct qn_exec){.cx = cx, .step = "fit", .device = cx->device};
     QN_GO(open_model(spec, schema, feed->rows, qn_weights_given(spec, feed->table), &model));
     s.plan = s.x.plan = model->plan;
+    if (schema->sparse != NULL) QN_GO(qn_sparse_count(&s, schema));
     s.whole =
         feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);
     QN_GO(open_state(&s));
-    QN_GO(run_rounds(&s));
+    QN_GO(run_rounds(&s, schema->sparse != NULL));
     QN_GO(close_model(cx, model));
     *out = model;
     model = NULL;

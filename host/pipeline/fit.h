@@ -12,6 +12,8 @@ struct quern_model {
     struct qn_spec *spec;
     struct quern_table *schema; /* names and types; owned */
     struct qn_plan *plan;
+    struct qn_plan
+        *learned; /* of a sparse fit: what the attributes and warnings live in, or NULL */
     struct qn_program
         program;           /* of the last layer, in the plan's arena; slot types: the output's */
     quern_type dtype;      /* of the output matrix; STRING when string columns are among it */
@@ -63,6 +65,8 @@ struct qn_fit_state {
     uint32_t n_derived, room_derived;
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
+/* Statistics are taken in floats: the port as one whose values are float32 or float64. */
+quern_status qn_float_port(struct qn_arena *, const struct qn_port *in, struct qn_port *out);
 /* The frame of the present layer over a chunk; in whole mode it is kept. */
 quern_status qn_fit_frame(struct qn_fit_state *, const struct quern_table *, uint64_t first_row,
                           struct qn_frame **out, struct qn_frame *scratch);

@@ -8,11 +8,6 @@
 #include "host/data/resident.h"
 #include "host/stats/categories_derive.h"
 
-static quern_status memory_error(uint64_t bytes)
-{
-    return qn_error_memory("pipeline", bytes);
-}
-
 quern_status qn_exec_note(struct qn_exec *x, const char *operation,
                           const struct qn_outcome *outcome)
 {
@@ -41,7 +36,7 @@ static quern_status own(struct qn_frame *f, void *memory)
     void **more = qn_realloc(f->owned, (size_t)f->n_owned + 1, sizeof *more);
     if (more == NULL) {
         qn_free(memory);
-        return memory_error(0);
+        return qn_error_memory("pipeline", 0);
     }
     f->owned = more;
     f->owned[f->n_owned++] = memory;
@@ -77,7 +72,7 @@ static quern_status code_map(const struct qn_categories *from, const struct qn_c
 {
     uint32_t n = qn_categories_count(from);
     uint32_t *map = qn_alloc((size_t)n + 1, sizeof *map);
-    if (map == NULL) return memory_error(n);
+    if (map == NULL) return qn_error_memory("pipeline", n);
     for (uint32_t i = 0; i < n; i++) {
         if (qn_categories_type(from) == QUERN_STRING) {
             uint64_t bytes;
@@ -116,7 +111,7 @@ static quern_status host_codes(struct qn_exec *x, const struct quern_table *tabl
         const struct qn_encoding *e = &layer->encodings[i];
         size_t bytes = qn_type_bytes(e->type);
         void *codes = qn_alloc_aligned((size_t)f->rows, bytes);
-        if (codes == NULL) return memory_error(f->rows * bytes);
+        if (codes == NULL) return qn_error_memory("pipeline", f->rows * bytes);
         QN_TRY(own(f, codes));
         struct qn_cells *cells = &f->cells[f->n_inputs + i];
         *cells = (struct qn_cells){.data = codes,
@@ -136,7 +131,7 @@ static quern_status grow_cells(struct qn_frame *f, const struct qn_layer *layer)
     uint32_t n = layer->n_inputs + layer->n_encodings;
     if (n <= f->n_cells) return QUERN_OK;
     struct qn_cells *more = qn_realloc(f->cells, n, sizeof *more);
-    if (more == NULL) return memory_error(n);
+    if (more == NULL) return qn_error_memory("pipeline", n);
     memset(more + f->n_cells, 0, (n - f->n_cells) * sizeof *more);
     f->cells = more;
     f->n_cells = n;
@@ -336,7 +331,7 @@ static quern_status first_frame(struct qn_exec *x, const struct quern_table *tab
     f->first_row = first_row;
     f->n_inputs = table->n_columns;
     f->cells = qn_zalloc(table->n_columns, sizeof *f->cells);
-    if (f->cells == NULL) return memory_error(table->n_columns);
+    if (f->cells == NULL) return qn_error_memory("pipeline", table->n_columns);
     f->n_cells = table->n_columns;
     for (uint32_t i = 0; i < table->n_columns; i++) {
         const quern_column *c = &table->columns[i];
@@ -369,13 +364,13 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
     f->queue = before->queue;
     f->n_inputs = f->n_cells = from->n_outputs;
     f->cells = qn_zalloc(from->n_outputs, sizeof *f->cells);
-    if (f->cells == NULL) return memory_error(from->n_outputs);
+    if (f->cells == NULL) return qn_error_memory("pipeline", from->n_outputs);
     QN_GO(qn_program_make(&arena, from, from->outputs, from->n_outputs, NULL, &program));
     struct qn_slot *slots = qn_arena_alloc(&arena, from->n_outputs, sizeof *slots);
     struct qn_lane *lanes = qn_arena_alloc(&arena, program.n_lanes, sizeof *lanes);
     uint32_t *seen = qn_arena_alloc(&arena, program.n_lanes, sizeof *seen);
     if (slots == NULL || lanes == NULL || seen == NULL) {
-        status = memory_error(from->n_outputs);
+        status = qn_error_memory("pipeline", from->n_outputs);
         goto cleanup;
     }
     for (uint32_t i = 0; i < from->n_outputs; i++) {
@@ -399,7 +394,7 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
     } else {
         char *memory = qn_alloc_aligned((size_t)at, 1);
         if (memory == NULL) {
-            status = memory_error(at);
+            status = qn_error_memory("pipeline", at);
             goto cleanup;
         }
         QN_GO(own(f, memory));

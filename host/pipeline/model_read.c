@@ -17,11 +17,6 @@ struct reader {
     struct qn_arena *arena;
 };
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while reading a model");
-}
-
 static quern_status corrupt(const struct reader *r, size_t offset, const char *what)
 {
     return qn_error(QUERN_CORRUPT, "%s: not a quern model: %s (at byte %zu)", r->name, what,
@@ -59,7 +54,7 @@ static quern_status read_tensor(const struct reader *r, const char *name, const 
     const unsigned char *bytes = NULL;
     QN_TRY(find_tensor(r, name, dtype, value, &bytes, count));
     *out = qn_arena_alloc(r->arena, *count + 1, value);
-    if (*out == NULL) return memory_error();
+    if (*out == NULL) return qn_error_memory_while("reading a model");
     if (*count != 0) memcpy(*out, bytes, *count * value);
     return QUERN_OK;
 }
@@ -79,7 +74,8 @@ static quern_status read_values(const struct reader *r, const char *name, struct
     char *bytes_name = qn_arena_printf(r->arena, "%s/bytes", name);
     void *about, *values, *bytes;
     size_t n, total;
-    if (part == NULL || kind == NULL || bytes_name == NULL) return memory_error();
+    if (part == NULL || kind == NULL || bytes_name == NULL)
+        return qn_error_memory_while("reading a model");
     QN_TRY(read_tensor(r, kind, "I64", 8, &about, &n));
     const int64_t *a = about;
     if (n != 2 || a[0] < 0 || a[0] > QUERN_DATETIME || a[1] < 0 || a[1] > 1)
@@ -119,7 +115,8 @@ static quern_status read_text(const struct reader *r, const char *name, struct q
     char *present_name = qn_arena_printf(r->arena, "%s/present", name);
     void *offsets, *bytes, *present;
     size_t n, total, cells;
-    if (part == NULL || bytes_name == NULL || present_name == NULL) return memory_error();
+    if (part == NULL || bytes_name == NULL || present_name == NULL)
+        return qn_error_memory_while("reading a model");
     QN_TRY(read_tensor(r, part, "I64", 8, &offsets, &n));
     QN_TRY(read_tensor(r, bytes_name, "U8", 1, &bytes, &total));
     QN_TRY(read_tensor(r, present_name, "U8", 1, &present, &cells));
@@ -127,11 +124,11 @@ static quern_status read_text(const struct reader *r, const char *name, struct q
     if (cells != wanted || n != cells + 1 || !ascending_offsets(o, cells, total))
         return corrupt(r, 8, "a list of strings has broken offsets");
     const char **text = qn_attrs_text(attrs, attr, wanted);
-    if (text == NULL) return memory_error();
+    if (text == NULL) return qn_error_memory_while("reading a model");
     for (uint32_t i = 0; i < wanted; i++) {
         if (!((const uint8_t *)present)[i]) continue;
         text[i] = qn_arena_strndup(r->arena, (const char *)bytes + o[i], (size_t)(o[i + 1] - o[i]));
-        if (text[i] == NULL) return memory_error();
+        if (text[i] == NULL) return qn_error_memory_while("reading a model");
     }
     return QUERN_OK;
 }
@@ -147,7 +144,7 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
     char *name = qn_arena_printf(r->arena, "%s/%s", place, attr);
     void *values;
     size_t n;
-    if (name == NULL) return memory_error();
+    if (name == NULL) return qn_error_memory_while("reading a model");
     if (!has_tensor(r, name)) return QUERN_OK;
     QN_TRY(read_tensor(r, name, integers ? "I64" : "F64", 8, &values, &n));
     if (n > UINT32_MAX || (!any_length && n != wanted)) {
@@ -157,7 +154,7 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
     }
     void *out = integers ? (void *)qn_attrs_i64(attrs, attr, (uint32_t)n)
                          : (void *)qn_attrs_f64(attrs, attr, (uint32_t)n);
-    if (out == NULL) return memory_error();
+    if (out == NULL) return qn_error_memory_while("reading a model");
     if (n != 0) memcpy(out, values, n * 8);
     return QUERN_OK;
 }
@@ -166,7 +163,7 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
 static quern_status read_seen(const struct reader *r, const char *place, struct qn_attrs *attrs)
 {
     char *name = qn_arena_printf(r->arena, "%s/n_samples_seen_", place);
-    if (name == NULL) return memory_error();
+    if (name == NULL) return qn_error_memory_while("reading a model");
     const char *dtype =
         json_string_value(json_object_get(json_object_get(r->header, name), "dtype"));
     int integers = dtype == NULL || strcmp(dtype, "F64") != 0;
@@ -187,10 +184,10 @@ static quern_status read_categories(const struct reader *r, const char *place,
 {
     uint64_t total = 0;
     struct qn_values *values = qn_attrs_values(attrs, "categories_", step->n_ports);
-    if (values == NULL) return memory_error();
+    if (values == NULL) return qn_error_memory_while("reading a model");
     for (uint32_t i = 0; i < step->n_ports; i++) {
         char *one = qn_arena_printf(r->arena, "%s/categories_/%u", place, i);
-        if (one == NULL) return memory_error();
+        if (one == NULL) return qn_error_memory_while("reading a model");
         QN_TRY(read_values(r, one, &values[i]));
         const struct qn_port *p = &step->ports[i];
         int text = values[i].type == QUERN_STRING || values[i].type == QUERN_DATETIME;
@@ -221,7 +218,7 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     if (e->type == &qn_simple_imputer) {
         char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
         char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);
-        if (text == NULL || part == NULL) return memory_error();
+        if (text == NULL || part == NULL) return qn_error_memory_while("reading a model");
         if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, "statistics_text_", n));
         QN_TRY(require(r, attrs, place, "statistics_"));
         return require(r, attrs, place, "n_missing_");
@@ -313,7 +310,7 @@ static quern_status fill_schema(const struct reader *r, const json_t *list, stru
         if (name == NULL) continue;
         t->has_names = 1;
         t->columns[i].name = qn_arena_strdup(&m->arena, name);
-        if (t->columns[i].name == NULL) return memory_error();
+        if (t->columns[i].name == NULL) return qn_error_memory_while("reading a model");
     }
     for (uint32_t i = 0; t->has_names && i < t->n_columns; i++)
         if (t->columns[i].name == NULL) return corrupt(r, 8, "a column has no name");
@@ -338,7 +335,7 @@ static quern_status read_schema(const struct reader *r, struct quern_table **out
         qn_free(m);
         qn_free(columns);
         json_decref(list);
-        return memory_error();
+        return qn_error_memory_while("reading a model");
     }
     *t = (struct quern_table){.n_columns = (uint32_t)n,
                               .columns = columns,
@@ -361,7 +358,7 @@ static quern_status read_all(void *user, struct qn_plan *plan, struct qn_plan_st
     uint32_t i = (uint32_t)(step - plan->steps);
     char *place = i < plan->n_blocks ? qn_arena_printf(r->arena, "steps/%u/%u", i, step->at)
                                      : qn_arena_printf(r->arena, "then/%u", step->at);
-    if (place == NULL) return memory_error();
+    if (place == NULL) return qn_error_memory_while("reading a model");
     return read_estimator(r, place, step, &step->attrs[step->at]);
 }
 
@@ -392,7 +389,7 @@ quern_status qn_model_parse(const char *name, const void *bytes, size_t size,
     struct reader r = {.name = name};
     *out = NULL;
     struct quern_model *m = qn_zalloc(1, sizeof *m);
-    if (m == NULL) return memory_error();
+    if (m == NULL) return qn_error_memory_while("reading a model");
     quern_status status = read_header(&r, bytes, size);
     if (status == QUERN_OK) status = build(&r, m);
     json_decref(r.header);

@@ -11,19 +11,14 @@ struct writer {
     size_t used, room;
 };
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while writing a model");
-}
-
 static quern_status append(struct writer *w, const void *bytes, size_t size)
 {
     size_t wanted;
-    if (qn_add_size(w->used, size, &wanted)) return memory_error();
+    if (qn_add_size(w->used, size, &wanted)) return qn_error_memory_while("writing a model");
     if (wanted > w->room) {
         size_t room = w->room * 2 > wanted ? w->room * 2 : wanted + 4096;
         char *more = qn_realloc(w->data, room, 1);
-        if (more == NULL) return memory_error();
+        if (more == NULL) return qn_error_memory_while("writing a model");
         w->data = more;
         w->room = room;
     }
@@ -39,11 +34,12 @@ static quern_status add_tensor(struct writer *w, const char *name, const char *d
     static const char zeros[8];
     if (w->used % 8 != 0) QN_TRY(append(w, zeros, 8 - w->used % 8));
     size_t first = w->used, size;
-    if (qn_mul_size(count, value, &size)) return memory_error();
+    if (qn_mul_size(count, value, &size)) return qn_error_memory_while("writing a model");
     QN_TRY(append(w, bytes, size));
     json_t *entry = json_pack("{s:s, s:[I], s:[I, I]}", "dtype", dtype, "shape", (json_int_t)count,
                               "data_offsets", (json_int_t)first, (json_int_t)w->used);
-    if (entry == NULL || json_object_set_new(w->header, name, entry) != 0) return memory_error();
+    if (entry == NULL || json_object_set_new(w->header, name, entry) != 0)
+        return qn_error_memory_while("writing a model");
     return QUERN_OK;
 }
 
@@ -52,19 +48,20 @@ static quern_status add_text(struct writer *w, struct qn_arena *arena, const cha
 {
     int64_t *offsets = qn_arena_alloc(arena, (size_t)a->n + 1, sizeof *offsets);
     uint8_t *valid = qn_arena_alloc(arena, a->n, 1);
-    if (offsets == NULL || valid == NULL) return memory_error();
+    if (offsets == NULL || valid == NULL) return qn_error_memory_while("writing a model");
     for (uint32_t i = 0; i < a->n; i++) {
         valid[i] = a->text[i] != NULL;
         offsets[i + 1] = offsets[i] + (a->text[i] != NULL ? (int64_t)strlen(a->text[i]) : 0);
     }
     char *text = qn_arena_alloc(arena, (size_t)offsets[a->n], 1);
-    if (text == NULL) return memory_error();
+    if (text == NULL) return qn_error_memory_while("writing a model");
     for (uint32_t i = 0; i < a->n; i++)
         if (a->text[i] != NULL) memcpy(text + offsets[i], a->text[i], strlen(a->text[i]));
     char *part = qn_arena_printf(arena, "%s/offsets", name);
     char *bytes = qn_arena_printf(arena, "%s/bytes", name);
     char *present = qn_arena_printf(arena, "%s/present", name);
-    if (part == NULL || bytes == NULL || present == NULL) return memory_error();
+    if (part == NULL || bytes == NULL || present == NULL)
+        return qn_error_memory_while("writing a model");
     QN_TRY(add_tensor(w, part, "I64", (size_t)a->n + 1, 8, offsets));
     QN_TRY(add_tensor(w, bytes, "U8", (size_t)offsets[a->n], 1, text));
     return add_tensor(w, present, "U8", a->n, 1, valid);
@@ -76,11 +73,11 @@ static quern_status add_values(struct writer *w, struct qn_arena *arena, const c
     char *part = qn_arena_printf(arena, "%s/values", name);
     char *kind = qn_arena_printf(arena, "%s/kind", name);
     int64_t about[2] = {(int64_t)v->type, v->missing};
-    if (part == NULL || kind == NULL) return memory_error();
+    if (part == NULL || kind == NULL) return qn_error_memory_while("writing a model");
     QN_TRY(add_tensor(w, kind, "I64", 2, 8, about));
     if (v->type == QUERN_STRING) {
         char *bytes = qn_arena_printf(arena, "%s/bytes", name);
-        if (bytes == NULL) return memory_error();
+        if (bytes == NULL) return qn_error_memory_while("writing a model");
         QN_TRY(add_tensor(w, part, "I64", (size_t)v->count + 1, 8, v->offsets));
         return add_tensor(w, bytes, "U8", (size_t)v->offsets[v->count], 1, v->text);
     }
@@ -92,7 +89,7 @@ static quern_status add_attr(struct writer *w, struct qn_arena *arena, const cha
                              const struct qn_attr *a)
 {
     char *name = qn_arena_printf(arena, "%s/%s", place, a->name);
-    if (name == NULL) return memory_error();
+    if (name == NULL) return qn_error_memory_while("writing a model");
     switch (a->kind) {
     case QN_ATTR_F64: return add_tensor(w, name, "F64", a->n, 8, a->f64);
     case QN_ATTR_I64: return add_tensor(w, name, "I64", a->n, 8, a->i64);
@@ -101,7 +98,7 @@ static quern_status add_attr(struct writer *w, struct qn_arena *arena, const cha
     }
     for (uint32_t i = 0; i < a->n; i++) {
         char *one = qn_arena_printf(arena, "%s/%u", name, i);
-        if (one == NULL) return memory_error();
+        if (one == NULL) return qn_error_memory_while("writing a model");
         QN_TRY(add_values(w, arena, one, &a->values[i]));
     }
     return QUERN_OK;
@@ -135,7 +132,7 @@ static quern_status add_metadata(struct writer *w, const struct quern_model *m)
                          columns, "matrix", m->schema->is_matrix ? "1" : "0", "sparse",
                          m->sparse ? "1" : "0");
     if (meta == NULL || json_object_set_new(w->header, "__metadata__", meta) != 0)
-        status = memory_error();
+        status = qn_error_memory_while("writing a model");
     json_decref(schema);
     qn_free(spec);
     qn_free(columns);
@@ -160,7 +157,7 @@ static quern_status add_steps(struct writer *w, struct qn_arena *arena, const st
         for (uint32_t k = 0; k < step->n_apply; k++) {
             char *place = i < m->plan->n_blocks ? qn_arena_printf(arena, "steps/%u/%u", i, k)
                                                 : qn_arena_printf(arena, "then/%u", k);
-            if (place == NULL) return memory_error();
+            if (place == NULL) return qn_error_memory_while("writing a model");
             /* by name, so that a loaded model is written as it was read */
             for (const struct qn_attr *a = next_by_name(&step->attrs[k], NULL); a != NULL;
                  a = next_by_name(&step->attrs[k], a))
@@ -173,13 +170,13 @@ static quern_status add_steps(struct writer *w, struct qn_arena *arena, const st
 static quern_status assemble(struct writer *w, void **bytes, size_t *size)
 {
     char *header = json_dumps(w->header, JSON_COMPACT);
-    if (header == NULL) return memory_error();
+    if (header == NULL) return qn_error_memory_while("writing a model");
     size_t text = strlen(header), padded = (text + 7) & ~(size_t)7, total;
     char *out = NULL;
     if (!qn_add_size(8 + padded, w->used, &total)) out = qn_alloc(total, 1);
     if (out == NULL) {
         qn_free(header);
-        return memory_error();
+        return qn_error_memory_while("writing a model");
     }
     for (int i = 0; i < 8; i++) out[i] = (char)(unsigned char)((uint64_t)padded >> (8 * i));
     memcpy(out + 8, header, text);
@@ -198,7 +195,7 @@ quern_status qn_model_bytes(const struct quern_model *model, void **bytes, size_
     struct writer w = {.header = json_object()};
     *bytes = NULL;
     *size = 0;
-    if (w.header == NULL) return memory_error();
+    if (w.header == NULL) return qn_error_memory_while("writing a model");
     QN_GO(add_metadata(&w, model));
     QN_GO(add_steps(&w, &arena, model));
     QN_GO(assemble(&w, bytes, size));

@@ -37,11 +37,6 @@ struct pass {
     struct qn_extremes *ends;  /* per lane of `extremes` */
 };
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while taking statistics");
-}
-
 static struct qn_found *found_of(const struct want *w)
 {
     return &w->step->found[w->index];
@@ -54,10 +49,10 @@ static const struct qn_need *need_of(const struct want *w)
 
 /* ---- gathering ---- */
 
-/* Statistics are taken in floats: integers are looked at as doubles, as scikit-learn does. */
-static quern_status float_port(struct pass *p, const struct qn_port *in, struct qn_port *out)
+/* Integers are looked at as doubles, as scikit-learn does. */
+quern_status qn_float_port(struct qn_arena *arena, const struct qn_port *in, struct qn_port *out)
 {
-    struct qn_stage stage = {.arena = &p->arena};
+    struct qn_stage stage = {.arena = arena};
     if (in->chain->work == QN_W_F32 || in->chain->work == QN_W_F64) {
         *out = *in;
         return QUERN_OK;
@@ -76,7 +71,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
         if (plan->steps[i].needs != NULL) room += plan->steps[i].n_ports;
     g->wants = qn_arena_alloc(&p->arena, room, sizeof *g->wants);
     struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
-    if (g->wants == NULL || ports == NULL) return memory_error();
+    if (g->wants == NULL || ports == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
@@ -84,7 +79,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
             struct want *w = &g->wants[g->n];
             w->step = step;
             w->index = k;
-            QN_TRY(float_port(p, &step->probes[k], &w->port));
+            QN_TRY(qn_float_port(&p->arena, &step->probes[k], &w->port));
             ports[g->n++] = w->port;
         }
     }
@@ -92,7 +87,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
     QN_TRY(qn_program_make(&p->arena, qn_plan_layer(plan), ports, g->n, NULL, &g->program));
     for (uint32_t i = 0; i < g->n; i++) g->wants[i].lane = g->program.slots[i].lane;
     g->lanes = qn_arena_alloc(&p->arena, g->program.n_lanes, sizeof *g->lanes);
-    return g->lanes != NULL ? QUERN_OK : memory_error();
+    return g->lanes != NULL ? QUERN_OK : qn_error_memory_while("taking statistics");
 }
 
 /* ---- moments and extremes of one chunk ---- */
@@ -125,7 +120,7 @@ static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_mom
     struct qn_device *d = p->s->x.device;
     quern_status status = QUERN_OK;
     rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
-    if (rq.nodes == NULL) return memory_error();
+    if (rq.nodes == NULL) return qn_error_memory_while("taking statistics");
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
     if (g == &p->weighted) QN_GO(place_weights(p, f, &rq, &span));
     QN_GO(qn_op_moments(d, p->s->x.cx->threads, f->queue, &rq, &outcome));
@@ -154,7 +149,7 @@ static quern_status open_results(struct pass *p)
     if (p->weighted.n != 0)
         QN_TRY(qn_moments_open(p->weighted.program.n_lanes, 0, &p->weighted_sums));
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
-    if (p->ends == NULL) return memory_error();
+    if (p->ends == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
         p->ends[i] = (struct qn_extremes){.min = INFINITY, .max = -INFINITY};
     return QUERN_OK;
@@ -237,7 +232,8 @@ static quern_status plan_part(struct pass *p, uint32_t work, struct select_part 
     part->targets =
         qn_arena_alloc(&p->arena, (size_t)all->n * QN_NEED_QUANTILES_MAX, sizeof *part->targets);
     part->work = work;
-    if (ports == NULL || part->g.wants == NULL || part->targets == NULL) return memory_error();
+    if (ports == NULL || part->g.wants == NULL || part->targets == NULL)
+        return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < all->n; i++) {
         if (all->wants[i].port.chain->work != work) continue;
         struct want *w = &part->g.wants[part->g.n];
@@ -254,12 +250,12 @@ static quern_status plan_part(struct pass *p, uint32_t work, struct select_part 
     for (uint32_t i = 1; i < part->g.n; i++) {
         if (ports[i].chain != ports[i - 1].chain) continue;
         ports[i].chain = qn_chain_copy(&p->arena, ports[i].chain);
-        if (ports[i].chain == NULL) return memory_error();
+        if (ports[i].chain == NULL) return qn_error_memory_while("taking statistics");
     }
     QN_TRY(qn_program_make(&p->arena, qn_plan_layer(p->s->plan), ports, part->g.n, NULL,
                            &part->g.program));
     part->g.lanes = qn_arena_alloc(&p->arena, part->g.n, sizeof *part->g.lanes);
-    return part->g.lanes != NULL ? QUERN_OK : memory_error();
+    return part->g.lanes != NULL ? QUERN_OK : qn_error_memory_while("taking statistics");
 }
 
 /* Memory of a selection over chunks: more of it means fewer passes. */
@@ -371,7 +367,8 @@ static quern_status select_part(struct pass *p, uint32_t work)
     uint64_t *ranks = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *ranks);
     uint64_t *counts = qn_arena_alloc(&p->arena, part.g.n, sizeof *counts);
     double *values = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *values);
-    if (ranks == NULL || counts == NULL || values == NULL) return memory_error();
+    if (ranks == NULL || counts == NULL || values == NULL)
+        return qn_error_memory_while("taking statistics");
     ranks_of(&part, ranks, counts);
     if (p->s->whole) {
         qn_context_ledger(p->s->x.cx)->passes++;

@@ -5,11 +5,6 @@
 
 #include "host/core/checked.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while planning");
-}
-
 struct qn_layer *qn_plan_layer(struct qn_plan *plan)
 {
     return &plan->layers[plan->n_layers - 1];
@@ -27,7 +22,7 @@ static quern_status add_encoding(void *user, uint32_t source, struct qn_categori
         struct qn_encoding *more = qn_realloc(layer->encodings, room, sizeof *more);
         if (more == NULL) {
             qn_categories_free(lookup);
-            return memory_error();
+            return qn_error_memory_while("planning");
         }
         layer->encodings = more;
         layer->room_encodings = room;
@@ -39,7 +34,7 @@ static quern_status add_encoding(void *user, uint32_t source, struct qn_categori
     e->type = codes <= 256 ? QUERN_UINT8 : codes <= 65536 ? QUERN_UINT16 : QUERN_UINT32;
     *out = qn_chain_source(&plan->arena, layer->n_inputs + layer->n_encodings, QN_W_CODE);
     layer->n_encodings++;
-    return *out != NULL ? QUERN_OK : memory_error();
+    return *out != NULL ? QUERN_OK : qn_error_memory_while("planning");
 }
 
 static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t *out)
@@ -48,7 +43,7 @@ static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t 
     if (layer->n_norms == layer->room_norms) {
         uint32_t room = layer->room_norms ? 2 * layer->room_norms : 4;
         struct qn_norm_desc *more = qn_realloc(layer->norms, room, sizeof *more);
-        if (more == NULL) return memory_error();
+        if (more == NULL) return qn_error_memory_while("planning");
         layer->norms = more;
         layer->room_norms = room;
     }
@@ -69,6 +64,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .arena = &plan->arena,
         .estimator = &step->apply[step->at],
         .attrs = &step->attrs[step->at],
+        .learned = step->learned[step->at],
         .in = step->ports,
         .n_in = step->n_ports,
         .found = step->found,
@@ -90,7 +86,8 @@ static quern_status first_layer(struct qn_plan *plan)
     quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
     plan->layers = qn_zalloc(4, sizeof *plan->layers);
     plan->used = qn_arena_alloc(&plan->arena, n, 1);
-    if (types == NULL || plan->layers == NULL || plan->used == NULL) return memory_error();
+    if (types == NULL || plan->layers == NULL || plan->used == NULL)
+        return qn_error_memory_while("planning");
     plan->room_layers = 4;
     plan->n_layers = 1;
     for (uint32_t i = 0; i < n; i++) types[i] = plan->schema->columns[i].type;
@@ -99,31 +96,33 @@ static quern_status first_layer(struct qn_plan *plan)
     return QUERN_OK;
 }
 
-static quern_status make_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
+quern_status qn_plan_port(struct qn_plan *plan, uint32_t column, struct qn_port *port)
 {
     const quern_column *c = &plan->schema->columns[column];
     *port = (struct qn_port){.type = c->type,
                              .source = column,
+                             .column = column,
+                             .sparse = plan->schema->is_sparse,
                              .match = QN_MATCH_VALUE,
                              .raw = c->type == QUERN_STRING || c->type == QUERN_DATETIME,
                              .may_nan = !qn_type_is_integer(c->type)};
     port->name = qn_table_name(&plan->arena, plan->schema, column);
-    if (port->name == NULL) return memory_error();
+    if (port->name == NULL) return qn_error_memory_while("planning");
     plan->used[column] = 1;
     if (port->raw) return QUERN_OK;
     /* bool columns with missing cells need a NaN, so they are loaded as doubles */
     uint32_t work = c->type == QUERN_BOOL ? QN_W_F64 : qn_work_of(c->type);
     port->chain = qn_chain_source(&plan->arena, column, work);
-    return port->chain != NULL ? QUERN_OK : memory_error();
+    return port->chain != NULL ? QUERN_OK : qn_error_memory_while("planning");
 }
 
 static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->ports = qn_arena_alloc(&plan->arena, step->n_columns, sizeof *step->ports);
-    if (step->ports == NULL) return memory_error();
+    if (step->ports == NULL) return qn_error_memory_while("planning");
     step->n_ports = step->n_columns;
     for (uint32_t i = 0; i < step->n_columns; i++) {
-        QN_TRY(make_port(plan, step->columns[i], &step->ports[i]));
+        QN_TRY(qn_plan_port(plan, step->columns[i], &step->ports[i]));
         step->object |= step->ports[i].type == QUERN_STRING;
     }
     return QUERN_OK;
@@ -132,7 +131,8 @@ static quern_status make_ports(struct qn_plan *plan, struct qn_plan_step *step)
 static quern_status make_attrs(struct qn_plan *plan, struct qn_plan_step *step)
 {
     step->attrs = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->attrs);
-    if (step->attrs == NULL) return memory_error();
+    step->learned = qn_arena_alloc(&plan->arena, step->n_apply, sizeof *step->learned);
+    if (step->attrs == NULL || step->learned == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < step->n_apply; i++) step->attrs[i].arena = &plan->arena;
     return QUERN_OK;
 }
@@ -144,7 +144,7 @@ static quern_status make_remainder(struct qn_plan *plan, struct qn_plan_step *st
     const char *target = plan->spec->target, *weight = plan->spec->weight;
     step->where = "remainder";
     step->columns = qn_arena_alloc(&plan->arena, n, sizeof *step->columns);
-    if (step->columns == NULL) return memory_error();
+    if (step->columns == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < n; i++) {
         if (plan->used[i]) continue;
         if (target != NULL && qn_table_find(plan->schema, target) == (int64_t)i) continue;
@@ -168,7 +168,7 @@ static quern_status open_step(struct qn_plan *plan, const struct qn_spec_step *f
     if (step->columns != NULL)
         memcpy(step->columns, columns, step->n_columns * sizeof *step->columns);
     qn_free(columns);
-    if (step->columns == NULL) return memory_error();
+    if (step->columns == NULL) return qn_error_memory_while("planning");
     /* A slice of C-ordered rows stays C-ordered; a list of columns lays them one after another. */
     step->rows_order = plan->schema->is_matrix && from->select.kind == QN_SELECT_ALL
                            ? (int)QN_ORDER_ROWS
@@ -201,7 +201,7 @@ quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema
     QN_GO(first_layer(plan));
     plan->steps = qn_arena_alloc(&plan->arena, (size_t)spec->n_steps + 2, sizeof *plan->steps);
     if (plan->steps == NULL) {
-        status = memory_error();
+        status = qn_error_memory_while("planning");
         goto cleanup;
     }
     for (uint32_t i = 0; i < spec->n_steps; i++)
@@ -214,6 +214,50 @@ quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema
 cleanup:
     qn_plan_close(plan);
     return status;
+}
+
+/* The attributes live in the other plan's arena. */
+static quern_status copy_attributes(void *user, struct qn_plan *plan, struct qn_plan_step *step)
+{
+    const struct qn_plan *learned = user;
+    const struct qn_attrs *from = &learned->steps[step - plan->steps].attrs[step->at];
+    step->attrs[step->at].first = from->first;
+    step->attrs[step->at].last = from->last;
+    return QUERN_OK;
+}
+
+quern_status qn_plan_again(const struct qn_plan *learned, struct quern_table *schema,
+                           int decided_sparse, struct qn_plan **out)
+{
+    struct qn_plan *plan, *from = (struct qn_plan *)(uintptr_t)learned;
+    int pending;
+    QN_TRY(qn_plan_open(learned->spec, schema, out));
+    plan = *out;
+    plan->rows = UINT64_MAX; /* not known, not needed */
+    plan->decided_sparse = decided_sparse;
+    plan->attributes = copy_attributes;
+    plan->attributes_user = from;
+    quern_status status = qn_plan_round(plan, 1, &pending);
+    plan->attributes = NULL;
+    if (status == QUERN_OK) return QUERN_OK;
+    qn_plan_close(plan);
+    *out = NULL;
+    return status;
+}
+
+quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out)
+{
+    *out = NULL;
+    struct qn_plan *plan = qn_zalloc(1, sizeof *plan);
+    if (plan == NULL) return qn_error_memory("plan", sizeof *plan);
+    plan->schema = schema;
+    quern_status status = first_layer(plan);
+    if (status != QUERN_OK) {
+        qn_plan_close(plan);
+        return status;
+    }
+    *out = plan;
+    return QUERN_OK;
 }
 
 void qn_plan_close(struct qn_plan *plan)
@@ -233,6 +277,25 @@ void qn_plan_close(struct qn_plan *plan)
 
 /* ---- rounds ---- */
 
+/* 1 when a value can be missing although the one that was loaded is not, or the other way round: after
+ * fills, and behind encoders. Runs notice missing values where they are loaded. */
+static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
+{
+    if (chain->source >= n_inputs) return 1;
+    for (uint32_t i = 0; i < chain->n_ops; i++)
+        if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE) return 1;
+    return 0;
+}
+
+/* 1 when missing values that reach the estimator are an error. */
+static int refuses_missing(const struct qn_estimator *e)
+{
+    double marker;
+    if (e->type == &qn_binarizer || e->type == &qn_normalizer) return 1;
+    if (e->type != &qn_simple_imputer) return 0;
+    return !qn_json_number(qn_param(e, "missing_values"), &marker) || marker == marker;
+}
+
 /* 1 when the estimator cannot work on these ports inside the present layer. */
 static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
@@ -247,16 +310,48 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && type != &qn_binarizer) return 1;
         if (counts_values && p->chain->source >= n_inputs) return 1; /* values of a code column */
+        if (p->may_nan && refuses_missing(&step->apply[step->at]) &&
+            changes_missing(p->chain, n_inputs))
+            return 1;
     }
     return 0;
+}
+
+/* The dtype of an array that an encoder or an imputer left without columns. */
+static quern_status note_empty(struct qn_plan_step *step)
+{
+    const struct qn_estimator *e = &step->apply[step->at];
+    step->emptied = 0;
+    if (e->type == &qn_one_hot_encoder) {
+        step->emptied = 1;
+        return qn_dtype_parse(qn_param_text(e, "dtype"), &step->empty_type);
+    }
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        const struct qn_port *p = &step->ports[i];
+        if (p->raw) continue;
+        step->empty_type = step->emptied ? qn_result_type(step->empty_type, p->type) : p->type;
+        step->emptied = 1;
+    }
+    return QUERN_OK;
+}
+
+/* scikit-learn keeps what it learned of a float32 array in float32 arrays, of others in float64. */
+static quern_type learned_dtype(const struct qn_plan_step *step)
+{
+    quern_type type = QUERN_FLOAT32;
+    for (uint32_t i = 0; i < step->n_ports; i++)
+        type = i == 0 ? step->ports[i].type : qn_result_type(type, step->ports[i].type);
+    return type == QUERN_FLOAT32 ? QUERN_FLOAT32 : QUERN_FLOAT64;
 }
 
 static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
 {
     struct qn_stage stage;
+    step->learned[step->at] = learned_dtype(step);
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->emit(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    if (stage.n_out == 0) QN_TRY(note_empty(step));
     step->ports = stage.out;
     step->n_ports = stage.n_out;
     step->needs = NULL;
@@ -287,6 +382,7 @@ static void use_known(struct qn_plan_step *step)
         if (known == NULL) continue;
         if (known->has_moments && (step->needs[i].flags & QN_NEED_MOMENTS)) {
             step->found[i].moments = known->moments;
+            step->found[i].count = (uint64_t)known->moments.n;
             step->found[i].has_moments = 1;
             step->needs[i].flags &= ~(uint32_t)QN_NEED_MOMENTS;
         }
@@ -306,7 +402,7 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
     stage_of(plan, step, &stage);
     step->needs = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
     step->found = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->found);
-    if (step->needs == NULL || step->found == NULL) return memory_error();
+    if (step->needs == NULL || step->found == NULL) return qn_error_memory_while("planning");
     stage.need = step->needs;
     quern_status status = stage.estimator->type->need(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
@@ -335,6 +431,10 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
     while (step->at < step->n_apply) {
         int wanted = 0;
         if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
+            if (step->at > 0 && step->n_columns != 0 &&
+                step->apply[step->at].type != &qn_passthrough)
+                return qn_error(QUERN_INVALID, "%s: no column is left for %s", step->where,
+                                step->apply[step->at].type->name);
             step->at++;
             continue;
         }
@@ -375,11 +475,11 @@ static quern_status new_layer(struct qn_plan *plan)
     for (uint32_t i = 0; i < plan->n_steps; i++) n += plan->steps[i].n_ports;
     struct qn_port *outputs = qn_arena_alloc(&plan->arena, n, sizeof *outputs);
     quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
-    if (outputs == NULL || types == NULL) return memory_error();
+    if (outputs == NULL || types == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         struct qn_port *ports = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *ports);
-        if (ports == NULL) return memory_error();
+        if (ports == NULL) return qn_error_memory_while("planning");
         for (uint32_t k = 0; k < step->n_ports; k++) {
             ports[k] = step->ports[k];
             if (ports[k].raw) continue;
@@ -388,7 +488,7 @@ static quern_status new_layer(struct qn_plan *plan)
             ports[k].match = QN_MATCH_VALUE;
             uint32_t work = types[at] == QUERN_BOOL ? QN_W_F64 : qn_work_of(types[at]);
             ports[k].chain = qn_chain_source(&plan->arena, at, work);
-            if (ports[k].chain == NULL) return memory_error();
+            if (ports[k].chain == NULL) return qn_error_memory_while("planning");
             at++;
         }
         step->ports = ports;
@@ -399,7 +499,7 @@ static quern_status new_layer(struct qn_plan *plan)
     if (plan->n_layers == plan->room_layers) {
         struct qn_layer *more =
             qn_realloc(plan->layers, (size_t)plan->room_layers * 2, sizeof *more);
-        if (more == NULL) return memory_error();
+        if (more == NULL) return qn_error_memory_while("planning");
         memset(more + plan->room_layers, 0, plan->room_layers * sizeof *more);
         plan->layers = more;
         plan->room_layers *= 2;
@@ -413,24 +513,24 @@ static quern_status new_layer(struct qn_plan *plan)
 
 /* ---- joining the blocks ---- */
 
-/* Stored elements of the joined output, as ColumnTransformer counts them: all of a dense block, the
- * ones of a sparse one. */
+/* Stored elements of a step's block, as ColumnTransformer counts them: all of a dense one, the ones of
+ * a sparse one, whatever scalers do to them afterwards. */
 static double stored_elements(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
+    const struct qn_attr *lost = NULL;
     double stored = 0;
-    for (uint32_t i = 0; i < step->n_ports; i++) {
-        if (!step->ports[i].sparse) {
-            stored += (double)plan->rows;
-            continue;
-        }
-        /* a one-hot block: one element per row, less the rows of a category without a column */
-        if (i > 0 && step->ports[i - 1].chain == step->ports[i].chain) continue;
-        stored += (double)plan->rows;
+    if (plan->stored != NULL) {
+        for (uint32_t i = 0; i < step->n_ports; i++)
+            stored += step->ports[i].sparse ? (double)plan->stored[step->ports[i].column]
+                                            : (double)plan->rows;
+        return stored;
     }
-    const struct qn_plan_step *s = step;
-    if (s->n_apply == 0 || s->apply[s->n_apply - 1].type != &qn_one_hot_encoder) return stored;
-    const struct qn_attr *lost = qn_attrs_find(&s->attrs[s->n_apply - 1], "n_without_column_");
-    for (uint32_t i = 0; lost != NULL && i < lost->n; i++) stored -= (double)lost->i64[i];
+    if (step->n_ports != 0 && step->ports[0].sparse)
+        for (uint32_t k = 0; k < step->n_apply; k++)
+            if (step->apply[k].type == &qn_one_hot_encoder)
+                lost = qn_attrs_find(&step->attrs[k], "n_without_column_");
+    if (lost == NULL) return (double)plan->rows * step->n_ports;
+    for (uint32_t i = 0; i < lost->n; i++) stored += (double)plan->rows - (double)lost->i64[i];
     return stored;
 }
 
@@ -444,9 +544,12 @@ static void decide_sparse(struct qn_plan *plan)
         all += (double)plan->rows * step->n_ports;
         for (uint32_t k = 0; k < step->n_ports; k++) any |= step->ports[k].sparse;
     }
-    plan->decided_sparse = any && all > 0 && stored / all < plan->spec->sparse_threshold;
-    if (plan->spec->sparse != QN_SPARSE_AUTO)
-        plan->decided_sparse = plan->spec->sparse == QN_SPARSE_YES;
+    enum qn_sparse wish = plan->spec->sparse;
+    double threshold = wish == QN_SPARSE_AUTO  ? plan->spec->sparse_threshold
+                       : wish == QN_SPARSE_YES ? 1.0
+                                               : 0.0;
+    plan->joined_sparse = any && all > 0 && stored / all < threshold;
+    plan->decided_sparse = wish == QN_SPARSE_AUTO ? plan->joined_sparse : wish == QN_SPARSE_YES;
 }
 
 static quern_status prefix_names(struct qn_plan *plan, struct qn_plan_step *step)
@@ -455,7 +558,7 @@ static quern_status prefix_names(struct qn_plan *plan, struct qn_plan_step *step
     for (uint32_t i = 0; i < step->n_ports; i++) {
         step->ports[i].name =
             qn_arena_printf(&plan->arena, "%s__%s", step->name, step->ports[i].name);
-        if (step->ports[i].name == NULL) return memory_error();
+        if (step->ports[i].name == NULL) return qn_error_memory_while("planning");
     }
     return QUERN_OK;
 }
@@ -469,7 +572,7 @@ static quern_status join(struct qn_plan *plan)
         n += plan->steps[i].n_ports;
     }
     plan->outputs = qn_arena_alloc(&plan->arena, n, sizeof *plan->outputs);
-    if (plan->outputs == NULL) return memory_error();
+    if (plan->outputs == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_blocks; i++)
         for (uint32_t k = 0; k < plan->steps[i].n_ports; k++)
             plan->outputs[at++] = plan->steps[i].ports[k];
@@ -481,6 +584,9 @@ static quern_status join(struct qn_plan *plan)
         /* a bool column with missing cells is an object array there; here it is float64 */
         plan->dtype = i == 0 ? p->type : qn_result_type(plan->dtype, p->type);
     }
+    for (uint32_t i = 0; i < plan->n_blocks; i++)
+        if (plan->steps[i].n_ports == 0 && plan->steps[i].emptied)
+            plan->dtype = qn_result_type(plan->dtype, plan->steps[i].empty_type);
     return QUERN_OK;
 }
 
@@ -489,6 +595,9 @@ static quern_status open_then(struct qn_plan *plan)
     struct qn_plan_step *step = &plan->steps[plan->n_blocks];
     int c_order = 0;
     step->where = "then";
+    if (plan->schema->is_sparse && !plan->decided_sparse)
+        return qn_error(QUERN_UNSUPPORTED, "then: the joined output of the sparse table is dense; "
+                                           "set output.sparse to true");
     step->apply = plan->spec->then;
     step->n_apply = plan->spec->n_then;
     for (uint32_t i = 0; i < plan->n_outputs; i++) {
@@ -497,7 +606,7 @@ static quern_status open_then(struct qn_plan *plan)
             return qn_error(QUERN_UNSUPPORTED, "then: column \"%s\" is of type %s", p->name,
                             qn_type_name(p->type));
         c_order |= p->match != QN_MATCH_VALUE;
-        p->sparse = plan->decided_sparse;
+        p->sparse = plan->joined_sparse;
         p->type = plan->dtype; /* one array: values take the joined dtype as they are used */
     }
     step->rows_order = c_order ? (int)QN_ORDER_ROWS : (int)QN_ORDER_COLUMNS;
@@ -520,7 +629,7 @@ static quern_status check_output_names(const struct qn_plan *plan)
 {
     const struct qn_port **sorted = qn_alloc(plan->n_outputs, sizeof *sorted);
     quern_status status = QUERN_OK;
-    if (sorted == NULL) return memory_error();
+    if (sorted == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_outputs; i++) sorted[i] = &plan->outputs[i];
     qsort(sorted, plan->n_outputs, sizeof *sorted, by_name);
     for (uint32_t i = 1; i < plan->n_outputs && status == QUERN_OK; i++)
@@ -549,7 +658,7 @@ static quern_status finish(struct qn_plan *plan)
     QN_TRY(check_output_names(plan));
     struct qn_layer *layer = qn_plan_layer(plan);
     struct qn_port *numbers = qn_arena_alloc(&plan->arena, plan->n_outputs, sizeof *numbers);
-    if (numbers == NULL) return memory_error();
+    if (numbers == NULL) return qn_error_memory_while("planning");
     for (uint32_t i = 0; i < plan->n_outputs; i++)
         if (!plan->outputs[i].raw) numbers[n++] = plan->outputs[i];
     layer->outputs = numbers;

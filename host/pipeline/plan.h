@@ -33,12 +33,15 @@ struct qn_plan_step {
     const struct qn_estimator *apply;
     uint32_t n_apply, at;   /* at: the next estimator */
     struct qn_attrs *attrs; /* n_apply */
+    quern_type *learned;    /* n_apply: the dtype that each estimator's numbers were learned in */
     uint32_t *columns;      /* table columns */
     uint32_t n_columns;
     struct qn_port *ports;
     uint32_t n_ports;
     int rows_order;        /* QN_ORDER_* */
     int object;            /* strings are among the columns */
+    int emptied;           /* an estimator left no column of them; the array without columns … */
+    quern_type empty_type; /* … still has a dtype, which counts where blocks are joined */
     struct qn_need *needs; /* of the estimator at `at`, one per port; NULL: none asked for yet */
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of */
@@ -52,9 +55,11 @@ struct qn_plan {
     uint32_t n_steps, n_blocks; /* n_blocks: without `then` */
     struct qn_layer *layers;    /* the last is the one being planned */
     uint32_t n_layers, room_layers;
-    int decided_sparse; /* the joined output is sparse in scikit-learn's eyes */
+    int joined_sparse;  /* the joined blocks are sparse in scikit-learn's eyes: what `then` meets */
+    int decided_sparse; /* the output is sparse */
     int weighted;       /* the fit's rows have weights */
     uint64_t rows;      /* of the fit, for the sparse decision */
+    const uint64_t *stored; /* the fit of a sparse table: entries of each column; else NULL */
     /* the result */
     struct qn_port *outputs;
     uint32_t n_outputs;
@@ -72,6 +77,14 @@ struct qn_plan {
  * outlive the plan. is_matrix of the schema decides the order of row norms. */
 quern_status qn_plan_open(const struct qn_spec *, struct quern_table *schema, struct qn_plan **out);
 void qn_plan_close(struct qn_plan *);
+/* The plan of a spec whose estimators have what those of another plan of it learned. schema decides what
+ * the input is now: sparse or not. decided_sparse: as the other's fit found. */
+quern_status qn_plan_again(const struct qn_plan *learned, struct quern_table *schema,
+                           int decided_sparse, struct qn_plan **out);
+/* A plan of no spec: one layer over the schema's columns, for programs that are made by hand. */
+quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out);
+/* The port of a table column, in the plan's arena. */
+quern_status qn_plan_port(struct qn_plan *, uint32_t column, struct qn_port *port);
 
 /* Proceeds until statistics are needed (*pending = 1: steps with `needs` set) or everything is
  * planned (*pending = 0). attributes_known: a loaded model. */

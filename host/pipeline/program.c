@@ -6,11 +6,6 @@
 #include "host/core/checked.h"
 #include "host/pipeline/plan.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while making a program");
-}
-
 /* Words that an op takes in the table. */
 static uint32_t op_words(const struct qn_chain_op *op)
 {
@@ -82,7 +77,7 @@ quern_status qn_program_make(struct qn_arena *arena, const struct qn_layer *laye
     out->norms = qn_arena_alloc(arena, layer->n_norms, sizeof *out->norms);
     if (out->lanes == NULL || out->slots == NULL || out->ops == NULL || out->words == NULL ||
         out->norms == NULL)
-        return memory_error();
+        return qn_error_memory_while("making a program");
     for (uint32_t i = 0; i < layer->n_norms; i++) out->norms[i] = layer->norms[i];
     out->n_norms = layer->n_norms;
     for (uint32_t i = 0; i < n_ports; i++) {

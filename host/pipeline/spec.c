@@ -9,11 +9,6 @@
 #include "host/core/nearest.h"
 #include "host/core/os.h"
 
-static quern_status memory_error(void)
-{
-    return qn_error(QUERN_OUT_OF_MEMORY, "out of host memory while reading the spec");
-}
-
 /* Words that an object at `where` may have. */
 static quern_status check_keys(const char *where, const json_t *object, const char *const *words,
                                size_t n)
@@ -44,7 +39,7 @@ static quern_status parse_texts(struct qn_spec *spec, const char *where, const j
 {
     size_t count = json_array_size(list);
     const char **texts = qn_arena_alloc(&spec->arena, count, sizeof *texts);
-    if (texts == NULL) return memory_error();
+    if (texts == NULL) return qn_error_memory_while("reading the spec");
     for (size_t i = 0; i < count; i++) {
         const json_t *v = json_array_get(list, i);
         if (json_is_string(v)) {
@@ -54,7 +49,7 @@ static quern_status parse_texts(struct qn_spec *spec, const char *where, const j
         } else {
             return want(where, "a list of strings");
         }
-        if (texts[i] == NULL) return memory_error();
+        if (texts[i] == NULL) return qn_error_memory_while("reading the spec");
     }
     *out = texts;
     *n = (uint32_t)count;
@@ -67,7 +62,7 @@ static quern_status parse_dtypes(struct qn_spec *spec, const json_t *object)
     struct qn_csv_dtype *types = qn_arena_alloc(&spec->arena, n, sizeof *types);
     const char *key;
     json_t *value;
-    if (types == NULL) return memory_error();
+    if (types == NULL) return qn_error_memory_while("reading the spec");
     json_object_foreach((json_t *)(uintptr_t)object, key, value)
     {
         const char *word = json_string_value(value);
@@ -129,7 +124,7 @@ static quern_status parse_list(struct qn_spec *spec, const char *where, const js
 {
     size_t n = json_array_size(list);
     struct qn_select_item *items = qn_arena_alloc(&spec->arena, n, sizeof *items);
-    if (items == NULL) return memory_error();
+    if (items == NULL) return qn_error_memory_while("reading the spec");
     for (size_t i = 0; i < n; i++) {
         const json_t *v = json_array_get(list, i);
         if (json_is_string(v))
@@ -199,7 +194,7 @@ static quern_status parse_chain(struct qn_spec *spec, const char *where, const j
     size_t count = single ? 1 : json_array_size(chain);
     if (count == 0) return want(where, "a list of at least one estimator");
     *out = qn_arena_alloc(&spec->arena, count, sizeof **out);
-    if (*out == NULL) return memory_error();
+    if (*out == NULL) return qn_error_memory_while("reading the spec");
     *n = (uint32_t)count; /* estimators not made yet are empty, so freeing is safe */
     for (size_t i = 0; i < count; i++) {
         (void)snprintf(place, sizeof place, single ? "%s" : "%s[%zu]", where, i);
@@ -214,7 +209,7 @@ static quern_status parse_step(struct qn_spec *spec, size_t i, const json_t *v)
     struct qn_spec_step *step = &spec->steps[i];
     char place[160];
     step->where = qn_arena_printf(&spec->arena, "steps[%zu]", i);
-    if (step->where == NULL) return memory_error();
+    if (step->where == NULL) return qn_error_memory_while("reading the spec");
     if (!json_is_object(v)) return want(step->where, "an object");
     QN_TRY(check_keys(step->where, v, words, 3));
     const json_t *name = json_object_get(v, "name");
@@ -242,7 +237,7 @@ static quern_status parse_steps(struct qn_spec *spec, const json_t *steps)
         return want("steps", "a list of at least one step");
     size_t n = json_array_size(steps);
     spec->steps = qn_arena_alloc(&spec->arena, n, sizeof *spec->steps);
-    if (spec->steps == NULL) return memory_error();
+    if (spec->steps == NULL) return qn_error_memory_while("reading the spec");
     spec->n_steps = (uint32_t)n;
     for (size_t i = 0; i < n; i++) QN_TRY(parse_step(spec, i, json_array_get(steps, i)));
     return QUERN_OK;

@@ -7,11 +7,6 @@
 #include "host/core/nearest.h"
 #include "host/core/os.h"
 
-static quern_status memory_error(uint64_t bytes)
-{
-    return qn_error_memory("transform", bytes);
-}
-
 /* Host memory that the layers of a chunk may take before the chunk is made smaller. */
 enum { LAYER_BYTES = 64 << 20, LARGE_OUTPUT = 8 << 20 };
 
@@ -26,20 +21,29 @@ struct run {
     uint64_t row_bytes; /* of the output */
 };
 
+/* The type in which sparse values are computed: processors store three, the others are narrowed. */
+static quern_type sparse_type(quern_type type)
+{
+    return qn_type_is_float(type) ? type : QUERN_INT64;
+}
+
 static quern_status open_run(struct run *r)
 {
     const struct qn_program *p = &r->model->program;
     r->lanes = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->lanes);
     r->slots = qn_arena_alloc(&r->arena, p->n_slots, sizeof *r->slots);
     r->seen = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->seen);
-    if (r->lanes == NULL || r->slots == NULL || r->seen == NULL) return memory_error(p->n_slots);
+    if (r->lanes == NULL || r->slots == NULL || r->seen == NULL)
+        return qn_error_memory("transform", p->n_slots);
     uint64_t at = 0;
     for (uint32_t i = 0; i < p->n_slots; i++) {
+        quern_type type =
+            r->target->kind == QN_TARGET_CSR ? sparse_type(p->slots[i].type) : p->slots[i].type;
         r->slots[i] = (struct qn_slot){.offset = at,
-                                       .type = (uint32_t)p->slots[i].type,
+                                       .type = (uint32_t)type,
                                        .lane = p->slots[i].lane,
                                        .match = p->slots[i].match};
-        at += qn_type_bytes(p->slots[i].type);
+        at += qn_type_bytes(type);
     }
     r->row_bytes = at;
     return QUERN_OK;
@@ -95,7 +99,7 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
 {
     if (rows + 1 > csr->room_rows) {
         int64_t *more = qn_realloc(csr->indptr, (size_t)rows + 1, sizeof *more);
-        if (more == NULL) return memory_error(rows * 8);
+        if (more == NULL) return qn_error_memory("transform", rows * 8);
         csr->indptr = more;
         qn_pages_advise(more, (size_t)(rows + 1) * sizeof *more);
         csr->room_rows = rows + 1;
@@ -104,11 +108,11 @@ static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, si
     uint64_t room = csr->room_nnz + csr->room_nnz / 2;
     if (room < nnz) room = nnz;
     int32_t *indices = qn_realloc(csr->indices, (size_t)room, sizeof *indices);
-    if (indices == NULL) return memory_error(room * 4);
+    if (indices == NULL) return qn_error_memory("transform", room * 4);
     csr->indices = indices;
     qn_pages_advise(indices, (size_t)room * 4);
     char *data = qn_realloc(csr->data, (size_t)room, value);
-    if (data == NULL) return memory_error(room * value);
+    if (data == NULL) return qn_error_memory("transform", room * value);
     csr->data = data;
     qn_pages_advise(data, (size_t)room * value);
     csr->room_nnz = room;
@@ -123,12 +127,31 @@ void qn_csr_free(struct qn_csr *csr)
     memset(csr, 0, sizeof *csr);
 }
 
+void qn_csr_narrow(struct qn_csr *csr, quern_type type)
+{
+    size_t bytes = qn_type_bytes(type);
+    uint64_t kept = 0, at = 0;
+    if (qn_type_is_float(type) || bytes == sizeof(int64_t)) return;
+    for (uint64_t row = 0; row < csr->rows; row++) {
+        for (uint64_t end = (uint64_t)csr->indptr[row + 1]; at < end; at++) {
+            int64_t value;
+            memcpy(&value, (const char *)csr->data + at * sizeof value, sizeof value);
+            uint64_t bits = (uint64_t)value & (UINT64_MAX >> (64 - 8 * bytes));
+            if (bits == 0) continue; /* it was a multiple of the type's range */
+            memcpy((char *)csr->data + kept * bytes, &bits, bytes); /* little-endian hosts only */
+            csr->indices[kept++] = csr->indices[at];
+        }
+        csr->indptr[row + 1] = (int64_t)kept;
+    }
+    csr->nnz = kept;
+}
+
 /* Counts, then fills; on the device or the host, as the frame lies. */
 static quern_status append_csr(struct run *r, const struct qn_frame *f)
 {
     const struct qn_program *p = &r->model->program;
     struct qn_csr *csr = r->target->csr;
-    size_t value = qn_type_bytes(r->model->dtype);
+    size_t value = qn_type_bytes(sparse_type(r->model->dtype));
     struct qn_csr_request rq = {.slots = r->slots,
                                 .n_slots = p->n_slots,
                                 .norms = p->norms,
@@ -139,7 +162,7 @@ static quern_status append_csr(struct run *r, const struct qn_frame *f)
     QN_TRY(csr_room(csr, csr->rows + f->rows, 0, value));
     if (csr->rows == 0) csr->indptr[0] = 0;
     rq.row_nnz = qn_alloc((size_t)f->rows, sizeof *rq.row_nnz);
-    if (rq.row_nnz == NULL) return memory_error(f->rows * 4);
+    if (rq.row_nnz == NULL) return qn_error_memory("transform", f->rows * 4);
     qn_frame_batch(f, p, r->lanes, &rq.batch);
     QN_GO(qn_op_csr(r->x.device, r->x.cx->threads, f->queue, &rq, &outcome));
     int64_t *indptr = csr->indptr + csr->rows;
@@ -458,9 +481,10 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
                           const struct qn_target *target)
 {
     struct run r = {.model = model, .target = target};
+    const char *step = target->step != NULL ? target->step : "transform";
     r.x = (struct qn_exec){.cx = cx,
                            .plan = model->plan,
-                           .step = "transform",
+                           .step = step,
                            .device = cx->device,
                            .raw = rest != NULL ? rest->raw : NULL};
     uint64_t rows_before = target->csr != NULL ? target->csr->rows : 0;
@@ -471,7 +495,7 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
         status = cx->device != NULL ? on_device(&r, table, rest) : on_host(&r, table, rest);
     }
     if (cx->device != NULL && qn_device_failed(status) && table->resident == NULL) {
-        status = qn_fall_back_after(cx, "transform", "run", status);
+        status = qn_fall_back_after(cx, step, "run", status);
         if (status == QUERN_OK) {
             r.x.device = NULL;
             if (target->csr != NULL) { /* what earlier chunks appended stays */
@@ -523,12 +547,22 @@ static quern_status bind_error(const struct quern_table *table, const char *name
                     name, hint);
 }
 
+/* The place of the model's column i in the table, or a number that is none. The same place is looked at
+ * first: wide tables are searched by name in the order that they have. */
+static int64_t place_of(const struct quern_model *model, const struct quern_table *table,
+                        uint32_t i)
+{
+    const char *name = model->schema->columns[i].name;
+    if (!model->schema->has_names || !table->has_names) return (int64_t)i;
+    if (i < table->n_columns && strcmp(table->columns[i].name, name) == 0) return (int64_t)i;
+    return qn_table_find(table, name);
+}
+
 static quern_status bind_column(const struct quern_model *model, const struct quern_table *table,
                                 uint32_t i, quern_column *out)
 {
     const quern_column *wanted = &model->schema->columns[i];
-    int by_name = model->schema->has_names && table->has_names;
-    int64_t at = by_name ? qn_table_find(table, wanted->name) : (int64_t)i;
+    int64_t at = place_of(model, table, i);
     char position[16];
     const char *name = wanted->name;
     if (name == NULL) {
@@ -558,6 +592,18 @@ static quern_status bind_column(const struct quern_model *model, const struct qu
     return QUERN_OK;
 }
 
+quern_status qn_model_places(const struct quern_model *model, const struct quern_table *table,
+                             uint32_t *at)
+{
+    for (uint32_t i = 0; i < model->schema->n_columns; i++) {
+        quern_column ignored;
+        int64_t place = place_of(model, table, i);
+        QN_TRY(bind_column(model, table, i, &ignored));
+        at[i] = place >= 0 && place < table->n_columns ? (uint32_t)place : UINT32_MAX;
+    }
+    return QUERN_OK;
+}
+
 quern_status qn_model_bind(const struct quern_model *model, const struct quern_table *table,
                            struct quern_table **out)
 {
@@ -572,7 +618,7 @@ quern_status qn_model_bind(const struct quern_model *model, const struct quern_t
     if (t == NULL || columns == NULL) {
         qn_free(t);
         qn_free(columns);
-        return memory_error(n);
+        return qn_error_memory("transform", n);
     }
     *t = *table;
     t->columns = columns;

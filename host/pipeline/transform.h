@@ -21,6 +21,7 @@ struct qn_csr {
 
 struct qn_target {
     enum qn_target_kind kind;
+    const char *step; /* for decisions; NULL: "transform" */
     void *data;
     int64_t row_stride;
     void **columns;
@@ -41,9 +42,15 @@ quern_status qn_transform(struct quern_context *, const struct quern_model *,
 quern_status qn_model_bind(const struct quern_model *, const struct quern_table *table,
                            struct quern_table **out);
 
+/* The same as places in the table, one per column of the model; UINT32_MAX: not there, not needed. */
+quern_status qn_model_places(const struct quern_model *, const struct quern_table *table,
+                             uint32_t *at);
+
 /* 1 when some chain computes with the column's values as integers, which cannot be missing. */
 int qn_model_wants_integer(const struct quern_model *, uint32_t column);
 
 void qn_csr_free(struct qn_csr *);
+/* Integer values are gathered as int64: brings them to the type of the output, at the end. */
+void qn_csr_narrow(struct qn_csr *, quern_type type);
 
 #endif

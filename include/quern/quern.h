@@ -119,13 +119,25 @@ typedef struct quern_column {
 typedef struct quern_table quern_table;
 
 /* Makes a table of views. columns is copied, what it points at is borrowed and must outlive the
- * table. Names are all given or all NULL. Errors: INVALID. */
+ * table. Names are all given or all NULL, and UTF-8. Errors: INVALID. */
 QUERN_API quern_status quern_table_create(const quern_column *columns, uint32_t n_columns,
                                           uint64_t rows, quern_table **out);
 /* A view of a row-major n × d matrix of one number type; row_stride in bytes, 0: d packed values.
  * names: d strings, or NULL (columns are then x0, x1, …). */
 QUERN_API quern_status quern_table_from_matrix(const void *data, quern_type type, uint64_t rows,
                                                uint32_t columns, int64_t row_stride,
+                                               const char *const *names, quern_table **out);
+/* A view of a sparse matrix, compressed by rows or by columns. indptr (rows + 1 or columns + 1, from 0)
+ * and indices are both of index_bits 32 or 64, signed; data holds a number type. Within a row (column)
+ * indices may come in any order, but none twice. What is not stored is 0: fits count it, and transforms
+ * keep it without storing it. Estimators that would fill it (centering, MinMaxScaler, encoders, a negative
+ * threshold) refuse, as scikit-learn's do. All memory is borrowed; names as for a matrix. Checked here,
+ * before anything is followed: INVALID. At most 2^32 - 2 rows and 2^31 - 1 columns. */
+typedef enum quern_sparse_layout { QUERN_SPARSE_CSR = 0, QUERN_SPARSE_CSC = 1 } quern_sparse_layout;
+QUERN_API quern_status quern_table_from_sparse(quern_sparse_layout layout, uint64_t rows,
+                                               uint32_t columns, const void *indptr,
+                                               const void *indices, uint32_t index_bits,
+                                               const void *data, quern_type type,
                                                const char *const *names, quern_table **out);
 /* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler, as
  * scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
@@ -137,7 +149,8 @@ QUERN_API quern_status quern_table_set_weights(quern_table *table, const double 
 QUERN_API void quern_table_free(quern_table *table);
 QUERN_API uint64_t quern_table_rows(const quern_table *table);
 QUERN_API uint32_t quern_table_columns(const quern_table *table);
-/* The view of column i; valid as long as the table. NULL when i is out of range. */
+/* The view of column i; valid as long as the table. NULL when i is out of range. Columns of sparse tables
+ * have a name and a type, and data NULL. */
 QUERN_API const quern_column *quern_table_column(const quern_table *table, uint32_t i);
 
 /* ---- 3  devices and contexts ---------------------------------------------------------------- */
@@ -156,6 +169,9 @@ typedef struct quern_device_info {
         max_alloc; /* bytes; memory_free UINT64_MAX: not known     */
     uint32_t compute_units, compute;
     int float64, zero_copy, pinned;
+    const char
+        *notes; /* never NULL: what the driver says of the libraries it found or missed, and of
+                          the environment, a line each                                             */
 } quern_device_info;
 
 /* What happens when the context's device cannot do a step. */
@@ -253,7 +269,8 @@ typedef struct quern_matrix {
     int64_t row_stride; /* bytes */
     int owned;          /* 1: freed by quern_matrix_free */
 } quern_matrix;
-/* Compressed sparse rows, owned. */
+/* Compressed sparse rows, owned. Of a sparse table: what it stores is stored here, zeros too, but for the
+ * zeros of a Binarizer. */
 typedef struct quern_csr {
     uint64_t rows, columns, nnz;
     int64_t *indptr;  /* rows + 1 */
@@ -310,6 +327,17 @@ QUERN_API quern_status quern_fit_from_bytes(quern_context *context, const char *
 QUERN_API quern_status quern_model_transform(quern_context *context, const quern_model *model,
                                              const quern_table *table, quern_matrix *out,
                                              quern_csr *csr);
+
+/* The way back, as scikit-learn's inverse_transform: estimators undone, last first, in scikit-learn's
+ * arithmetic. table: one number column per output of the model, by position; NaN stays. The result has
+ * the input columns that the model's steps take, in the order of its input, in the dtype that NumPy
+ * would give; what clip cut off stays lost. out as for a transform; out->data may be the table's own
+ * memory, also where rows or columns lie elsewhere in it. Errors: UNSUPPORTED with the name of an
+ * estimator that has no way back (all but the scalers and passthrough), or of a column that two steps
+ * take. */
+QUERN_API quern_status quern_model_inverse_transform(quern_context *context,
+                                                     const quern_model *model,
+                                                     const quern_table *table, quern_matrix *out);
 
 QUERN_API quern_status quern_model_save(const quern_model *model, const char *path);
 QUERN_API quern_status quern_model_load(const char *path, quern_model **out);

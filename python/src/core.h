@@ -108,7 +108,7 @@ int qn_py_type_of(char kind, size_t bytes);
 int qn_py_from_dlpack(const struct qn_py_state *, PyObject *object, int mode, const char *what,
                       struct qn_py_view *);
 PyObject *qn_py_to_dlpack(PyObject *owner, void *data, quern_type, uint64_t rows, uint64_t columns,
-                          int64_t row_stride, PyObject *const *args, Py_ssize_t n, PyObject *names);
+                          int64_t row_stride, PyObject *const *args, Py_ssize_t n, PyObject *named);
 PyObject *qn_py_dlpack_device(PyObject *self, PyObject *unused);
 
 /* ---- what a table keeps alive (keep.c) ---- */
@@ -121,6 +121,8 @@ struct qn_py_keep {
 void *qn_py_keep_block(struct qn_py_keep *, uint64_t count, uint64_t bytes); /* NULL: MemoryError */
 /* A place for a view; the next call may move it. NULL: MemoryError. */
 struct qn_py_view *qn_py_keep_view(struct qn_py_keep *);
+/* Moves everything of `from` into keep; -1: MemoryError, and nothing has moved. */
+int qn_py_keep_merge(struct qn_py_keep *keep, struct qn_py_keep *from);
 void qn_py_keep_clear(struct qn_py_keep *);
 int qn_py_keep_traverse(const struct qn_py_keep *, visitproc visit, void *arg);
 

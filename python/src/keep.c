@@ -49,6 +49,33 @@ struct qn_py_view *qn_py_keep_view(struct qn_py_keep *keep)
     return view;
 }
 
+/* Room first: once it is there, nothing can fail and nothing is moved by halves. */
+int qn_py_keep_merge(struct qn_py_keep *keep, struct qn_py_keep *from)
+{
+    for (Py_ssize_t i = 0; i < from->n_blocks; i++) {
+        void *entries = keep->blocks;
+        if (grow(&entries, keep->n_blocks + i, &keep->room_blocks, sizeof *keep->blocks) < 0)
+            return -1;
+        keep->blocks = entries;
+    }
+    for (Py_ssize_t i = 0; i < from->n_views; i++) {
+        void *entries = keep->views;
+        if (grow(&entries, keep->n_views + i, &keep->room_views, sizeof *keep->views) < 0)
+            return -1;
+        keep->views = entries;
+    }
+    if (from->n_blocks != 0)
+        memcpy(keep->blocks + keep->n_blocks, from->blocks,
+               (size_t)from->n_blocks * sizeof *from->blocks);
+    if (from->n_views != 0)
+        memcpy(keep->views + keep->n_views, from->views,
+               (size_t)from->n_views * sizeof *from->views);
+    keep->n_blocks += from->n_blocks;
+    keep->n_views += from->n_views;
+    from->n_blocks = from->n_views = 0;
+    return 0;
+}
+
 void qn_py_keep_clear(struct qn_py_keep *keep)
 {
     struct qn_py_keep old = *keep;

@@ -172,6 +172,11 @@ static Py_ssize_t item_bytes(const struct buffer *self)
     return self->type == QUERN_STRING ? 1 : (Py_ssize_t)qn_py_type_bytes(self->type);
 }
 
+static int asks(int flags, int wish)
+{
+    return (flags & wish) == wish;
+}
+
 static int buffer_getbuffer(PyObject *object, Py_buffer *view, int flags)
 {
     struct buffer *self = (struct buffer *)object;
@@ -181,9 +186,8 @@ static int buffer_getbuffer(PyObject *object, Py_buffer *view, int flags)
         PyErr_SetString(PyExc_BufferError, "the memory is read-only");
         return -1;
     }
-    if (!packed && ((flags & PyBUF_STRIDES) != PyBUF_STRIDES ||
-                    (flags & (PyBUF_C_CONTIGUOUS | PyBUF_F_CONTIGUOUS | PyBUF_ANY_CONTIGUOUS) &
-                     ~PyBUF_STRIDES) != 0)) {
+    if (!packed && (!asks(flags, PyBUF_STRIDES) || asks(flags, PyBUF_C_CONTIGUOUS) ||
+                    asks(flags, PyBUF_F_CONTIGUOUS) || asks(flags, PyBUF_ANY_CONTIGUOUS))) {
         PyErr_SetString(PyExc_BufferError, "the values are not packed");
         return -1;
     }

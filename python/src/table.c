@@ -90,7 +90,7 @@ static quern_status make_columns(const struct qn_py_view *v, const char *const *
                                  quern_table **out)
 {
     uint32_t n = (uint32_t)v->shape[1];
-    quern_column *columns = calloc(n, sizeof *columns);
+    quern_column *columns = calloc((size_t)n + 1, sizeof *columns);
     if (columns == NULL) return QUERN_OUT_OF_MEMORY;
     for (uint32_t i = 0; i < n; i++)
         columns[i] = (quern_column){
@@ -498,7 +498,7 @@ cleanup:
 static PyObject *table_set_weights(PyObject *object, PyObject *given)
 {
     struct qn_py_table *self = (struct qn_py_table *)object;
-    struct build b = {.state = qn_py_state(object), .keep = self->keep};
+    struct build b = {.state = qn_py_state(object)};
     const double *weights = NULL;
     int failed = 0;
     quern_status status;
@@ -514,8 +514,11 @@ static PyObject *table_set_weights(PyObject *object, PyObject *given)
             failed = pack(v, &b.keep) < 0;
         if (!failed) weights = (const double *)(const void *)v->data;
     }
-    self->keep = b.keep;
-    if (failed) return NULL;
+    if (failed || qn_py_keep_merge(&self->keep, &b.keep) < 0) {
+        qn_py_keep_clear(&b.keep);
+        return NULL;
+    }
+    qn_py_keep_clear(&b.keep);
     Py_BEGIN_ALLOW_THREADS;
     status = quern_table_set_weights(self->table, weights);
     Py_END_ALLOW_THREADS;
@@ -562,7 +565,8 @@ static PyObject *values_of(PyObject *self, const quern_column *c, uint64_t rows)
     const struct qn_py_state *state = qn_py_state(self);
     void *data = (void *)(uintptr_t)c->data, *at = (void *)(uintptr_t)c->offsets;
     if (c->type != QUERN_STRING)
-        return qn_py_buffer_new(state, self, data, c->type, rows, c->stride, 1);
+        return qn_py_buffer_new(state, self, data, c->type, rows,
+                                c->stride != 0 ? c->stride : (int64_t)qn_py_type_bytes(c->type), 1);
     uint64_t bytes =
         c->offset_bits == 32 ? (uint64_t)((int32_t *)at)[rows] : (uint64_t)((int64_t *)at)[rows];
     PyObject *offsets =

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         options.n_schema = 1 + (data[3] >> 3 & 1);
     }
     struct qn_csv_inside one = {.raw = data[1] >> 7}, many = one;
-    many.chunk_bytes = 1 + data[2] % 64 + (size > 600 ? 100 : 0);
+    many.chunk_bytes = (uint64_t)(1 + data[2] % 64 + (size > 600 ? 100 : 0));
     size -= 4;
     char *text = malloc(size > 0 ? size : 1); /* of its own size, for the sanitizer */
     if (text == NULL) return 0;

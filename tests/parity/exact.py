@@ -18,6 +18,8 @@ class Column:
 
     def __init__(self, values, weights=None):
         values = np.asarray(values)
+        if values.dtype == object:  # bools with missing cells
+            values = values.astype(np.float64)
         if values.dtype.kind == "b":
             values = values.astype(np.int64)
         there = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
@@ -93,10 +95,10 @@ def standard_scaler(est, column, k):
     mean, var = column.moments()
     sigma = sqrt(var)
     # A column counts as constant by scikit-learn's rule; then the scale is 1 by definition.
-    eps = np.finfo(np.float64).eps
-    n = float(Fraction(column.n, column.unit))
-    bound = n * eps * float(var) + (n * float(mean) * eps)**2
-    scale = mpmath.mpf(1) if float(var) <= bound else sigma
+    eps = mpmath.mpf(float(np.finfo(np.float64).eps))
+    n = big(Fraction(column.n, column.unit))
+    bound = n * eps * big(var) + (n * big(mean) * eps)**2
+    scale = mpmath.mpf(1) if big(var) <= bound else sigma
     return {
         "mean_": (big(mean), max(abs(big(mean)), sigma)),
         "var_": (big(var), big(var)),

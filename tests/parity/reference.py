@@ -41,11 +41,19 @@ def is_text(series):
     return isinstance(series.dtype, pd.StringDtype) or series.dtype == object
 
 
+def is_flag(series):
+    """Bools with missing cells, which pandas keeps as objects."""
+    return series.dtype == object and len(series.dropna()) > 0 and \
+        all(isinstance(c, bool) for c in series.dropna())
+
+
 def as_quern_sees(series, forced):
     """One column of pandas.read_csv in quern's types."""
     if not is_text(series):
         return series
     cells = series.dropna()
+    if forced is None and is_flag(series):
+        return series.astype(object).where(series.notna(), np.nan)  # bool with missing cells
     if forced is None and len(cells) and not isinstance(cells.iloc[0], str):
         raise ValueError(f"column {series.name}: mixed cells have no counterpart")
     if forced == "datetime" or (forced is None and len(cells) and
@@ -84,7 +92,8 @@ def table_columns(table):
     """Names and quern's types."""
     if isinstance(table, np.ndarray):
         return [(f"x{i}", table.dtype.name) for i in range(table.shape[1])]
-    return [(name, quern_dtype(table[name].dtype)) for name in table.columns]
+    return [(name, "bool" if is_flag(table[name]) else quern_dtype(table[name].dtype))
+            for name in table.columns]
 
 
 # ---- columns of a step ----
@@ -129,6 +138,8 @@ def cells(values):
 def parameter(name, value):
     if name == "missing_values":
         return np.nan if value is None else scalar(value)
+    if name == "encoded_missing_value" and value is None:
+        return np.nan
     if name in ("unknown_value", "encoded_missing_value", "fill_value"):
         return scalar(value)
     if name in ("feature_range", "quantile_range"):
@@ -258,7 +269,9 @@ class Reference:
         return table[:, key] if isinstance(table, np.ndarray) else table[key]
 
     def fitted(self, i):
-        """The fitted pipeline of a step; None if it only passes through."""
+        """The fitted pipeline of a step; None if it only passes through or has no columns."""
+        if not self.steps[i]:
+            return None
         got = self.transformer.named_transformers_[f"step{i}"]
         return got if hasattr(got, "steps") else None
 

@@ -324,6 +324,28 @@ static void wrong_tables_are_explained(void **state)
     fixture_mixed_free(&m);
 }
 
+static void names_that_are_not_utf8_are_refused(void **state)
+{
+    static const double value[1] = {1};
+    const quern_column column = {.name = "\xe9t\xe9", .type = QUERN_FLOAT64, .data = value};
+    const char *const names[] = {"\xe9t\xe9"}, *const apply[] = {"StandardScaler", NULL};
+    const char *const no_name[] = {"\xff", NULL};
+    quern_table *table = NULL;
+    quern_pipeline *pipeline;
+    (void)state;
+    assert_int_equal(quern_table_create(&column, 1, 1, &table), QUERN_INVALID);
+    assert_non_null(strstr(quern_last_error(), "column 0: the name is not UTF-8"));
+    assert_null(table);
+    OK(quern_pipeline_create(&pipeline));
+    assert_int_equal(quern_pipeline_add(pipeline, NULL, names, 1, apply, 1), QUERN_INVALID);
+    assert_int_equal(quern_pipeline_add(pipeline, "\xff", NULL, 0, apply, 1), QUERN_INVALID);
+    assert_int_equal(quern_pipeline_add(pipeline, NULL, NULL, 0, no_name, 1), QUERN_INVALID);
+    OK(quern_pipeline_add(pipeline, NULL, NULL, 0, apply, 1));
+    assert_int_equal(quern_pipeline_options(pipeline, "\xff", NULL), QUERN_INVALID);
+    assert_int_equal(quern_pipeline_options(pipeline, NULL, "\xff"), QUERN_INVALID);
+    quern_pipeline_free(pipeline);
+}
+
 static void infinities_are_refused_with_their_row(void **state)
 {
     double values[] = {1, 2, 3, 4};
@@ -411,6 +433,7 @@ int main(void)
         cmocka_unit_test(sparse_and_dense_hold_the_same_values),
         cmocka_unit_test(wrong_specs_are_explained),
         cmocka_unit_test(wrong_tables_are_explained),
+        cmocka_unit_test(names_that_are_not_utf8_are_refused),
         cmocka_unit_test(infinities_are_refused_with_their_row),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(a_cancelled_fit_says_so),

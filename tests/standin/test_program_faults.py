@@ -44,6 +44,15 @@ def main(program, standin, folder):
         return subprocess.run([program, "run", "spec.json", "table.csv", "-o", str(out), "--device", device],
                               cwd=work, env=env, capture_output=True, text=True, timeout=120, check=False)
 
+    listed = subprocess.run([program, "devices", "--json"], env={
+        **os.environ, "LD_LIBRARY_PATH": standin + ":" + os.environ.get("LD_LIBRARY_PATH", "")},
+        capture_output=True, text=True, timeout=120, check=True)
+    notes = next(d["notes"] for d in json.loads(listed.stdout)["devices"] if d["id"] == "cuda:0")
+    for words in ("NVRTC ", "cuBLAS ", "ahead-of-time kernels: "):  # found or not, each is a line
+        if not any(line.startswith(words) for line in notes):
+            print(f"quern devices has no note on {words.strip()}: {notes}", file=sys.stderr)
+            return 1
+
     want, got = work / "cpu.npy", work / "cuda.npy"
     for device, out in (("cpu", want), ("cuda:0", got)):
         done = run(out, device)

@@ -49,6 +49,40 @@ static void absent_backends_keep_their_reason(void **state)
     assert_int_equal(list.count, 0);
 }
 
+static void say_reason(uint32_t index, char *text, size_t size)
+{
+    (void)index;
+    (void)snprintf(text, size, "libNothing.so.1: cannot open shared object file");
+}
+
+static void say_two_lines(uint32_t index, char *text, size_t size)
+{
+    (void)snprintf(text, size, "device %u\nlibOther 1.2", (unsigned)index);
+}
+
+static void notes_are_the_drivers_and_do_not_repeat_the_reason(void **state)
+{
+    struct qn_driver absent = null_absent, present = null_cuda;
+    const struct qn_driver *const drivers[] = {&absent, &present, &null_cpu};
+    struct qn_device_list list;
+    (void)state;
+    reset(&gpu);
+    absent.notes = say_reason;
+    present.notes = say_two_lines;
+    assert_int_equal(qn_device_list_make(drivers, 3, &list), QUERN_OK);
+    assert_int_equal(list.count, 5);
+    for (uint32_t i = 0; i < list.count; i++) assert_string_equal(list.entries[i].notes, "");
+    qn_device_list_ask_notes(&list);
+    assert_string_equal(list.entries[0].notes, "");
+    assert_string_equal(list.entries[1].notes, "device 0\nlibOther 1.2");
+    assert_string_equal(list.entries[2].notes, "device 1\nlibOther 1.2");
+    assert_string_equal(list.entries[3].notes, "");
+    absent.notes = say_two_lines; /* more than the reason */
+    qn_device_list_ask_notes(&list);
+    assert_string_equal(list.entries[0].notes, "device 0\nlibOther 1.2");
+    qn_device_list_free(&list);
+}
+
 static void a_device_that_cannot_be_described_hides_no_other(void **state)
 {
     struct qn_device_list list;
@@ -517,6 +551,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_backends_keep_their_reason),
+        cmocka_unit_test(notes_are_the_drivers_and_do_not_repeat_the_reason),
         cmocka_unit_test(a_device_that_cannot_be_described_hides_no_other),
         cmocka_unit_test(the_same_hardware_is_marked),
         cmocka_unit_test(devices_are_found_by_name),

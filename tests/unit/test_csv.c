@@ -249,6 +249,24 @@ static void tables_are_read_the_same_however_they_are_cut(void **state)
     }
 }
 
+static void names_become_utf8_and_values_stay(void **state)
+{
+    const char *text = "gr\xfcn,\xc3\xa9t\xc3\xa9,\"\xf6\"\"\"\n1,2,\xf6\n";
+    static const char *const names[] = {"gr\xc3\xbcn", "\xc3\xa9t\xc3\xa9", "\xc3\xb6\""};
+    struct qn_csv_options options = {0};
+    struct quern_table *table;
+    uint64_t size;
+    (void)state;
+    assert_int_equal(read_text(text, &options, 0, NULL, &table), QUERN_OK);
+    for (uint32_t c = 0; c < 3; c++) assert_string_equal(table->columns[c].name, names[c]);
+    const char *value = qn_column_string(&table->columns[2], 0, &size);
+    assert_int_equal(size, 1);
+    assert_memory_equal(value, "\xf6", 1);
+    qn_table_free(table);
+    text = "\xf6,\xc3\xb6\n1,2\n"; /* one name, in two encodings */
+    assert_int_equal(read_text(text, &options, 0, NULL, &table), QUERN_INVALID);
+}
+
 static void refusals_name_the_place(void **state)
 {
     (void)state;
@@ -451,6 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tables_are_read_the_same_however_they_are_cut),
+        cmocka_unit_test(names_become_utf8_and_values_stay),
         cmocka_unit_test(refusals_name_the_place),
         cmocka_unit_test(wide_rows_are_told_of_once),
         cmocka_unit_test(a_late_word_makes_the_whole_column_text),

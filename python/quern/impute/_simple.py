@@ -166,12 +166,15 @@ class SimpleImputer(TransformerMixin, Estimator):
             "keep_empty_features": keep}}]}]}
 
     def _library_fit(self, table, strategy, marker):
-        model = _core.Pipeline(json.dumps(self._spec_of(strategy, marker=marker, keep=False))).fit(
-            self._context(), table)
-        return learned(model)
+        """Statistics, and how many cells are missing; a column without values has any statistic."""
+        spec = json.dumps(self._spec_of(strategy, marker=marker))
+        found = learned(_core.Pipeline(spec).fit(self._context(), table))
+        return np.array(found["statistics_"]), found["n_missing_"]
 
     def _library_fill(self, X, statistics, counts, indicator, marker):
         """Cells of X filled; statistics: NaN where the column is left out."""
+        if np.isnan(statistics).all() and not (indicator and counts.any()):
+            return X[:, :0]  # nothing is left
         given = library_floats(X)
         dense = not sparse.issparse(X)
         spec = self._spec_of("most_frequent", indicator, marker, keep=False)
@@ -230,8 +233,7 @@ class SimpleImputer(TransformerMixin, Estimator):
         given = library_floats(X)
         is_sparse = sparse.issparse(X)
         table = from_sparse(given) if is_sparse else table_of(given)
-        found = self._library_fit(table, strategy, self._marker())
-        statistics, missing = np.array(found["statistics_"]), found["n_missing_"]
+        statistics, missing = self._library_fit(table, strategy, self._marker())
         empty = missing == X.shape[0]
         if self.strategy == "constant":
             statistics = np.full(X.shape[1], self._filler(X),
@@ -241,8 +243,8 @@ class SimpleImputer(TransformerMixin, Estimator):
             return statistics, missing
         if callable(self.strategy):
             statistics = self._asked(X, empty)
-        elif self.keep_empty_features:
-            statistics[empty] = 0
+        else:
+            statistics[empty] = 0 if self.keep_empty_features else np.nan
         if self.strategy == "median" and not is_sparse:  # means are float64, as there
             statistics = statistics.astype(X.dtype)
         return statistics, missing
@@ -280,13 +282,13 @@ class SimpleImputer(TransformerMixin, Estimator):
             uniques.append(in_order(values))
             table = {value: code for code, value in enumerate(uniques[-1])}
             codes[~mask[:, i], i] = [table[value] for value in values]
-        found = self._library_fit(table_of(codes), "most_frequent", None)
-        for i, code in enumerate(found["statistics_"]):
-            if np.isnan(code):
+        numbers_, missing = self._library_fit(table_of(codes), "most_frequent", None)
+        for i, code in enumerate(numbers_):
+            if missing[i] == len(X):
                 statistics[i] = 0 if self.keep_empty_features else np.nan
             else:
                 statistics[i] = uniques[i][int(code)]
-        return statistics, found["n_missing_"]
+        return statistics, missing
 
     def _fill_objects(self, X, left_out):
         """The number of a cell is its row; one more row holds what missing cells become."""

@@ -3,6 +3,12 @@
 import numpy as np
 from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # before scikit-learn 1.9
+
+    class CallbackSupportMixin:
+        pass
 from sklearn.utils import check_array
 from sklearn.utils.validation import (FLOAT_DTYPES, _check_sample_weight, check_is_fitted,
                                       validate_data)
@@ -13,6 +19,8 @@ from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, described, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
 
+CALLBACKS = hasattr(CallbackSupportMixin, "set_callbacks")
+BLOCK_BYTES = 64 << 20  # of a sparse matrix that is made dense for a fit
 SERVED_ROWS = 32  # so many rows go without a context
 
 
@@ -56,29 +64,71 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     # -- fitting --
 
-    def _learn(self, X, sample_weight=None, remember=True):
-        """One fit by the library: its attributes."""
+    def _learn(self, X, sample_weight=None, goes_on=False, first=True):
+        """One fit by the library: its attributes, and whether they are of the rows before too.
+
+        partial_fit feeds one fit of the library as long as nobody changes attributes and chunks are
+        of one kind: so the cut does not show in the bits. Else chunks are merged by the caller."""
         native, given = self._native, library_floats(X)
+        pipeline = _core.Pipeline(self._text())
+        if sparse.issparse(X) and sample_weight is not None:
+            native.fit, native.fit_key, native.models = None, None, {}
+            return self._learn_by_blocks(pipeline, given, sample_weight), first
         table = from_sparse(given) if sparse.issparse(X) else table_of(given)
         if sample_weight is not None:
             table.set_weights(np.ascontiguousarray(sample_weight, np.float64))
+        kind = (X.dtype.char, sample_weight is None)
+        whole = True
         try:
-            model = _core.Pipeline(self._text()).fit(self._context(), table)
+            if not goes_on or sparse.issparse(X) or (not first and native.fit is None):
+                native.fit = None
+                whole = first
+                model = pipeline.fit(self._context(), table)
+            elif first or native.fit_key != (kind, self._state()):
+                whole = first
+                native.fit = _core.Fit(self._context(), pipeline) if first else None
+                model = self._pushed(table) if first else pipeline.fit(self._context(), table)
+            else:
+                model = self._pushed(table)
         except ValueError as error:
+            native.fit = None
             refuse_non_finite(error, X, self)
-        if remember and X.dtype != np.float16 and not sparse.issparse(X):
+        native.fit_key = kind
+        native.models = {}
+        if whole and X.dtype != np.float16 and not sparse.issparse(X):
             native.models = {given.dtype.char: model}
-        return learned(model)
+        return learned(model), whole
+
+    def _learn_by_blocks(self, pipeline, X, sample_weight):
+        """The library has no weights for sparse tables: some rows at a time are made dense."""
+        rows = max(1, BLOCK_BYTES // (X.shape[1] * X.dtype.itemsize))
+        fit, X = _core.Fit(self._context(), pipeline), X.tocsr()
+        for first in range(0, X.shape[0], rows):
+            table = table_of(X[first : first + rows].toarray())
+            table.set_weights(np.ascontiguousarray(sample_weight[first : first + rows],
+                                                   np.float64))
+            fit.push(table)
+        return learned(fit.finish())
+
+    def _pushed(self, table):
+        self._native.fit.push(table)
+        return self._native.fit.snapshot()
+
+    def _state(self):
+        """All that was learned, for finding out whether somebody changed it."""
+        values = self.__dict__
+        return tuple(None if (v := values.get(name)) is None else np.asarray(v).tobytes()
+                     for name in (*self._learned, "n_samples_seen_"))
 
     def _text(self):
         import json
         return json.dumps(self._spec())
 
-    def _remember(self, X):
+    def _remember(self):
         """The model of the fit is the one of its attributes."""
-        self._native.key = self._key()
-        if X.dtype == np.float16 or sparse.issparse(X):
-            self._native.models.clear()
+        native = self._native
+        native.key = self._key()
+        native.fit_key = (native.fit_key, self._state())
 
     def _fused_key(self):
         return (super()._fused_key(), self._key())
@@ -123,6 +173,8 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _run(self, X, copy, inverse=False):
         """X, checked, through the model."""
+        if inverse and sparse.issparse(X):
+            return self._multiplied(X, copy)
         given = library_floats(X)
         model = self._model(given.dtype.char)
         table = from_sparse(given) if sparse.issparse(X) else table_of(given)
@@ -140,6 +192,16 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         X[...] = out
         return X
 
+    def _multiplied(self, X, copy):
+        """The way back of a sparse matrix, which the library does not have."""
+        out = X.copy() if copy else X
+        scale = self.__dict__.get("scale_")
+        if scale is not None:
+            columns = (out.indices if out.format == "csr"
+                       else np.repeat(np.arange(out.shape[1]), np.diff(out.indptr)))
+            out.data *= np.asarray(scale).take(columns, mode="clip")
+        return out
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -147,7 +209,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
 
 @described
-class StandardScaler(Scaler):
+class StandardScaler(CallbackSupportMixin, Scaler):
     """Subtract the mean and divide by the standard deviation, per column.
 
     Parameters, attributes and methods are those of `sklearn.preprocessing.StandardScaler`."""
@@ -181,29 +243,33 @@ class StandardScaler(Scaler):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,), default=None"""
         self._forget()
-        return self._partial_fit(X, sample_weight, False)
+        return self._partial_fit(X, y, sample_weight, False)
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learns from more rows."""
-        return self._partial_fit(X, sample_weight, True)
+        return self._partial_fit(X, y, sample_weight, True)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit(self, X, sample_weight, goes_on):
+    def _partial_fit(self, X, y, sample_weight, goes_on):
         first = not hasattr(self, "n_samples_seen_")
         X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
                           ensure_all_finite="allow-nan", reset=first)
+        tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
+        callbacks = self._init_callback_context() if CALLBACKS else None
+        if callbacks is not None:
+            callbacks.call_on_fit_task_begin(**tell)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         if sparse.issparse(X) and self.with_mean:
             raise ValueError("Cannot center sparse matrices: pass `with_mean=False` "
                              "instead. See docstring for motivation and alternatives.")
-        found = self._learn(X, sample_weight, remember=first)
+        found, whole = self._learn(X, sample_weight, goes_on, first)
         seen = found["n_samples_seen_"]
         seen = self._counted(seen, X, sample_weight)
         mean, var, scale = (found.get(k) for k in ("mean_", "var_", "scale_"))
         if sparse.issparse(X) and not self.with_std:
             mean = None
-        if not first:
+        if not whole:
             mean, var, seen = merge_moments(
                 (self.mean_, self.var_, self.n_samples_seen_), (mean, var, seen))
         self.mean_ = None if mean is None else np.array(mean)
@@ -211,12 +277,13 @@ class StandardScaler(Scaler):
         self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else np.array(seen)
         if not self.with_std:
             self.scale_ = None
-        elif first:
+        elif whole:
             self.scale_ = np.array(scale)
         else:
             self.scale_ = standard_scale(self.mean_, self.var_, self.n_samples_seen_)
-        if first:
-            self._remember(X)
+        self._remember()
+        if callbacks is not None:
+            callbacks.call_on_fit_task_end(**tell, reconstruction_attributes={})
         return self
 
     def _counted(self, seen, X, sample_weight):
@@ -322,11 +389,14 @@ class MinMaxScaler(Scaler):
 
         X : array-like of shape (n_samples, n_features)"""
         self._forget()
-        return self.partial_fit(X, y)
+        return self._partial_fit(X, False)
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Learns from more rows."""
+        return self._partial_fit(X, True)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _partial_fit(self, X, goes_on):
         low, high = self.feature_range
         if low >= high:
             raise ValueError("Minimum of desired feature range must be smaller than maximum. Got "
@@ -336,16 +406,13 @@ class MinMaxScaler(Scaler):
                             "Consider using MaxAbsScaler instead.")
         first = not hasattr(self, "n_samples_seen_")
         X = validate_data(self, X, reset=first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
-        found = self._learn(X, remember=first)
+        found, whole = self._learn(X, None, goes_on, first)
         vectors = {name: found[name].astype(X.dtype) for name in self._learned}
-        if first:
-            self.n_samples_seen_ = X.shape[0]
-        else:
+        if not whole:
             vectors = self._merged(vectors)
-            self.n_samples_seen_ += X.shape[0]
+        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
         self.__dict__.update(vectors)
-        if first:
-            self._remember(X)
+        self._remember()
         return self
 
     def _merged(self, new):
@@ -396,25 +463,25 @@ class MaxAbsScaler(Scaler):
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
         self._forget()
-        return self.partial_fit(X, y)
+        return self._partial_fit(X, False)
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Learns from more rows."""
+        return self._partial_fit(X, True)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
         X = validate_data(self, X, reset=first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
                           ensure_all_finite="allow-nan")
-        found = self._learn(X, remember=first)
+        found, whole = self._learn(X, None, goes_on, first)
         largest, scale = (found[name].astype(X.dtype) for name in ("max_abs_", "scale_"))
-        if first:
-            self.n_samples_seen_ = X.shape[0]
-        else:
+        if not whole:
             largest = np.maximum(self.max_abs_, largest)
             scale = zero_is_one(largest)
-            self.n_samples_seen_ += X.shape[0]
+        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
         self.max_abs_, self.scale_ = largest, scale
-        if first:
-            self._remember(X)
+        self._remember()
         return self
 
     def transform(self, X):
@@ -475,10 +542,10 @@ class RobustScaler(Scaler):
         if self.with_centering and sparse.issparse(X):
             raise ValueError("Cannot center sparse matrices: use `with_centering=False`"
                              " instead. See docstring for motivation and alternatives.")
-        found = self._learn(X)
+        found, _ = self._learn(X)
         self.center_ = found["center_"].astype(X.dtype) if self.with_centering else None
         self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
-        self._remember(X)
+        self._remember()
         return self
 
     def transform(self, X):

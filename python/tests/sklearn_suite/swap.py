@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plugin that puts quern in the place of scikit-learn.
 
-Loaded with `-p sklearn_suite.swap`. Before tests are collected it rebinds, in every module of
+Loaded with `-p sklearn_suite.swap`, with the folder above scikit-learn's as pytest's rootdir. Before tests are collected it rebinds, in every module of
 scikit-learn that is loaded, each name that holds one of scikit-learn's classes or functions which
 quern has to quern's. Test files import them from there; no file is copied or changed.
 
@@ -88,24 +88,48 @@ def poison(old):
 KEPT = ("_handle_zeros_in_scale", "_most_frequent")
 
 
+class Counted:
+    """Something of the extension module; what is asked of it is counted."""
+
+    def __init__(self, thing, name):
+        self._thing, self._name = thing, name
+
+    def _count(self, word):
+        CALLS[word] = CALLS.get(word, 0) + 1
+
+    def __getattr__(self, word):
+        self._count(f"{self._name}.{word}")
+        return getattr(self._thing, word)
+
+    def __call__(self, *args, **kwargs):
+        self._count(self._name)
+        return self._thing(*args, **kwargs)
+
+
 def count_calls():
-    """Counts the calls into the library by wrapping the classes that make them."""
-    from quern import _core, _config
-    real = _config.context
+    """Counts what quern asks of the library: tables, fits, models made."""
+    from quern import _core
 
-    def counted():
-        CALLS["context"] = CALLS.get("context", 0) + 1
-        return real()
+    class Core:
+        Table = Counted(_core.Table, "Table")
+        Pipeline = Counted(_core.Pipeline, "Pipeline")
+        Fit = Counted(_core.Fit, "Fit")
+        Model = Counted(_core.Model, "Model")
 
-    _config.context = counted
-    CALLS["library"] = _core.version
+        def __getattr__(self, word):
+            return getattr(_core, word)
+
+    core = Core()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("quern") and vars(module).get("_core") is _core and name != "quern":
+            module._core = core
 
 
 def pytest_load_initial_conftests(early_config, parser, args):
     if "control" in WORDS:
         return
-    count_calls()
     old = swap()
+    count_calls()
     if "poison" in WORDS:
         poison(old)
 
@@ -118,15 +142,10 @@ def exceptions():
         return json.load(file)
 
 
-def short(nodeid):
-    """As the exceptions file has it: from the folder of scikit-learn."""
-    return nodeid[nodeid.find("sklearn/") :] if "sklearn/" in nodeid else nodeid
-
-
 def pytest_collection_modifyitems(items):
     listed = exceptions()
     for item in items:
-        reason = listed.get(short(item.nodeid))
+        reason = listed.get(item.nodeid)
         if reason is not None:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
@@ -136,13 +155,13 @@ class Outcomes:
         self.found = {}
 
     def pytest_runtest_logreport(self, report):
-        known = self.found.get(short(report.nodeid))
+        known = self.found.get(report.nodeid)
         if report.when == "call" or (report.when == "setup" and report.outcome != "passed"):
             outcome = report.outcome
             if hasattr(report, "wasxfail"):
                 outcome = "xfailed" if outcome == "skipped" else outcome
             if known != "failed":
-                self.found[short(report.nodeid)] = outcome
+                self.found[report.nodeid] = outcome
 
 
 def pytest_configure(config):

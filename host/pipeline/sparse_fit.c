@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One pass of a fit over a sparse table. The stored values of a column, in the order of rows, are a
+ * packed column of their own, of which the ordinary operations take statistics; then the zeros that
+ * are not stored are counted in (docs/numbers.md). One column is one task. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/core/checked.h"
+#include "host/pipeline/sparse.h"
+#include "host/pipeline/weights.h"
+#include "host/stats/moments.h"
+#include "host/stats/quantiles.h"
+
+enum { RANKS = 2 * QN_NEED_QUANTILES_MAX, LARGE_COLUMN = 1 << 18 };
+
+/* A port that wants statistics. */
+struct want {
+    struct qn_plan_step *step;
+    uint32_t index, lane;
+    uint32_t work;       /* of its values: F32 or F64 */
+    uint64_t stored;     /* entries */
+    const uint32_t *row; /* of each entry */
+};
+
+struct pass {
+    struct qn_fit_state *s;
+    struct qn_arena arena;
+    struct want *wants;
+    uint32_t n;
+    struct qn_program program;
+    struct qn_lane *lanes; /* one per want */
+    uint64_t rows;
+    struct qn_weights weights;
+    double weight;             /* of all rows */
+    struct qn_failure failure; /* of the first want that failed */
+    uint32_t failed;
+    struct qn_failure *failures; /* per worker, with the want's number: */
+    uint32_t *failed_at;
+};
+
+/* ---- one column ---- */
+
+static struct qn_batch batch_of(const struct pass *p, uint32_t i)
+{
+    return (struct qn_batch){.rows = p->wants[i].stored,
+                             .lanes = &p->lanes[i],
+                             .n_lanes = 1,
+                             .ops = p->program.ops,
+                             .n_ops = p->program.n_ops,
+                             .words = p->program.words,
+                             .n_words = p->program.n_words};
+}
+
+static quern_status moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                            struct qn_found *f)
+{
+    struct qn_moments *sums;
+    struct qn_moments_request rq = {.batch = batch_of(p, i)};
+    uint64_t stored = p->wants[i].stored, groups = stored / QN_GROUP_ROWS + 1;
+    QN_TRY(qn_moments_open(1, 0, &sums));
+    rq.nodes = qn_alloc((size_t)groups, sizeof *rq.nodes);
+    quern_status status = rq.nodes != NULL ? QUERN_OK : qn_error_memory_while("fitting");
+    if (status == QUERN_OK && stored != 0) status = qn_op_moments(NULL, threads, 0, &rq, NULL);
+    if (status == QUERN_OK) status = qn_moments_push(sums, rq.nodes, stored);
+    if (status == QUERN_OK)
+        f->moments = qn_node_impute(qn_moments_result(sums, 0), p->rows - stored, 0.0);
+    f->has_moments = 1;
+    f->count = (uint64_t)f->moments.n;
+    qn_free(rq.nodes);
+    qn_moments_free(sums);
+    return status;
+}
+
+/* The sum of `n` weights, in their order, with what each addition lost added back; row NULL: 0 … n-1. */
+static double sum_of(const double *weights, const uint32_t *row, uint64_t n)
+{
+    double sum = 0, lost = 0;
+    for (uint64_t k = 0; k < n; k++) {
+        double w = weights[row != NULL ? row[k] : k], next = sum + w, part = next - sum;
+        lost += (sum - (next - part)) + (w - part);
+        sum = next;
+    }
+    return sum + lost;
+}
+
+/* The same with weights: the zeros weigh what the stored entries' rows leave. */
+static quern_status weighted_moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                                     struct qn_found *f)
+{
+    uint64_t stored = p->wants[i].stored, groups = stored / QN_GROUP_ROWS + 1;
+    const uint32_t *row = p->wants[i].row;
+    const double *all = p->weights.values;
+    struct qn_moments *sums = NULL;
+    quern_status status = QUERN_OK;
+    double *weights = qn_alloc((size_t)stored + 1, sizeof *weights);
+    struct qn_moments_request rq = {.batch = batch_of(p, i), .weights = weights};
+    rq.nodes = qn_alloc((size_t)groups, sizeof *rq.nodes);
+    if (weights == NULL || rq.nodes == NULL) QN_GO(qn_error_memory_while("fitting"));
+    QN_GO(qn_moments_open(1, 0, &sums));
+    for (uint64_t k = 0; k < stored; k++) weights[k] = all[row[k]];
+    if (stored != 0) QN_GO(qn_op_moments(NULL, threads, 0, &rq, NULL));
+    QN_GO(qn_moments_push(sums, rq.nodes, stored));
+    double left = p->weight - sum_of(all, row, stored);
+    struct qn_node zeros = {left > 0 && stored < p->rows ? left : 0.0, 0.0, 0.0, 0.0};
+    f->moments = qn_node_merge(qn_moments_result(sums, 0), zeros);
+    f->has_moments = 1;
+cleanup:
+    qn_free(weights);
+    qn_free(rq.nodes);
+    qn_moments_free(sums);
+    return status;
+}
+
+static quern_status extremes(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                             struct qn_found *f)
+{
+    struct qn_extremes e = {.min = INFINITY, .max = -INFINITY};
+    struct qn_extremes_request rq = {.batch = batch_of(p, i), .out = &e};
+    uint64_t zeros = p->rows - p->wants[i].stored;
+    QN_TRY(qn_op_extremes(NULL, threads, 0, &rq, NULL));
+    f->stored = e.count;
+    if (zeros != 0) {
+        if (e.min > 0) e.min = 0;
+        if (e.max < 0) e.max = 0;
+        e.count += zeros;
+    }
+    f->extremes = e;
+    f->count = e.count;
+    f->has_extremes = 1;
+    return QUERN_OK;
+}
+
+/* The value of rank k among stored values and zeros: stored value k where that is negative, stored
+ * value k - zeros where that is positive, else 0. */
+static double merged(double low, double high)
+{
+    if (low < 0) return low; /* NaN: there is no such value */
+    return high > 0 ? high : 0.0;
+}
+
+static struct qn_quantile target_of(const struct qn_need *need, uint32_t j, uint64_t count)
+{
+    return need->median && j == 0 ? qn_median_ranks(count)
+                                  : qn_quantile_ranks(count, need->percent[j]);
+}
+
+/* Rank k as it is and less the zeros, at ranks[2 * at] and the next. */
+static void ask_rank(uint64_t *ranks, uint32_t at, uint64_t k, uint64_t stored, uint64_t zeros)
+{
+    ranks[2 * at] = k < stored ? k : UINT64_MAX;
+    ranks[2 * at + 1] = k >= zeros && k - zeros < stored ? k - zeros : UINT64_MAX;
+}
+
+static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                              const struct qn_need *need, struct qn_found *f)
+{
+    uint64_t ranks[2 * RANKS], zeros = p->rows - p->wants[i].stored;
+    double values[2 * RANKS];
+    int f32 = p->wants[i].work == QN_W_F32;
+    struct qn_select_request rq = {.batch = batch_of(p, i),
+                                   .n_ranks = 2 * RANKS,
+                                   .ranks = ranks,
+                                   .counts = &f->stored,
+                                   .values = values};
+    for (uint32_t k = 0; k < 2 * RANKS; k++) {
+        ranks[k] = UINT64_MAX;
+        values[k] = NAN;
+    }
+    for (uint32_t j = 0; j < need->n_quantiles && f->count != 0; j++) {
+        struct qn_quantile q = target_of(need, j, f->count);
+        ask_rank(ranks, 2 * j, q.low, f->stored, zeros);
+        ask_rank(ranks, 2 * j + 1, q.high, f->stored, zeros);
+    }
+    if (f->stored != 0) QN_TRY(qn_op_select(NULL, threads, 0, &rq, NULL));
+    for (uint32_t k = 0; k < 2 * RANKS; k++)
+        if (ranks[k] == UINT64_MAX) values[k] = NAN;
+    for (uint32_t j = 0; j < need->n_quantiles; j++) {
+        struct qn_quantile q = target_of(need, j, f->count);
+        double low = merged(values[4 * j], values[4 * j + 1]);
+        double high = merged(values[4 * j + 2], values[4 * j + 3]);
+        f->quantile[j] = f->count == 0 ? NAN
+                         : need->median && j == 0
+                             ? qn_median_value(q, low, high, f32, QN_MEDIAN_PLAIN)
+                             : qn_quantile_value(q, low, high, f32);
+    }
+    return QUERN_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The most frequent value, the smallest of equals; zeros that are not stored count with the others. */
+static double mode_of(double *values, uint64_t n, uint64_t zeros)
+{
+    uint64_t most = zeros;
+    double mode = zeros != 0 ? 0.0 : NAN;
+    qsort(values, (size_t)n, sizeof *values, by_value);
+    for (uint64_t i = 0, end; i < n; i = end) {
+        for (end = i; end < n && values[end] == values[i]; end++) {
+        }
+        uint64_t rows = end - i + (values[i] == 0 ? zeros : 0);
+        if (rows < most || (rows == most && !(values[i] < mode))) continue;
+        most = rows;
+        mode = values[i] + 0.0;
+    }
+    return mode;
+}
+
+static quern_status mode(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                         struct qn_found *f)
+{
+    uint64_t stored = p->wants[i].stored, n = 0;
+    double *values = qn_alloc((size_t)stored, sizeof *values);
+    struct qn_slot slot = {.stride = sizeof *values, .type = QN_T_F64, .match = QN_MATCH_VALUE};
+    struct qn_run_request rq = {
+        .batch = batch_of(p, i), .slots = &slot, .n_slots = 1, .out_host = values};
+    if (values == NULL) return qn_error_memory_while("fitting");
+    quern_status status = stored != 0 ? qn_op_run(NULL, threads, 0, &rq, NULL) : QUERN_OK;
+    if (status == QUERN_OK) {
+        for (uint64_t k = 0; k < stored; k++)
+            if (!isnan(values[k])) values[n++] = values[k];
+        f->stored = n;
+        f->count = n + (p->rows - stored);
+        f->mode = mode_of(values, n, p->rows - stored);
+    }
+    qn_free(values);
+    return status;
+}
+
+static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *threads)
+{
+    const struct want *w = &p->wants[i];
+    const struct qn_need *need = &w->step->needs[w->index];
+    struct qn_found *f = &w->step->found[w->index];
+    f->sparse = 1;
+    if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, f));
+    if (need->flags & QN_NEED_WEIGHTED) QN_TRY(weighted_moments(p, i, threads, f));
+    if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
+    if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
+    if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));
+    return QUERN_OK;
+}
+
+/* ---- all columns ---- */
+
+static void column_task(void *user, uint32_t worker, uint64_t i)
+{
+    struct pass *p = user;
+    if (p->wants[i].stored > LARGE_COLUMN) return; /* those take all threads, one after another */
+    quern_status status = column(p, (uint32_t)i, NULL);
+    if (status == QUERN_OK || i >= p->failed_at[worker]) return;
+    p->failed_at[worker] = (uint32_t)i;
+    qn_error_take(&p->failures[worker], status);
+}
+
+static quern_status columns(struct pass *p)
+{
+    struct quern_context *cx = p->s->x.cx;
+    uint32_t workers = qn_threads_size(cx->threads), first = 0;
+    p->failures = qn_arena_alloc(&p->arena, workers, sizeof *p->failures);
+    p->failed_at = qn_arena_alloc(&p->arena, workers, sizeof *p->failed_at);
+    if (p->failures == NULL || p->failed_at == NULL) return qn_error_memory_while("fitting");
+    for (uint32_t w = 0; w < workers; w++) p->failed_at[w] = UINT32_MAX;
+    qn_threads_run(cx->threads, p->n, column_task, p);
+    for (uint32_t w = 1; w < workers; w++)
+        if (p->failed_at[w] < p->failed_at[first]) first = w;
+    if (p->failed_at[first] != UINT32_MAX) return qn_error_put(&p->failures[first]);
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (p->wants[i].stored <= LARGE_COLUMN) continue;
+        if (qn_context_cancelled(cx)) return qn_context_stopped("the fit");
+        QN_TRY(column(p, i, cx->threads));
+    }
+    return QUERN_OK;
+}
+
+static quern_status gather(struct pass *p)
+{
+    struct qn_plan *plan = p->s->plan;
+    uint32_t room = 0;
+    for (uint32_t i = 0; i < plan->n_steps; i++)
+        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_ports;
+    struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
+    p->wants = qn_arena_alloc(&p->arena, room, sizeof *p->wants);
+    p->lanes = qn_arena_alloc(&p->arena, room, sizeof *p->lanes);
+    if (ports == NULL || p->wants == NULL || p->lanes == NULL)
+        return qn_error_memory_while("fitting");
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        struct qn_plan_step *step = &plan->steps[i];
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+            if (step->needs[k].flags == 0) continue;
+            QN_TRY(qn_float_port(&p->arena, &step->probes[k], &ports[p->n]));
+            p->wants[p->n] =
+                (struct want){.step = step, .index = k, .work = ports[p->n].chain->work};
+            p->n++;
+        }
+    }
+    QN_TRY(qn_program_make(&p->arena, qn_plan_layer(plan), ports, p->n, NULL, &p->program));
+    for (uint32_t i = 0; i < p->n; i++) p->wants[i].lane = p->program.slots[i].lane;
+    return QUERN_OK;
+}
+
+/* The present layer's values by columns, and how to tell their types. */
+static quern_status columns_of(struct qn_fit_state *s, struct qn_compressed *out,
+                               const quern_type **types)
+{
+    const struct quern_table *table = s->feed->table;
+    uint32_t layer = s->plan->n_layers - 1;
+    *types = NULL;
+    if (layer == 0) return qn_sparse_by_columns(table, out);
+    struct qn_arena arena = {0};
+    struct qn_sparse_frame frame = {0};
+    uint32_t *at = qn_arena_alloc(&arena, table->n_columns, sizeof *at);
+    quern_status status = at != NULL ? QUERN_OK : qn_error_memory_while("fitting");
+    for (uint32_t i = 0; at != NULL && i < table->n_columns; i++) at[i] = i;
+    if (status == QUERN_OK)
+        status = qn_sparse_make(&s->x, table, at, table->n_columns, layer, &frame);
+    if (status == QUERN_OK)
+        status = qn_compressed_transpose(&frame.entries, NULL, frame.entries.n, frame.columns, out);
+    *types = s->plan->layers[layer].input_types;
+    qn_sparse_frame_free(&frame);
+    qn_arena_free(&arena);
+    return status;
+}
+
+static void place_lanes(struct pass *p, const struct qn_compressed *c, const quern_type *types)
+{
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct qn_program_lane *lane = &p->program.lanes[p->wants[i].lane];
+        quern_type type = types != NULL ? types[lane->source] : p->s->feed->table->sparse->type;
+        uint64_t from = c->ptr[lane->source];
+        p->wants[i].stored = c->ptr[lane->source + 1] - from;
+        p->wants[i].row = c->minor + from;
+        p->lanes[i] = (struct qn_lane){.data = c->values + from * c->stride,
+                                       .stride = c->stride,
+                                       .valid_bit = QN_NO_VALIDITY,
+                                       .type = (uint32_t)type,
+                                       .work = lane->work,
+                                       .first_op = lane->first_op,
+                                       .n_ops = lane->n_ops};
+    }
+}
+
+static quern_status weigh(struct pass *p)
+{
+    const struct quern_table *table = p->s->feed->table;
+    if (!p->s->plan->weighted) return QUERN_OK;
+    if (table->weights == NULL)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "the weights of a sparse table cannot be one of its columns; "
+                        "give them apart");
+    QN_TRY(qn_weights_of(p->s->plan->spec, table, 0, &p->weights));
+    QN_TRY(qn_weights_check(&p->weights));
+    p->weight = sum_of(p->weights.values, NULL, p->rows);
+    return QUERN_OK;
+}
+
+quern_status qn_sparse_pass(struct qn_fit_state *s)
+{
+    quern_status status = QUERN_OK;
+    struct pass p = {.s = s, .rows = s->plan->rows};
+    struct qn_compressed values = {0};
+    const quern_type *types;
+    qn_context_ledger(s->x.cx)->passes++;
+    QN_GO(gather(&p));
+    QN_GO(weigh(&p));
+    QN_GO(columns_of(s, &values, &types));
+    place_lanes(&p, &values, types);
+    QN_GO(columns(&p));
+    QN_GO(qn_context_decide(s->x.cx, s->x.step, "sparse", "host", "host", ""));
+cleanup:
+    qn_weights_free(&p.weights);
+    qn_compressed_free(&values);
+    qn_arena_free(&p.arena);
+    return status;
+}
+
+quern_status qn_sparse_count(struct qn_fit_state *s, const struct quern_table *table)
+{
+    const struct qn_compressed *c = &table->sparse->entries;
+    uint64_t *stored = qn_arena_alloc(&s->plan->arena, table->n_columns, sizeof *stored);
+    if (stored == NULL) return qn_error_memory_while("fitting");
+    if (table->sparse->layout == QUERN_SPARSE_CSC)
+        for (uint32_t i = 0; i < table->n_columns; i++) stored[i] = c->ptr[i + 1] - c->ptr[i];
+    else
+        for (uint64_t i = 0; i < table->sparse->nnz; i++) stored[c->minor[i]]++;
+    s->plan->stored = stored;
+    return QUERN_OK;
+}

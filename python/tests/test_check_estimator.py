@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scikit-learn's checks of estimators, with nothing expected to fail, on every device that is tested."""
+import os
+
+import pytest
+from quern import _core, config_context
+from quern.impute import SimpleImputer
+from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
+                                 OrdinalEncoder, RobustScaler, StandardScaler)
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+ESTIMATORS = [
+    Binarizer(), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
+    Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
+    OrdinalEncoder(), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
+    SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),
+    SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False)]
+PRESENT = {d["id"] for d in _core.Context("cpu").devices() if d["present"]}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("device", ["cpu", "opencl:0"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_check_estimator(estimator, device):
+    if device not in PRESENT:
+        assert "opencl" not in os.environ.get("QUERN_REQUIRE", ""), f"no {device} here"
+        pytest.skip(f"no {device} here")
+    ran = 0
+    with config_context(device=device):
+        for instance, check in estimator_checks_generator(estimator, legacy=True):
+            name = check.func.__name__
+            try:
+                check(instance)
+            except BaseException as error:
+                if type(error).__name__ not in ("SkipTest", "SkipTestWarning", "Skipped"):
+                    raise AssertionError(f"{name}: {error}") from error
+            ran += 1
+    assert ran > 40

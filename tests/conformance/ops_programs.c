@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Programs: chains of all kinds, norms, one chain for all columns, sparse rows; every byte is compared with
+ * the oracle. */
+#include "tests/conformance/ops_suite.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/ops/layout.h"
+#include "tests/unit/reference.h"
+#include "tests/unit/run_oracle.h"
+
+static struct ops_batch batch;
+
+/* ---- programs ---- */
+
+enum out_layout { OUT_ROWS, OUT_COLUMNS, OUT_WIDE_ROWS };
+
+struct program {
+    struct qn_slot slots[4096];
+    struct qn_norm_desc norms[3];
+    uint32_t n_slots, n_norms;
+    uint64_t out_bytes;
+};
+static struct program program;
+
+static void lay_out_slots(enum out_layout layout)
+{
+    uint64_t row = 0, at = 0, rows = batch.host.rows;
+    for (uint32_t s = 0; s < program.n_slots; s++) {
+        uint64_t size = qn_value_bytes(program.slots[s].type);
+        row = (row + size - 1) / size * size;
+        program.slots[s].offset = layout == OUT_COLUMNS ? at : row;
+        row += size;
+        at = (at + rows * size + 7) / 8 * 8;
+    }
+    row = (row + 7) / 8 * 8 + (layout == OUT_WIDE_ROWS ? 24 : 0);
+    if (layout == OUT_ROWS && program.n_slots != 0) {
+        /* One type: packed rows. */
+        uint64_t size = qn_value_bytes(program.slots[0].type);
+        int same = 1;
+        for (uint32_t s = 0; s < program.n_slots; s++)
+            same &= qn_value_bytes(program.slots[s].type) == size;
+        if (same) row = size * program.n_slots;
+    }
+    for (uint32_t s = 0; s < program.n_slots; s++)
+        program.slots[s].stride =
+            layout == OUT_COLUMNS ? qn_value_bytes(program.slots[s].type) : row;
+    program.out_bytes = layout == OUT_COLUMNS ? at : rows * row;
+    program.out_bytes = (program.out_bytes + 7) / 8 * 8;
+}
+
+static void add_slot(uint32_t lane, uint32_t type, uint32_t match)
+{
+    program.slots[program.n_slots++] = (struct qn_slot){.type = type, .lane = lane, .match = match};
+}
+
+/* Runs batch and program on the device and by the oracle; every byte must agree. stream: the caller says
+ * that the output is larger than the caches. */
+static void run_and_compare_as(struct ops_device *d, const char *what, const char *implementation,
+                               uint32_t stream)
+{
+    uint32_t want_seen[OPS_LANES] = {0}, got_seen[OPS_LANES] = {0};
+    unsigned char *want = malloc(program.out_bytes + 8), *got = malloc(program.out_bytes + 8);
+    struct qn_span span;
+    struct qn_outcome outcome;
+    assert_true(want != NULL && got != NULL);
+    memset(want, 0xcd, program.out_bytes + 8);
+    OK(qn_pool_take(d->device->pool, d->device->queue_numbers[0], program.out_bytes, &span));
+    struct qn_view out = span.view;
+    out.size = program.out_bytes;
+    OK(qn_device_put(d->device, 0, out, want));
+    struct qn_run_request rq = {.batch = batch.device,
+                                .slots = program.slots,
+                                .n_slots = program.n_slots,
+                                .norms = program.norms,
+                                .n_norms = program.n_norms,
+                                .out_base = out,
+                                .seen = got_seen,
+                                .stream = stream};
+    OK(qn_op_run(d->device, NULL, 0, &rq, &outcome));
+    if (implementation != NULL && strcmp(implementation, outcome.implementation) != 0)
+        fail_msg("%s: %s ran by %s (%s)", d->name, what, outcome.implementation, outcome.reasons);
+    OK(qn_device_get(d->device, 0, got, out));
+    rq.batch = batch.host;
+    oracle_run(&rq, want, want_seen);
+    for (uint64_t i = 0; i < program.out_bytes; i++)
+        if (want[i] != got[i])
+            fail_msg("%s: %s (%s): byte %llu of %llu is %02x, not %02x", d->name, what,
+                     outcome.implementation, (unsigned long long)i,
+                     (unsigned long long)program.out_bytes, got[i], want[i]);
+    for (uint32_t i = 0; i < batch.host.n_lanes; i++)
+        if (want_seen[i] != got_seen[i])
+            fail_msg("%s: %s (%s): lane %u saw %u, not %u", d->name, what, outcome.implementation,
+                     i, got_seen[i], want_seen[i]);
+    rq.out_base = (struct qn_view){NULL, 0, 0};
+    rq.out_host = want;
+    memset(want, 0xcd, program.out_bytes);
+    OK(qn_op_run(NULL, NULL, 0, &rq, NULL));
+    if (memcmp(want, got, program.out_bytes) != 0)
+        fail_msg("%s: %s: the device and the CPU differ", d->name, what);
+    qn_pool_give(d->device->pool, d->device->queue_numbers[0], &span);
+    free(want);
+    free(got);
+}
+
+static void run_and_compare(struct ops_device *d, const char *what, const char *implementation)
+{
+    run_and_compare_as(d, what, implementation, 0);
+    if (implementation != NULL && strcmp(implementation, "device:generated") == 0)
+        run_and_compare_as(d, what, implementation, 1);
+}
+
+static const uint32_t out_types[] = {QN_T_F32, QN_T_F64, QN_T_I64, QN_T_I32, QN_T_I16, QN_T_I8,
+                                     QN_T_U8,  QN_T_U16, QN_T_U32, QN_T_U64, QN_T_BOOL};
+
+/* A bit of everything: chains of all working types, one-hot blocks, all stored types. */
+static void mixed_chains(uint64_t seed)
+{
+    uint64_t s = seed * 77777777u + 1;
+    uint64_t sorted[12], remap[14], value[14];
+    for (uint32_t i = 0; i < batch.host.n_lanes; i++) {
+        uint32_t work = batch.lanes[i].work, type = out_types[ops_random(&s) % 11], k = 12;
+        for (uint32_t j = 0; j < k; j++)
+            sorted[j] = work == QN_W_I64 ? (uint64_t)((int64_t)j - 2) : ops_word((double)j - 2.0);
+        for (uint32_t j = 0; j < k + 2; j++) {
+            remap[j] = ops_random(&s) % 5;
+            value[j] = ops_word((double)j * 0.37 - 1);
+        }
+        switch (i % 5) {
+        case 0:
+            if (work == QN_W_I64) {
+                ops_push_i64(&batch, i, QN_OP_FILL_EQ, 3, -7);
+                ops_push_i64(&batch, i, QN_OP_MUL, INT64_MAX, 0);
+                ops_push_i64(&batch, i, QN_OP_GREATER, 2, 0);
+                break;
+            }
+            ops_push(&batch, i, QN_OP_FILL, work, 0.1, 0);
+            ops_push(&batch, i, QN_OP_CLIP, work, -3.3, 2.7);
+            ops_push(&batch, i, QN_OP_SUB, work, 0.3, 0);
+            ops_push(&batch, i, QN_OP_DIV, work, 1.7, 0);
+            ops_push(&batch, i, QN_OP_MUL, work, 0.7, 0);
+            ops_push(&batch, i, QN_OP_ADD, work, -0.1, 0);
+            break;
+        case 1:
+        case 2:
+            ops_push_table(&batch, i, QN_OP_FIND, work, sorted, k);
+            if (i % 2) ops_push_table(&batch, i, QN_OP_REMAP, QN_W_CODE, remap, k + 2);
+            for (uint32_t m = i % 3; m < 9; m++) add_slot(i, type, m);
+            if (i % 4 == 1) continue;
+            break;
+        case 3:
+            ops_push_table(&batch, i, QN_OP_FIND, work, sorted, k);
+            ops_push_table(&batch, i, QN_OP_VALUE, QN_W_CODE, value, k + 2);
+            break;
+        default:
+            if (work == QN_W_I64) {
+                ops_push(&batch, i, QN_OP_TO_F32, work, 0, 0);
+                ops_push(&batch, i, QN_OP_MUL, QN_W_F32, 0.1, 0);
+                break;
+            }
+            ops_push(&batch, i, i % 2 ? QN_OP_MISSING : QN_OP_EQUAL, work, 1.0, 0);
+            ops_push(&batch, i, work == QN_W_F32 ? QN_OP_TO_F64 : QN_OP_TO_F32, work, 0, 0);
+            break;
+        }
+        add_slot(i, type, QN_MATCH_VALUE);
+    }
+}
+
+static void mixed_program(struct ops_device *d, uint32_t k)
+{
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 7, 700 + 333 * (k % 3), 22 + k, every_type, 11,
+                   k % 2 ? OPS_RECORDS : OPS_COLUMNS, 12, 1, 1);
+    mixed_chains(k + 1);
+    lay_out_slots(k % 3 == 0 ? OUT_ROWS : k % 3 == 1 ? OUT_COLUMNS : OUT_WIDE_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "mixed program %u", k);
+    run_and_compare(d, what, "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void any_program_gives_the_oracles_bytes(void **state)
+{
+    (void)state;
+    on_every_device(mixed_program, 6, 1);
+}
+
+/* Norms: two groups and lanes without, after an op each. */
+static void norm_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t widths[] = {1, 3, 8, 13, 16, 64, 150, 270};
+    uint32_t width = widths[k / 6], kind = 1 + k % 3, order = k / 3 % 2;
+    const uint32_t *types = k % 2 ? float64 : float32;
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 900, 70, width + 3, types, 1, k % 4 ? OPS_ROWS : OPS_COLUMNS,
+                   k % 5 == 0 ? 8 : 0, 0, 0);
+    for (uint32_t i = 0; i < width + 3; i++) {
+        uint32_t work = batch.lanes[i].work;
+        if (k % 5 == 0 && i % 2) ops_push(&batch, i, QN_OP_FILL, work, 0, 0);
+        if (i >= 1 && i < width + 1) ops_push_norm(&batch, i, work, 0);
+        if (i >= width + 1) ops_push_norm(&batch, i, work, 1);
+        if (i % 4 == 0) ops_push(&batch, i, QN_OP_MUL, work, 3.1, 0);
+        add_slot(i, types[0], QN_MATCH_VALUE);
+    }
+    program.norms[0] = (struct qn_norm_desc){1, width, kind, order};
+    program.norms[1] = (struct qn_norm_desc){width + 1, 2, 1 + (kind + 1) % 3, 1 - order};
+    program.n_norms = 2;
+    lay_out_slots(OUT_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "norm program %u", k);
+    run_and_compare(d, what, "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void norms_divide_by_the_rows_sum_in_its_order(void **state)
+{
+    (void)state;
+    on_every_device(norm_program, 48, 7);
+}
+
+/* One chain for all columns: what the generator makes a kernel for. */
+struct uniform {
+    const uint32_t *types;
+    uint32_t n_lanes, out_type;
+    uint64_t rows;
+    enum ops_layout in;
+    enum out_layout out;
+    uint32_t chain;
+    int validity;
+};
+static const struct uniform uniforms[] = {
+    {float32, 16, QN_T_F32, 3000, OPS_ROWS, OUT_ROWS, 0, 0},
+    {float32, 50, QN_T_F32, 1111, OPS_ROWS, OUT_ROWS, 1, 0},
+    {float32, 1, QN_T_F32, 5001, OPS_COLUMNS, OUT_COLUMNS, 1, 0},
+    {float32, 7, QN_T_F32, 2049, OPS_COLUMNS, OUT_COLUMNS, 2, 0},
+    {float32, 300, QN_T_F32, 70, OPS_ROWS, OUT_ROWS, 0, 0},
+    {float32, 37, QN_T_F64, 555, OPS_COLUMNS, OUT_ROWS, 2, 0},
+    {float32, 37, QN_T_F32, 555, OPS_ROWS, OUT_COLUMNS, 1, 0},
+    {float64, 16, QN_T_F64, 1000, OPS_ROWS, OUT_ROWS, 3, 0},
+    {float64, 5, QN_T_F32, 1001, OPS_WIDE_ROWS, OUT_ROWS, 2, 0},
+    {float64, 45, QN_T_F64, 1003, OPS_COLUMNS, OUT_ROWS, 3, 1},
+    {float32, 20, QN_T_F32, 1003, OPS_ROWS, OUT_WIDE_ROWS, 3, 1},
+    {float32, 3, QN_T_F32, 1, OPS_ROWS, OUT_ROWS, 0, 0},
+};
+
+static void uniform_program(struct ops_device *d, uint32_t k)
+{
+    const struct uniform *u = &uniforms[k];
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 50, u->rows, u->n_lanes, u->types, 1, u->in, k % 3 ? 10 : 0,
+                   k % 4 == 1, 0);
+    for (uint32_t i = 0; i < u->n_lanes; i++) {
+        uint32_t work = batch.lanes[i].work;
+        if (u->chain >= 2) ops_push(&batch, i, QN_OP_FILL, work, 0.1 * i, 0);
+        if (u->chain == 3) ops_push(&batch, i, QN_OP_CLIP, work, -2.0 - i, 1.5);
+        ops_push(&batch, i, QN_OP_SUB, work, 0.3 + i, 0);
+        ops_push(&batch, i, QN_OP_DIV, work, 1.7 + 0.1 * i, 0);
+        if (u->chain == 1) {
+            ops_push(&batch, i, QN_OP_MUL, work, 0.7, 0);
+            ops_push(&batch, i, QN_OP_ADD, work, 0.1 * i, 0);
+        }
+        if (u->chain == 3) {
+            ops_push(&batch, i, work == QN_W_F32 ? QN_OP_TO_F64 : QN_OP_TO_F32, work, 0, 0);
+            ops_push(&batch, i, QN_OP_GREATER, work == QN_W_F32 ? QN_W_F64 : QN_W_F32, -0.2, 0);
+        }
+        add_slot(i, u->out_type, QN_MATCH_VALUE);
+    }
+    lay_out_slots(u->out);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "uniform program %u", k);
+    run_and_compare(d, what, "device:generated");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void one_chain_for_all_columns_runs_generated(void **state)
+{
+    (void)state;
+    on_every_device(uniform_program, sizeof uniforms / sizeof uniforms[0], 1);
+}
+
+/* ---- CSR ---- */
+
+static void csr_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_I64};
+    uint32_t type = types[k % 3], size = qn_value_bytes(type);
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 500, 1 + 1300 * k, 15, every_type, 11, OPS_COLUMNS, 12, k == 3, 1);
+    mixed_chains(k + 40);
+    for (uint32_t s = 0; s < program.n_slots; s++) program.slots[s].type = type;
+    lay_out_slots(OUT_ROWS);
+    ops_batch_upload(&batch, d->device);
+
+    uint64_t rows = batch.host.rows, nnz = 0;
+    uint32_t seen[OPS_LANES] = {0}, want_seen[OPS_LANES] = {0};
+    unsigned char *dense = malloc(program.out_bytes + 8);
+    uint32_t *row_nnz = malloc(rows * sizeof *row_nnz);
+    int64_t *indptr = malloc((rows + 1) * sizeof *indptr);
+    struct qn_run_request oracle = {
+        .batch = batch.host, .slots = program.slots, .n_slots = program.n_slots};
+    oracle_run(&oracle, dense, want_seen);
+    struct qn_csr_request rq = {.batch = batch.device,
+                                .slots = program.slots,
+                                .n_slots = program.n_slots,
+                                .row_nnz = row_nnz,
+                                .seen = seen};
+    OK(qn_op_csr(d->device, NULL, 0, &rq, NULL));
+    indptr[0] = 5; /* a batch in the middle of the data */
+    for (uint64_t r = 0; r < rows; r++) indptr[r + 1] = indptr[r] + row_nnz[r];
+    nnz = (uint64_t)indptr[rows];
+    int32_t *indices = calloc(nnz + 1, sizeof *indices);
+    unsigned char *data = calloc(nnz + 1, size);
+    rq.indptr = indptr;
+    rq.indices = indices;
+    rq.data = data;
+    OK(qn_op_csr(d->device, NULL, 0, &rq, NULL));
+    uint64_t at = 5;
+    for (uint64_t r = 0; r < rows; r++)
+        for (uint32_t s = 0; s < program.n_slots; s++) {
+            const unsigned char *cell = dense + r * size * program.n_slots + s * size;
+            float f;
+            double x;
+            int64_t i;
+            memcpy(&i, cell, size);
+            memcpy(&f, cell, sizeof f);
+            memcpy(&x, cell, size);
+            int zero = type == QN_T_F32 ? f == 0.0f : type == QN_T_F64 ? x == 0.0 : i == 0;
+            if (zero) continue;
+            if (at >= nnz || indices[at] != (int32_t)s || memcmp(data + at * size, cell, size) != 0)
+                fail_msg("%s: csr %u: row %llu column %u is not element %llu", d->name, k,
+                         (unsigned long long)r, s, (unsigned long long)at);
+            at++;
+        }
+    assert_int_equal(at, nnz);
+    assert_memory_equal(seen, want_seen, sizeof seen);
+    free(dense);
+    free(row_nnz);
+    free(indptr);
+    free(indices);
+    free(data);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void sparse_rows_hold_what_the_dense_ones_do(void **state)
+{
+    (void)state;
+    on_every_device(csr_program, 5, 1);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The conformance suite of the operations: what its files share. One program, so that devices are opened
+ * and kernels compiled once. */
+#ifndef QN_TEST_OPS_SUITE_H
+#define QN_TEST_OPS_SUITE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/conformance/ops_fixture.h"
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if ((call) != QUERN_OK) fail_msg("%s: %s", #call, qn_error_text());                        \
+    } while (0)
+
+enum { DEVICES = 16, EVERY_TYPE = 11 };
+extern struct ops_device devices[DEVICES];
+extern uint32_t n_devices;
+extern const uint32_t float32[1], float64[1], every_type[EVERY_TYPE];
+
+/* The body for cases 0 … n - 1 on every device. A simulator, which is slow, gets one in `sparse`. */
+void on_every_device(void (*body)(struct ops_device *, uint32_t), uint32_t n, uint32_t sparse);
+
+/* ops_statistics.c */
+void moments_equal_the_reference(void **state);
+void weighted_moments_equal_the_reference(void **state);
+void extremes_equal_the_reference(void **state);
+void selected_ranks_are_those_of_the_sorted_column(void **state);
+void histograms_count_every_key_once(void **state);
+/* ops_programs.c */
+void any_program_gives_the_oracles_bytes(void **state);
+void norms_divide_by_the_rows_sum_in_its_order(void **state);
+void one_chain_for_all_columns_runs_generated(void **state);
+void sparse_rows_hold_what_the_dense_ones_do(void **state);
+
+#endif
