@@ -8,15 +8,14 @@ import importlib as _importlib
 from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-from ._config import config_context, device, get_config, last_report, set_config
-
 _SUBMODULES = frozenset(("_core", "compose", "impute", "interop", "pipeline", "preprocessing"))
-_HOMES = {"from_sklearn": "interop", "to_sklearn": "interop",
+_HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
+          "last_report": "_config", "set_config": "_config",
+          "from_sklearn": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 
-__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "config_context",
-           "device", "get_config", "last_report", "set_config", *sorted(_HOMES)]
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name):

@@ -446,6 +446,17 @@ def test_pipeline_before_a_classifier(frame, fits):
     assert not hasattr(ours, "transform")
 
 
+@pytest.mark.parametrize("name", ["StandardScaler", "MinMaxScaler", "MaxAbsScaler"])
+def test_partial_fit_goes_on_from_a_fit_of_the_whole(name):
+    A, B = RNG.normal(size=(2, 50, 3))
+    step = getattr(q, name)().partial_fit(B * 9)
+    pipeline.make_pipeline(step, q.RobustScaler()).fit(A)
+    step.partial_fit(B)
+    expected = getattr(skpre, name)().fit(A).partial_fit(B)
+    np.testing.assert_allclose(step.scale_, expected.scale_, rtol=1e-12)
+    assert step.n_samples_seen_ == expected.n_samples_seen_ == 100
+
+
 def test_no_steps_before_a_classifier(frame):
     frame = frame.dropna(subset=NUMBERS)
     ours = pipeline.Pipeline([("a", "passthrough"), ("b", None), ("c", q.StandardScaler()),

@@ -139,6 +139,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _adopt(self, found, types, rows):
         self._forget()
         self._take(found, self._output_types(types)[0], rows)
+        self._native.fit = self._native.fit_key = None
         self._native.models.clear()
         self._native.key = None
 
