@@ -5,20 +5,24 @@ Importing this package loads the library and no driver; drivers are looked for w
 opened. Submodules are imported when they are first used."""
 import importlib as _importlib
 
-from ._core import DeviceError, UnsupportedError
+from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-from ._config import config_context, device, get_config, last_report, set_config
+_SUBMODULES = frozenset(("_core", "compose", "impute", "interop", "pipeline", "preprocessing"))
+_HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
+          "last_report": "_config", "set_config": "_config",
+          "from_sklearn": "interop", "to_sklearn": "interop",
+          "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
+          "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 
-_SUBMODULES = frozenset(("_core", "impute", "preprocessing"))
-
-__all__ = ["DeviceError", "UnsupportedError", "__version__", "config_context", "device", "get_config",
-           "last_report", "set_config"]
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", *sorted(_HOMES)]
 
 
 def __getattr__(name):
     if name in _SUBMODULES:
         return _importlib.import_module("." + name, __name__)
+    if name in _HOMES:
+        return getattr(_importlib.import_module("." + _HOMES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -4,6 +4,7 @@
 A context of the library is used by one thread at a time, so every thread has its own for each
 configuration it works under. Contexts are opened when they are first needed; importing this module
 looks for no device."""
+import collections
 import contextlib
 import json
 import logging
@@ -26,6 +27,7 @@ class _Thread(threading.local):
         self.contexts = {}
         self.context = None  # what context() returned last ...
         self.made_for = None  # ... and the configuration and environment it was for
+        self.notes = collections.deque(maxlen=100)  # what scikit-learn did instead, and why
 
 
 _thread = _Thread()
@@ -82,6 +84,12 @@ def _logged(level, text):
     _log.log(_LEVELS.get(level, logging.INFO), "%s", text)
 
 
+def note(estimator, reason):
+    """Scikit-learn did what the library could not: for the log and the report."""
+    _log.info("%s: scikit-learn's implementation runs: %s", estimator, reason)
+    _thread.notes.append({"estimator": estimator, "reason": reason})
+
+
 def context():
     """The context of this thread and configuration."""
     settings = _thread.stack[-1] if _thread.stack else _process
@@ -101,10 +109,11 @@ def serves_on_cpu():
 
 
 def last_report():
-    """What this thread's context did since it was opened or reset: device, reason, decisions, ledger."""
+    """What this thread's context did since it was opened or reset: device, reason, decisions, ledger;
+    and, as `scikit_learn`, the last calls of this thread that scikit-learn's code ran, with the reason."""
     found = context()
     return {"device": found.device, "reason": found.reason, "decisions": found.decisions(),
-            "ledger": found.ledger()}
+            "ledger": found.ledger(), "scikit_learn": list(_thread.notes)}
 
 
 def descriptors():

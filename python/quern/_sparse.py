@@ -6,6 +6,11 @@ from scipy import sparse
 from . import _core
 
 
+def is_sparse(X):
+    """Whether X is one of SciPy's."""
+    return sparse.issparse(X)
+
+
 def from_sparse(X):
     """A table that views a CSR or CSC matrix."""
     X.sum_duplicates()

@@ -102,6 +102,8 @@ def described(cls):
     cls.__init__ = init
     cls._parameter_constraints = constraints
     cls._library_parameters = tuple(known)
+    cls._library_name = name  # also of classes that are derived from it
+    cls._plain = True
     return cls
 
 
@@ -122,6 +124,11 @@ class Estimator(BaseEstimator):
     """The root of quern's estimators."""
 
     __slots__ = ("_quern",)  # beside __dict__: neither copied, pickled nor compared
+    _plain = False  # the class itself, not one that somebody derived from it
+
+    def __init_subclass__(cls, **words):
+        super().__init_subclass__(**words)
+        cls._plain = False
 
     def __getstate__(self):
         return self.__dict__.copy()
@@ -140,11 +147,44 @@ class Estimator(BaseEstimator):
     def _spec(self):
         """The pipeline of this one estimator over all columns."""
         return {"quern": 1,
-                "steps": [{"columns": "*", "apply": [{type(self).__name__: self._json()}]}]}
+                "steps": [{"columns": "*", "apply": [{self._library_name: self._json()}]}]}
 
     def _json(self):
         """Parameters as the spec has them."""
         return {word: _jsonable(getattr(self, word)) for word in self._library_parameters}
+
+    # -- as a part of a larger model (_fuse.py) --
+
+    _fusable = False
+
+    def _refusal(self, types):
+        """Why it cannot be a part of a model over columns of these dtypes (object: strings)."""
+        return "" if all(t.kind != "O" for t in types) else "gets columns of strings"
+
+    def _output_types(self, types):
+        """The dtypes of the output's columns."""
+        common = np.result_type(*types)
+        return [np.dtype(np.float32 if common == np.float32 else np.float64)] * len(types)
+
+    def _adopt(self, found, types, rows):
+        """Takes the attributes that a larger fit gave, `found` by name, for input of those dtypes."""
+
+    def _tensors_for(self, types):
+        """The attributes as a model has them."""
+        return {}
+
+    def _output_width(self, width):
+        """The columns of the output, once it is fitted."""
+        return width
+
+    def _fused_key(self):
+        """What a transform depends on, as something that can be compared."""
+        return repr(self._json())
+
+    def to_sklearn(self):
+        """The same estimator, fitted or not, of scikit-learn's class."""
+        from .interop import to_sklearn
+        return to_sklearn(self)
 
     def _context(self):
         found = _config.context()

@@ -28,6 +28,68 @@ class SimpleImputer(TransformerMixin, Estimator):
 
     Parameters, attributes and methods are those of `sklearn.impute.SimpleImputer`."""
 
+    # -- as a part of a larger model (_fuse.py) --
+
+    _fusable = True
+
+    def _refusal(self, types):
+        if callable(self.strategy) or self.add_indicator or self.keep_empty_features:
+            return "has a strategy of its own, an indicator or keeps empty features"
+        if not is_scalar_nan(self.missing_values):
+            return f"has the marker {self.missing_values!r}"
+        if self.fill_value is not None:
+            return "has a fill_value"
+        texts = {t.kind == "O" for t in types}
+        if len(texts) > 1 or (True in texts and self.strategy in ("mean", "median")):
+            return "gets columns of strings beside numbers, or to average"
+        return "gets booleans" if any(t.kind == "b" for t in types) else ""
+
+    def _json(self):
+        return {word: None if word == "missing_values" else getattr(self, word)
+                for word in self._library_parameters}
+
+    def _block_dtype(self, types):
+        common = np.dtype(object) if types[0].kind == "O" else np.result_type(*types)
+        if self.strategy in ("mean", "median") and common not in FLOAT_DTYPES:
+            return np.dtype(np.float64)
+        return common
+
+    def _output_types(self, types):
+        return [self._block_dtype(types)] * len(types)
+
+    def _adopt(self, found, types, rows):
+        dtype = self._block_dtype(types)
+        if np.any(found["n_missing_"] == rows):
+            raise _core.UnsupportedError("a column has no values")
+        self._fit_dtype = self._fill_dtype = dtype
+        self.indicator_ = None
+        if self.strategy == "constant":
+            self.statistics_ = np.full(len(types), self._filler(np.empty(0, dtype)), object)
+        elif dtype.kind == "O":
+            edges, data = (found[f"statistics_text_/{word}"] for word in ("offsets", "bytes"))
+            self.statistics_ = np.array([bytes(data[a:b]).decode()
+                                         for a, b in zip(edges[:-1], edges[1:])], object)
+        else:
+            self.statistics_ = np.array(found["statistics_"])
+            if self.strategy == "median":
+                self.statistics_ = self.statistics_.astype(dtype)
+
+    def _tensors_for(self, types):
+        dtype, n = self._block_dtype(types), len(types)
+        tensors = {"n_missing_": np.zeros(n, np.int64)}
+        if dtype.kind != "O":
+            tensors["statistics_"] = self.statistics_.astype(np.float64)
+            return tensors
+        words = [word.encode() for word in self.statistics_]
+        return tensors | {
+            "statistics_text_/offsets": np.cumsum([0, *map(len, words)]).astype(np.int64),
+            "statistics_text_/bytes": np.frombuffer(b"".join(words), np.uint8),
+            "statistics_text_/present": np.ones(n, np.uint8)}
+
+    def _fused_key(self):
+        return (repr(self._json()), repr(self.statistics_.tolist()), str(self.statistics_.dtype),
+                str(self._fit_dtype))
+
     # -- input --
 
     def _validate(self, X, in_fit):
@@ -183,7 +245,7 @@ class SimpleImputer(TransformerMixin, Estimator):
             statistics = self._asked(X, empty)
         else:
             statistics[empty] = 0 if self.keep_empty_features else np.nan
-        if self.strategy in ("mean", "median") and not is_sparse:
+        if self.strategy == "median" and not is_sparse:  # means are float64, as there
             statistics = statistics.astype(X.dtype)
         return statistics, missing
 

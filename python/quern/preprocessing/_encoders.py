@@ -23,10 +23,66 @@ INFREQUENT = "infrequent_sklearn"
 WIDTH = "Shape of the passed X data is not correct. Expected {0} columns, got {1}."
 
 
+class Held:
+    """An object that is equal to itself alone, and is kept as long as this is."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, held):
+        self.held = held
+
+    def __hash__(self):
+        return id(self.held)
+
+    def __eq__(self, other):
+        return isinstance(other, Held) and self.held is other.held
+
+
 class Encoder(TransformerMixin, Estimator):
     """What the two have in common."""
 
     _none_is_value = False  # whether None is a category like others (else: the missing one)
+
+    # -- as a part of a larger model (_fuse.py) --
+
+    _fusable = True
+
+    def _refusal(self, types):
+        if not isinstance(self.categories, str):
+            return "has categories that were given"
+        if self._out_dtype() != np.dtype(self.dtype):
+            return f"has the dtype {self.dtype}"
+        warns = getattr(self, "drop", None) is not None and self.handle_unknown != "error"
+        return "may have to warn" if warns or self.handle_unknown == "warn" else ""
+
+    def _json(self):
+        return self._parameters(self.categories)["steps"][0]["apply"][0][self._library_name]
+
+    def _output_types(self, types):
+        return [np.dtype(self.dtype)] * len(types)
+
+    def _take(self, found, types):
+        self._infrequent_enabled = self._enabled()
+        self.categories_ = [categories_of(found, i, np.empty(0, t)) for i, t in enumerate(types)]
+        if self._infrequent_enabled:
+            self._group(found["infrequent_"])
+
+    def _tensors_for(self, types):
+        tensors = {}
+        for i, (categories, kind) in enumerate(zip(self.categories_, types)):
+            plan = Plan(categories, self._none_is_value)
+            word = "string" if kind.kind == "O" else kind.name
+            if plan.word == CODES or (plan.texts is None) == (word == "string") or (
+                    not plan.is_sorted(word)):
+                raise _core.UnsupportedError("categories are not of the columns' type")
+            for name, value in plan.tensors(word, _attributes.type_number).items():
+                tensors[f"categories_/{i}/{name}"] = value
+        if self._infrequent_enabled:
+            tensors["infrequent_"] = self._marks()
+        return tensors | self._more_tensors()
+
+    def _fused_key(self):
+        return (repr(self._json()), *[Held(c) for c in self.categories_])
 
     # -- cells --
 
@@ -65,7 +121,7 @@ class Encoder(TransformerMixin, Estimator):
         found = {word: getattr(self, word) for word in self._library_parameters}
         found |= {"categories": categories, "dtype": self._out_dtype().name} | changes
         return {"quern": 1,
-                "steps": [{"columns": "*", "apply": [{type(self).__name__: _jsonable(found)}]}]}
+                "steps": [{"columns": "*", "apply": [{self._library_name: _jsonable(found)}]}]}
 
     # -- fitting --
 
@@ -330,10 +386,20 @@ class OneHotEncoder(Encoder):
 
         X : array-like of shape (n_samples, n_features)"""
         self._fit_categories(X)
+        self._finish(self.n_features_in_)
+        return self
+
+    def _finish(self, width):
         self._set_drop()
         self._drop_of_fit = self.drop
-        self._n_features_outs = [len(self._names_of(i)) for i in range(self.n_features_in_)]
-        return self
+        self._n_features_outs = [len(self._names_of(i)) for i in range(width)]
+
+    def _adopt(self, found, types, rows):
+        self._take(found, types)
+        self._finish(len(types))
+
+    def _output_width(self, width):
+        return sum(self._n_features_outs)
 
     # -- what is dropped --
 
@@ -395,7 +461,7 @@ class OneHotEncoder(Encoder):
         return mapping[index]
 
     def _changes(self, words, refuse):
-        drop = self._drop_of_fit
+        drop = self.__dict__.get("_drop_of_fit", self.drop)  # scikit-learn's has none
         changes = {"drop": drop} | ({"handle_unknown": "error"} if refuse else {})
         if drop is not None and not isinstance(drop, str):
             plans = self._native.models["plans"]
@@ -551,10 +617,19 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
         self._check_unknown_value()
         self._missing_indices = _Lazy(self)
         self._fit_categories(X)
+        self._finish()
+        return self
+
+    def _adopt(self, found, types, rows):
+        self._check_unknown_value()
+        self._missing_indices = _Lazy(self)
+        self._take(found, types)
+        self._finish()
+
+    def _finish(self):
         self._missing_indices = {i: len(c) - 1 for i, c in enumerate(self.categories_)
                                  if is_scalar_nan(c[-1])}
         self._check_numbers()
-        return self
 
     def _check_unknown_value(self):
         if self.handle_unknown == "use_encoded_value":

@@ -14,10 +14,16 @@ from ..base import (Estimator, as_given, described, library_floats, model_of, re
                     table_of)
 
 
+def rows_first(X):
+    """Whether NumPy goes along the rows of X when it sums them."""
+    return X.flags.c_contiguous or abs(X.strides[1]) < abs(X.strides[0])
+
+
 class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """What the two have in common: a model follows from parameters, columns and dtype."""
 
     _sparse_formats = "csr"
+    _fusable = True
 
     def _model(self, dtype, columns, matrix=True):
         native = self._native
@@ -34,8 +40,10 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _run(self, X, copy):
         """X, checked, through the model; not copied: in place."""
         given = library_floats(X)
-        model = self._model(given.dtype, X.shape[1], given.flags.c_contiguous if not
-                            sparse.issparse(given) else True)
+        by_rows = sparse.issparse(given) or rows_first(given)
+        if by_rows and not sparse.issparse(given):
+            given = np.ascontiguousarray(given)
+        model = self._model(given.dtype, X.shape[1], by_rows)
         try:
             if sparse.issparse(X):
                 out = to_sparse(model.transform(self._context(), from_sparse(given), sparse=True),
@@ -85,6 +93,9 @@ class Binarizer(Stateless):
     """1 where a value is greater than the threshold, else 0.
 
     Parameters, attributes and methods are those of `sklearn.preprocessing.Binarizer`."""
+
+    def _output_types(self, types):
+        return [np.result_type(*types)] * len(types)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

@@ -29,6 +29,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     _vectors = ()  # attributes that a transform depends on
     _switches = ()  # parameters that it depends on
+    _fusable = True
     _sparse_formats = False  # what check_array accepts in transform and inverse_transform
 
     # -- models --
@@ -129,6 +130,19 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         native.key = self._key()
         native.fit_key = (native.fit_key, self._state())
 
+    def _fused_key(self):
+        return (super()._fused_key(), self._key())
+
+    def _tensors_for(self, types):
+        return self._tensors()
+
+    def _adopt(self, found, types, rows):
+        self._forget()
+        self._take(found, self._output_types(types)[0], rows)
+        self._native.fit = self._native.fit_key = None
+        self._native.models.clear()
+        self._native.key = None
+
     def _forget(self):
         for name in (*self._learned, "n_samples_seen_"):
             self.__dict__.pop(name, None)
@@ -215,6 +229,14 @@ class StandardScaler(CallbackSupportMixin, Scaler):
             tensors["scale_"] = self._vector("scale_", 1.0)
             tensors["var_"] = self._vector("var_", 1.0)
         return tensors
+
+    def _take(self, found, dtype, rows):
+        for name in self._learned:
+            value = found.get(name)
+            self.__dict__[name] = None if value is None else np.array(value)
+        counted = np.float64 if self.with_mean or self.with_std else np.int64
+        seen = found["n_samples_seen_"].astype(counted)
+        self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else seen
 
     def fit(self, X, y=None, sample_weight=None):
         """Learns mean and standard deviation.
@@ -359,6 +381,10 @@ class MinMaxScaler(Scaler):
         tensors["n_samples_seen_"] = self._counts(1)
         return tensors
 
+    def _take(self, found, dtype, rows):
+        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
+        self.n_samples_seen_ = rows
+
     def fit(self, X, y=None):
         """Learns each column's range.
 
@@ -429,6 +455,10 @@ class MaxAbsScaler(Scaler):
         return {"max_abs_": self._vector("max_abs_", 1.0), "scale_": self._vector("scale_", 1.0),
                 "n_samples_seen_": self._counts(1)}
 
+    def _take(self, found, dtype, rows):
+        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
+        self.n_samples_seen_ = rows
+
     def fit(self, X, y=None):
         """Learns each column's largest absolute value.
 
@@ -494,6 +524,11 @@ class RobustScaler(Scaler):
         if self.with_scaling:
             tensors["scale_"] = self._vector("scale_", 1.0)
         return tensors
+
+    def _take(self, found, dtype, rows):
+        self.center_ = (found["center_"].astype(dtype)
+                        if self.with_centering else None)
+        self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):

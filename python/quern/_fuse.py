@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One model for many estimators: what ColumnTransformer and Pipeline have in common.
+
+A `Plan` is a list of blocks (some columns through a chain of estimators) and a chain over the joined
+output: a spec. It is fitted in one call, after which every estimator adopts its own tensors; and it
+makes models of the attributes that its estimators have today, so that it does not matter where they
+are from. What a plan cannot hold raises `NotFused`, and scikit-learn's own orchestration runs the
+estimators one by one."""
+import json
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import validate_data
+
+from . import _attributes, _config, _core
+from ._convert import texts
+from ._sparse import as_scipy, is_sparse
+from .base import Estimator
+
+_KINDS = frozenset("biuf")
+MODELS = 8  # so many models are remembered, one for each schema
+
+
+class NotFused(Exception):
+    """The reason why estimators run one by one."""
+
+
+class Fused:
+    """What ColumnTransformer and Pipeline have beside scikit-learn's: remembered models."""
+
+    __slots__ = ()
+
+    @property
+    def _models(self):
+        try:
+            return self._quern
+        except AttributeError:
+            self._quern = {}
+            return self._quern
+
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+    def to_sklearn(self):
+        """The same estimator, fitted or not, of scikit-learn's classes."""
+        from .interop import to_sklearn
+        return to_sklearn(self)
+
+    def _orchestrated(self, why):
+        _config.note(type(self).__name__, str(why))
+
+
+def is_ours(estimator):
+    """Whether an estimator can be a part of a model."""
+    return isinstance(estimator, Estimator) and estimator._plain and estimator._fusable
+
+
+def chain_of(transformer, output):
+    """The estimators that a step consists of. output: the container that outputs must come in."""
+    if transformer is None or (isinstance(transformer, str) and transformer == "passthrough"):
+        return []
+    if isinstance(transformer, Pipeline) and type(transformer).__module__ in (
+            "quern.pipeline", "quern._patch", "sklearn.pipeline"):
+        if transformer.memory is not None or transformer.verbose:
+            raise NotFused("a pipeline has a memory or is verbose")
+        return [e for _, step in transformer.steps for e in chain_of(step, output)]
+    if not is_ours(transformer):
+        raise NotFused(f"{type(transformer).__name__} is not an estimator of quern")
+    if not getattr(transformer, "copy", True):
+        raise NotFused(f"{type(transformer).__name__} works in place (copy=False)")
+    if _get_output_config("transform", transformer)["dense"] != output:
+        raise NotFused(f"{type(transformer).__name__} has an output container of its own")
+    return [transformer]
+
+
+def common_dtype(dtypes):
+    """The dtype of columns side by side, where pandas and NumPy agree on it."""
+    if any(d.kind == "O" for d in dtypes):
+        raise NotFused("columns of strings are to be put out")
+    kinds = {d.kind for d in dtypes}
+    if len(kinds) > 1 and ("b" in kinds or kinds >= {"i", "u"}):
+        raise NotFused("columns of " + " and ".join(sorted({d.name for d in dtypes}))
+                       + " are in one block")
+    return np.result_type(*dtypes)
+
+
+class Columns:
+    """The columns of an input that can be viewed by the library."""
+
+    def __init__(self, X):
+        self.frame = hasattr(X, "iloc") and type(X).__module__.startswith("pandas")
+        if is_sparse(X):
+            raise NotFused("the input is a sparse matrix")
+        if not self.frame and (type(X) is not np.ndarray or X.ndim != 2):
+            raise NotFused(f"the input is a {type(X).__module__}.{type(X).__name__}")
+        if X.shape[0] == 0 or X.shape[1] == 0:
+            raise NotFused("the input has no rows or no columns")
+        self.X, self.rows = X, X.shape[0]
+        self._texts = {}  # of columns of strings
+
+    def name(self, i):
+        if not self.frame:
+            return None
+        name = self.X.columns[i]
+        return name if isinstance(name, str) else None
+
+    def dtype(self, i):
+        """The dtype of a column; object: strings."""
+        found = self.X.dtypes.iloc[i] if self.frame else self.X.dtype
+        if self.frame and (found == object or found == "str"):
+            if i not in self._texts:
+                self._texts[i] = texts(self.X.iloc[:, i].to_numpy(dtype=object))
+            if self._texts[i] is not None and not self._texts[i].kinds - {"nan"}:
+                return np.dtype(object)
+        if (not isinstance(found, np.dtype) or found.kind not in _KINDS or not found.isnative
+                or (found.kind == "f" and found.itemsize not in (4, 8))):
+            label = self.X.columns[i] if self.frame else i
+            raise NotFused(f"column {label!r} has the dtype {found}")
+        return found
+
+    def table(self, used, rowwise):
+        """A table of the columns `used`. rowwise: as one matrix if the input is one."""
+        if self.frame:
+            arrays = [self._texts[i].column() if i in self._texts
+                      else self.X.iloc[:, i].to_numpy() for i in used]
+            names = [self.name(i) for i in used]
+            return _core.Table.from_columns(arrays, None if None in names else names)
+        X = self.X
+        if rowwise:
+            if len(used) == X.shape[1]:
+                return _core.Table.from_matrix(X)
+            first, last = used[0], used[-1] + 1
+            if last - first == len(used):
+                return _core.Table.from_matrix(X[:, first:last])
+        return _core.Table.from_columns([X[:, i] for i in used])
+
+
+class Block:
+    """Columns (numbers in the input) through a chain."""
+
+    def __init__(self, name, chain, indices, view=False):
+        self.name, self.chain, self.indices = name, chain, indices
+        self.view = view  # the columns are taken as a slice, which keeps a matrix' rows together
+
+
+class Plan:
+    """Blocks side by side, then a chain over what they give."""
+
+    def __init__(self, X, blocks, then=(), named=True, threshold=0.3):
+        self.columns, self.blocks, self.then = Columns(X), blocks, list(then)
+        self.used = sorted({i for block in blocks for i in block.indices})
+        at = {i: k for k, i in enumerate(self.used)}
+        self.schema = [(self.columns.name(i), self.columns.dtype(i)) for i in self.used]
+        if None in (name for name, _ in self.schema):
+            self.schema = [(None, dtype) for _, dtype in self.schema]
+        self.links, self.steps = [], []  # links: (place, estimator, input dtypes)
+        self.dtypes = []  # of what the blocks give
+        for k, block in enumerate(blocks):
+            types = [self.schema[at[i]][1] for i in block.indices]
+            types = self._chain(f"steps/{k}", block.chain, types)
+            self.dtypes.append(common_dtype(types))
+            self.steps.append({**({"name": block.name} if named else {}),
+                               "columns": [at[i] for i in block.indices],
+                               "apply": [{e._library_name: e._json()} for e in block.chain]
+                               or ["passthrough"]})
+        encoders = [e for _, e, _ in self.links if type(e).__name__ == "OneHotEncoder"]
+        if encoders and self.then:
+            raise NotFused("a chain goes on with one-hot columns")
+        if not all(block.chain[-1] is e for e in encoders for block in blocks if e in block.chain):
+            raise NotFused("a chain goes on with one-hot columns")
+        self.widens = bool(encoders)  # the width is known after the fit
+        self.sparse = any(e.sparse_output for e in encoders)
+        self.threshold = threshold
+        width = sum(len(block.indices) for block in blocks)
+        joined = [np.result_type(*self.dtypes)] * width
+        self.dtype = self._chain("then", self.then, joined)[0]
+        self._order()
+
+    def _order(self):
+        """The order in which NumPy would sum row norms (docs/numbers-norms.md): all of a model's
+        norms have the same one."""
+        norms = any(type(e).__name__ == "Normalizer" and e.norm != "max" for _, e, _ in self.links)
+        X = self.columns.X
+        self.rowwise = not self.columns.frame and X.flags.c_contiguous
+        if not norms:
+            return
+        views = {block.view for block in self.blocks}
+        whole = views == {True} and len(self.blocks) == 1 and self.used == list(range(X.shape[1]))
+        if self.rowwise and whole:
+            self.steps[0]["columns"] = "*"  # a list of columns is a copy of them, column by column
+            return
+        if (self.rowwise and True in views) or self.columns.rows == 1 or (
+                min(len(block.indices) for block in self.blocks) == 1):
+            raise NotFused("NumPy sums the norms of these rows in an order of their own")
+        self.rowwise = False
+
+    def _chain(self, place, chain, types):
+        for k, estimator in enumerate(chain):
+            why = estimator._refusal(types)
+            if why:
+                raise NotFused(f"{type(estimator).__name__} {why}")
+            if not hasattr(estimator, "categories") and all(t.kind != "O" for t in types):
+                common_dtype(types)  # encoders go column by column
+            self.links.append((f"{place}/{k}", estimator, types))
+            types = estimator._output_types(types)
+        return types
+
+    def widths(self):
+        """The columns that each block gives, once it is fitted."""
+        found = []
+        for block in self.blocks:
+            width = len(block.indices)
+            for estimator in block.chain:
+                width = estimator._output_width(width)
+            found.append(width)
+        return found
+
+    def spec(self):
+        made = {"quern": 1, "steps": self.steps, "remainder": "drop"}
+        if self.sparse:
+            made["output"] = {"sparse_threshold": float(self.threshold)}
+        if self.then:
+            made["then"] = [{e._library_name: e._json()} for e in self.then]
+        return made
+
+    def _key(self):
+        return (json.dumps(self.steps), len(self.then), self.dtype.char,
+                *[(name, dtype.char) for name, dtype in self.schema], self._is_matrix(),
+                *[e._fused_key() for _, e, _ in self.links])
+
+    def _is_matrix(self):
+        return not self.columns.frame and self.rowwise
+
+    def _room(self):
+        """Where the output goes: an array, where its width is known."""
+        if self.widens:
+            return None
+        return np.empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
+
+    def fit(self, remember):
+        """Fits and transforms in one call; the estimators have their attributes afterwards."""
+        self._check_types()
+        table, out = self.columns.table(self.used, self.rowwise), self._room()
+        try:
+            made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
+                _config.context(), table, out=out, sparse=self.sparse)
+            tensors = _attributes.read(model.to_bytes())[1]
+            for place, estimator, types in self.links:
+                found = {key[len(place) + 1:]: value for key, value in tensors.items()
+                         if key.startswith(place + "/")}
+                estimator._adopt(found, types, self.columns.rows)
+        except (ValueError, TypeError, _core.UnsupportedError) as error:
+            raise NotFused(str(error)) from error  # scikit-learn says it in its words, or not at all
+        remember.clear()
+        remember[self._key()] = model
+        return self._array(made, out, self.sparse, model.is_sparse)
+
+    def _array(self, made, out, is_sparse, wanted):
+        if out is not None:
+            return out
+        if not is_sparse:
+            return np.asarray(made).reshape(self.columns.rows, -1)
+        made = as_scipy(made, self.dtype)
+        return made if wanted else made.toarray()
+
+    def transform(self, remembered, sparse=False):
+        """The rows through the model of the attributes that the estimators have."""
+        self._check_types()
+        for _, estimator, types in self.links:
+            if getattr(estimator, "n_features_in_", None) != len(types):
+                raise NotFused(f"{type(estimator).__name__} was not fitted to these columns")
+        key = self._key()
+        model, out = remembered.get(key), self._room()
+        try:
+            if model is None:
+                model = self.model()
+                if len(remembered) >= MODELS:
+                    remembered.clear()
+                remembered[key] = model
+            made = model.transform(_config.context(), self.columns.table(self.used, self.rowwise),
+                                   out=out, sparse=sparse)
+        except (ValueError, _core.UnsupportedError) as error:
+            raise NotFused(str(error)) from error
+        return self._array(made, out, sparse, sparse)
+
+    def model(self):
+        """A model of the attributes."""
+        tensors = {f"{place}/{name}": value for place, estimator, types in self.links
+                   for name, value in sorted(estimator._tensors_for(types).items())}
+        meta = _attributes.metadata(
+            self.spec(), [(n, "string" if d.kind == "O" else d.name) for n, d in self.schema],
+            matrix=self._is_matrix())
+        return _core.Model.from_bytes(_attributes.write(meta, tensors))
+
+    def _check_types(self):
+        if self.dtype.kind not in _KINDS:
+            raise NotFused(f"the output has the dtype {self.dtype}")
+
+
+def remember_features(estimator, X):
+    """Number and names of the features that a block has."""
+    estimator.__dict__.pop("feature_names_in_", None)
+    validate_data(estimator, X, skip_check_array=True)
+
+
+def validate(chain):
+    for estimator in chain:
+        if isinstance(estimator, BaseEstimator):
+            estimator._validate_params()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ColumnTransformer as one model."""
+import threading
+
+import numpy as np
+from scipy import sparse
+from sklearn import compose as _sk
+from sklearn.base import clone
+from sklearn.compose import make_column_selector
+from sklearn.pipeline import _fit_transform_one
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import _safe_indexing
+from sklearn.utils._indexing import _get_column_indices
+from sklearn.utils._set_output import _get_output_config
+
+from ._fuse import Block, Fused, NotFused, Plan, chain_of, remember_features, validate
+
+_then = threading.local()  # a chain that a Pipeline wants at the end of the next model
+
+
+class _Part(np.ndarray):
+    """Some columns of a joined output, which is `joined`."""
+
+
+class ColumnTransformer(Fused, _sk.ColumnTransformer):
+    """`sklearn.compose.ColumnTransformer` whose transformers are fitted, and applied, in one call.
+
+    That is so if all transformers are quern's, "drop" or "passthrough" and the columns are numbers
+    in an array or a pandas frame. Else scikit-learn runs them one by one; the log and
+    `quern.last_report()` tell the reason."""
+
+    __slots__ = ("_quern",)
+
+    def _call_func_on_transformers(self, X, y, func, column_as_labels, routed_params):
+        then = _then.__dict__.pop("chain", None)
+        fits = func is _fit_transform_one
+        try:
+            return self._fused(X, fits, column_as_labels, routed_params, then or [])
+        except NotFused as why:
+            if then is not None:  # the Pipeline says it
+                raise
+            self._orchestrated(why)
+        return super()._call_func_on_transformers(X, y, func, column_as_labels, routed_params)
+
+    def _fused(self, X, fits, column_as_labels, routed_params, then):
+        output = _get_output_config("transform", self)["dense"]
+        if self.transformer_weights:
+            raise NotFused("there are transformer_weights")
+        if self.verbose:
+            raise NotFused("it is verbose")
+        blocks, transformers = [], []
+        for name, transformer, columns, _ in self._iter(
+                fitted=not fits, column_as_labels=column_as_labels, skip_drop=True,
+                skip_empty_columns=True):
+            if any(routed_params[name].values()):
+                raise NotFused(f"parameters are routed to {name!r}")
+            if np.isscalar(columns):
+                raise NotFused(f"{name!r} selects a column as a vector")
+            if fits:
+                transformer = _fresh(transformer, output)
+            chain = [] if _passes(transformer) else chain_of(transformer, output)
+            transformers.append(transformer)
+            blocks.append(Block(name, chain, _get_column_indices(X, columns),
+                                isinstance(columns, slice)))
+        if not blocks:
+            raise NotFused("no columns are selected")
+        plan = Plan(X, blocks, then, self._named(blocks), self.sparse_threshold)
+        if plan.sparse and output != "default":
+            raise NotFused("frames are wanted of sparse columns")
+        if output != "default" and len(set(plan.dtypes)) > 1:
+            raise NotFused("the columns of the output frame have different dtypes")
+        if not fits:
+            return _parts(plan.transform(self._models, self.sparse_output_), plan.widths())
+        for block in blocks:
+            validate(block.chain)
+        validate(then)
+        out = plan.fit(self._models)
+        self.__dict__.pop("_transformers_feature_names_out", None)
+        for block, transformer in zip(blocks, transformers):
+            _remember(transformer, _safe_indexing(X[:1], block.indices, axis=1))
+        return list(zip(_parts(out, plan.widths()), transformers))
+
+    def _named(self, blocks):
+        indices = [i for block in blocks for i in block.indices]
+        return self.verbose_feature_names_out is not False or len(set(indices)) < len(indices)
+
+    def _hstack(self, Xs, *, n_samples):
+        if Xs and all(hasattr(part, "joined") for part in Xs):
+            return Xs[0].joined
+        return super()._hstack(Xs, n_samples=n_samples)
+
+
+def _passes(transformer):
+    return isinstance(transformer, FunctionTransformer) and transformer.func is None
+
+
+def _fresh(transformer, output):
+    """What is fitted in the place of a transformer that was given."""
+    if isinstance(transformer, str):
+        return FunctionTransformer(
+            accept_sparse=True, check_inverse=False,
+            feature_names_out="one-to-one").set_output(transform=output)
+    if isinstance(transformer, FunctionTransformer):
+        raise NotFused("FunctionTransformer is not an estimator of quern")
+    return clone(transformer)
+
+
+def _remember(transformer, head):
+    """Features of a step, one row of whose input is `head`."""
+    if _passes(transformer):
+        transformer.fit(head)
+        return
+    for estimator in chain_of(transformer, _get_output_config("transform", transformer)["dense"]):
+        remember_features(estimator, head)
+        head = np.empty((1, head.shape[1]))
+
+
+def _parts(out, widths):
+    """The blocks of an output. Those of a sparse one are empty: only their shapes are asked for."""
+    edges, parts = np.cumsum([0, *widths]), []
+    for first, end in zip(edges[:-1], edges[1:]):
+        if sparse.issparse(out):
+            part = sparse.csr_array((out.shape[0], end - first))
+        else:
+            part = out[:, first:end].view(_Part)
+        part.joined = out
+        parts.append(part)
+    return parts
+
+
+def with_chain(transformer, method, chain, *args):
+    """A method of a ColumnTransformer, its model going on with `chain`; or NotFused."""
+    _then.chain = chain
+    try:
+        return getattr(transformer, method)(*args)
+    finally:
+        _then.__dict__.pop("chain", None)
+
+
+def make_column_transformer(*transformers, remainder="drop", sparse_threshold=0.3, n_jobs=None,
+                            verbose=False, verbose_feature_names_out=True):
+    """A ColumnTransformer of (transformer, columns) with names made of the classes'."""
+    named = _sk.make_column_transformer(*transformers).transformers
+    return ColumnTransformer(named, remainder=remainder, sparse_threshold=sparse_threshold,
+                             n_jobs=n_jobs, verbose=verbose,
+                             verbose_feature_names_out=verbose_feature_names_out)
+
+
+__all__ = ["ColumnTransformer", "make_column_selector", "make_column_transformer"]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Estimators of scikit-learn as quern's, and back.
+
+Parameters are the same in both. Attributes are copied as they are, so both give the same output."""
+import copy
+import importlib
+import inspect
+
+from sklearn.base import BaseEstimator
+from sklearn.impute import MissingIndicator
+from sklearn.preprocessing import FunctionTransformer
+
+from ._core import UnsupportedError
+
+# ours: theirs
+MODULES = {"quern.preprocessing": "sklearn.preprocessing", "quern.impute": "sklearn.impute",
+           "quern.compose": "sklearn.compose", "quern.pipeline": "sklearn.pipeline"}
+_theirs = {}  # class of quern: class of scikit-learn, as it was before any patch
+
+
+def pairs():
+    """{class of quern: class of scikit-learn}."""
+    if not _theirs:
+        for ours, theirs in MODULES.items():
+            module, other = importlib.import_module(ours), importlib.import_module(theirs)
+            for name in module.__all__:
+                found = getattr(module, name)
+                if isinstance(found, type) and found.__module__.startswith("quern."):
+                    _theirs[found] = getattr(other, name)
+    return _theirs
+
+
+def plain_class(cls):
+    """The class of quern that a patched one is."""
+    return cls.__mro__[1] if cls.__module__ == "quern._patch" else cls
+
+
+def from_sklearn(estimator):
+    """An estimator of scikit-learn, fitted or not, as quern's."""
+    return _Conversion({theirs: ours for ours, theirs in pairs().items()}).of(estimator)
+
+
+def to_sklearn(estimator):
+    """An estimator of quern, fitted or not, as scikit-learn's."""
+    return _Conversion(pairs()).of(estimator)
+
+
+class _Conversion:
+    """Estimators within estimators; one that is met twice is one afterwards too."""
+
+    def __init__(self, classes):
+        self.classes, self.done = classes, {}
+
+    def of(self, value):
+        if isinstance(value, BaseEstimator) and not isinstance(value, type):
+            return self._estimator(value)
+        if type(value) in (list, tuple):
+            return type(value)(self.of(v) for v in value)
+        if isinstance(value, dict):
+            made = {key: self.of(v) for key, v in value.items()}
+            return made if type(value) is dict else type(value)(**made)
+        return copy.deepcopy(value)
+
+    def _estimator(self, estimator):
+        made = self.done.get(id(estimator))
+        if made is not None:
+            return made
+        cls = plain_class(type(estimator))
+        passes = type(estimator) is FunctionTransformer and estimator.func is None
+        if passes or type(estimator) is MissingIndicator:  # "passthrough" after a fit; indicator_
+            made = copy.deepcopy(estimator)
+        else:
+            target = self.classes.get(cls)
+            if target is None:
+                target = cls if cls in self.classes.values() else None
+            if target is None:
+                raise UnsupportedError(
+                    f"{cls.__module__}.{cls.__qualname__} has no counterpart")
+            made = self._converted(estimator, target)
+        self.done[id(estimator)] = made
+        return made
+
+    def _converted(self, estimator, target):
+        values = vars(estimator)
+        known = set(inspect.signature(target.__init__).parameters)
+        params = estimator.get_params(deep=False)
+        for name in set(params) - known:
+            raise UnsupportedError(f"{target.__qualname__} has no parameter {name!r}")
+        made = target(**{name: self.of(value) for name, value in params.items()})
+        for name, value in values.items():
+            if name not in params:
+                made.__dict__[name] = self.of(value)
+        return made
+
+
+__all__ = ["from_sklearn", "to_sklearn"]

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pipeline as one model."""
+import numpy as np
+from sklearn import pipeline as _sk
+from sklearn.base import _fit_context
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
+
+from ._fuse import Block, Fused, NotFused, Plan, chain_of, is_ours, remember_features, validate
+from .compose import ColumnTransformer, with_chain
+
+
+def _passes(step):
+    return step is None or (isinstance(step, str) and step == "passthrough")
+
+
+class Pipeline(Fused, _sk.Pipeline):
+    """`sklearn.pipeline.Pipeline` whose steps are fitted, and applied, in one call.
+
+    That is so if they are quern's (the first may be a ColumnTransformer of such). Before a final
+    estimator of another kind, the steps ahead of it are. Else scikit-learn runs them one by one; the
+    log and `quern.last_report()` tell the reason."""
+
+    __slots__ = ("_quern",)
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Fits all steps."""
+        if self._all_ours() and self._try_fit(self.steps, X, y, params) is not None:
+            return self
+        return super().fit(X, y, **params)
+
+    def _can_fit_transform(self):
+        last = self._final_estimator
+        return _passes(last) or hasattr(last, "transform") or hasattr(last, "fit_transform")
+
+    @available_if(_can_fit_transform)
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(self, X, y=None, **params):
+        """Fits all steps and gives the last one's output."""
+        if self._all_ours():
+            out = self._try_fit(self.steps, X, y, params)
+            if out is not None:
+                return out
+        return super().fit_transform(X, y, **params)
+
+    def _fit(self, X, y=None, *args, **words):
+        routed = args[0] if args else words.get("routed_params")
+        if len(self.steps) > 2 and not self._all_ours():
+            steps = self.steps[:-1]
+            given = bool(routed) and any(
+                any((routed.get(name) or {}).values()) for name, step in steps if not _passes(step))
+            out = self._try_fit(steps, X, y, given)
+            if out is not None:
+                return out
+        return super()._fit(X, y, *args, **words)
+
+    def _can_transform(self):
+        return _passes(self._final_estimator) or hasattr(self._final_estimator, "transform")
+
+    @available_if(_can_transform)
+    def transform(self, X, **params):
+        """X through all steps."""
+        if self._all_ours():
+            try:
+                return self._fused_transform(X, params)
+            except NotFused as why:
+                self._orchestrated(why)
+        return super().transform(X, **params)
+
+    def _all_ours(self):
+        return bool(self.steps) and all(
+            _passes(step) or is_ours(step) or (k == 0 and isinstance(step, ColumnTransformer))
+            for k, (_, step) in enumerate(self.steps))
+
+    def _try_fit(self, steps, X, y, params):
+        try:
+            return self._fused_fit(steps, X, y, params)
+        except NotFused as why:
+            self._orchestrated(why)
+        return None
+
+    def _parts(self, steps, params):
+        """The ColumnTransformer that the steps begin with, or None, and the chain of the others."""
+        if params:
+            raise NotFused("there are fit parameters")
+        if self.memory is not None or self.verbose or getattr(self, "_skl_callbacks", None):
+            raise NotFused("it has a memory or callbacks, or is verbose")
+        steps = [step for _, step in steps if not _passes(step)]
+        first = steps[0] if steps and isinstance(steps[0], ColumnTransformer) else None
+        if first is not None and _get_output_config("transform", first)["dense"] != "default":
+            raise NotFused("the ColumnTransformer gives frames")
+        chain = [e for step in steps[first is not None:] for e in chain_of(step, "default")]
+        if len(steps) < 2:
+            raise NotFused("there is only one step")
+        return first, chain
+
+    def _fused_fit(self, steps, X, y, params):
+        self.steps = list(self.steps)
+        self._validate_steps()
+        first, chain = self._parts(steps, params)
+        if first is not None:
+            out = with_chain(first, "fit_transform", chain, X, y)
+        else:
+            plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
+            validate(chain)
+            out = plan.fit(self._models)
+            remember_features(chain[0], X)
+        head = np.empty((1, out.shape[1]))
+        for estimator in chain[first is None:]:
+            remember_features(estimator, head)
+        return out
+
+    def _fused_transform(self, X, params):
+        first, chain = self._parts(self.steps, params)
+        if first is not None:
+            return with_chain(first, "transform", chain, X)
+        plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
+        if not hasattr(chain[0], "n_features_in_"):
+            raise NotFused("it is not fitted")
+        validate_data(chain[0], X, reset=False, skip_check_array=True)
+        return plan.transform(self._models)
+
+
+def _width(X):
+    shape = getattr(X, "shape", ())
+    return shape[1] if len(shape) == 2 else 0
+
+
+def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
+    """A Pipeline of steps with names made of the classes'."""
+    named = _sk.make_pipeline(*steps).steps
+    return Pipeline(named, memory=memory, transform_input=transform_input, verbose=verbose)
+
+
+__all__ = ["Pipeline", "make_pipeline"]
