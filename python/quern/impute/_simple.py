@@ -410,7 +410,10 @@ class SimpleImputer(TransformerMixin, Estimator):
 
 def in_order(values):
     """Distinct values, ascending; of types that do not compare, by type and text."""
-    found = set(values)
+    try:
+        found = set(values)
+    except TypeError as error:
+        raise TypeError(f"argument must be a string or a number: {error}") from None
     try:
         return sorted(found)
     except TypeError:
