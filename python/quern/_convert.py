@@ -248,7 +248,8 @@ def unknown(values, categories):
         return list(left[: np.searchsorted(left, np.nan) + 1] if left.dtype.kind == "f" else left)
     known = set(categories.tolist())
     has_nan = any(is_scalar_nan(v) for v in known)
-    left = {v for v in set(values.tolist()) if v not in known}
+    left = {v for v in set(values if values.dtype.kind in "US" else values.tolist())
+            if v not in known}
     nan = any(is_scalar_nan(v) for v in left) and not has_nan
     none = None in left
     rest = [v for v in left if v is not None and not is_scalar_nan(v)]

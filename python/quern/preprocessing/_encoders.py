@@ -98,7 +98,7 @@ class Encoder(TransformerMixin, Estimator):
                 X = checked
         found = []
         for i in range(X.shape[1]):
-            if frame or X.dtype == object:
+            if frame:
                 found.append(check_array(_safe_indexing(X, indices=i, axis=1), ensure_2d=False,
                                          dtype=None, ensure_all_finite=finite))
             else:
@@ -289,7 +289,6 @@ class Encoder(TransformerMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
         return tags
 
 
@@ -696,13 +695,15 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
         out = np.empty(X.shape, np.result_type(*[c.dtype for c in self.categories_]))
         rest = {}
         for i, categories in enumerate(self.categories_):
-            labels = X[:, i].copy()
-            if i in self._missing_indices:
-                labels[_get_mask(labels, self.encoded_missing_value)] = self._missing_indices[i]
+            labels = X[:, i]
             rows = np.ones(len(labels), bool)
+            if i in self._missing_indices:
+                missing = _get_mask(labels, self.encoded_missing_value)
+                out[missing, i] = categories[self._missing_indices[i]]
+                rows &= ~missing
             rare = self._infrequent_indices[i] if self._infrequent_enabled else None
             if rare is not None:
-                grouped = labels == len(categories) - len(rare)
+                grouped = labels == len(categories) - len(rare) - (i in self._missing_indices)
                 rest[i, INFREQUENT] = grouped
                 rows &= ~grouped
                 categories = np.delete(categories, rare)

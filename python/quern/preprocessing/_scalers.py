@@ -20,7 +20,6 @@ from ..base import (Estimator, as_given, described, learned, library_floats, mod
                     refuse_non_finite, table_of)
 
 CALLBACKS = hasattr(CallbackSupportMixin, "set_callbacks")
-BLOCK_BYTES = 64 << 20  # of a sparse matrix that is made dense for a fit
 SERVED_ROWS = 32  # so many rows go without a context
 
 
@@ -71,9 +70,6 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         of one kind: so the cut does not show in the bits. Else chunks are merged by the caller."""
         native, given = self._native, library_floats(X)
         pipeline = _core.Pipeline(self._text())
-        if sparse.issparse(X) and sample_weight is not None:
-            native.fit, native.fit_key, native.models = None, None, {}
-            return self._learn_by_blocks(pipeline, given, sample_weight), first
         table = from_sparse(given) if sparse.issparse(X) else table_of(given)
         if sample_weight is not None:
             table.set_weights(np.ascontiguousarray(sample_weight, np.float64))
@@ -98,17 +94,6 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if whole and X.dtype != np.float16 and not sparse.issparse(X):
             native.models = {given.dtype.char: model}
         return learned(model), whole
-
-    def _learn_by_blocks(self, pipeline, X, sample_weight):
-        """The library has no weights for sparse tables: some rows at a time are made dense."""
-        rows = max(1, BLOCK_BYTES // (X.shape[1] * X.dtype.itemsize))
-        fit, X = _core.Fit(self._context(), pipeline), X.tocsr()
-        for first in range(0, X.shape[0], rows):
-            table = table_of(X[first : first + rows].toarray())
-            table.set_weights(np.ascontiguousarray(sample_weight[first : first + rows],
-                                                   np.float64))
-            fit.push(table)
-        return learned(fit.finish())
 
     def _pushed(self, table):
         self._native.fit.push(table)
@@ -177,7 +162,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if inverse and sparse.issparse(X):
             return self._multiplied(X, copy)
         given = library_floats(X)
-        model = self._model(given.dtype.char)
+        model = self._model(self._learned_dtype() if inverse else given.dtype.char)
         table = from_sparse(given) if sparse.issparse(X) else table_of(given)
         call = model.inverse_transform if inverse else model.transform
         try:
@@ -192,6 +177,12 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
             return as_given(out, X.dtype)
         X[...] = out
         return X
+
+    def _learned_dtype(self):
+        """The way back computes with attributes as they were learned."""
+        dtypes = [v.dtype for name in self._vectors
+                  if isinstance(v := self.__dict__.get(name), np.ndarray)]
+        return "f" if any(d == np.float32 for d in dtypes) else "d"
 
     def _multiplied(self, X, copy):
         """The way back of a sparse matrix, which the library does not have."""
