@@ -2,6 +2,7 @@
  * A context for a command: messages, a progress bar on terminals, Ctrl-C. */
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 #include "cli/cli.h"
 
-static volatile sig_atomic_t interrupted;
+/* Atomic, and not sig_atomic_t alone: the signal may reach a thread that an OpenCL driver made. */
+static atomic_int interrupted;
 
 /* The bar's state: one per process is enough, there is one context. */
 static struct {
@@ -53,11 +55,10 @@ int failed(void)
 /* The first Ctrl-C asks; a second one, while the asking has no effect yet, ends the program. */
 static void on_interrupt(int number)
 {
-    if (interrupted) {
+    if (atomic_exchange(&interrupted, 1)) {
         (void)signal(number, SIG_DFL);
         (void)raise(number);
     }
-    interrupted = 1;
 }
 
 static void on_log(void *user, quern_log_level level, const char *text)
@@ -87,7 +88,7 @@ static void on_progress(void *user, const char *stage, uint64_t done, uint64_t t
 static int on_cancel(void *user)
 {
     (void)user;
-    return interrupted;
+    return atomic_load(&interrupted);
 }
 
 quern_context *open_context(const struct options *options)
