@@ -456,7 +456,7 @@ def run_case(args, quern, seed, work):
     if wish == "auto" and not case.spec.get("then") and inspected["output"]["sparse"] != sp.issparse(out):
         raise Mismatch(f"sparse is {inspected['output']['sparse']} in the model")
     with np.errstate(all="ignore"):
-        run_parity.check_attributes(fitted, table, inspected)
+        run_parity.check_attributes(fitted, table, inspected, None)
         out, names = fitted.transform(table), one_zero(fitted.names())
     files = [work / f"0.out{ending}", work / "0.model", work / "0.names"]
     run_parity.compare_output(files, out, names)
