@@ -80,7 +80,7 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
         qn_csr_free(&csr);
         return status;
     }
-    qn_csr_narrow(&csr, m->dtype);
+    if (bound->sparse == NULL) qn_csr_narrow(&csr, m->dtype); /* sparse rows are stored narrow */
     *out = (quern_csr){.rows = csr.rows,
                        .columns = m->program.n_slots,
                        .nnz = csr.nnz,
