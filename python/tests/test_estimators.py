@@ -151,6 +151,14 @@ def test_encoders_of_any_column(column, parameters):
         assert a.dtype == b.dtype and repr(a.tolist()) == repr(b.tolist())
 
 
+def test_missing_cells_come_back_where_unknown_ones_are_nan_too():
+    X = np.array([["a"], ["b"], [np.nan]], dtype=object)
+    for cls in (preprocessing.OrdinalEncoder, sklearn.preprocessing.OrdinalEncoder):
+        encoder = cls(handle_unknown="use_encoded_value", unknown_value=np.nan).fit(X)
+        assert repr(encoder.inverse_transform(encoder.transform(X)).tolist()) == (
+            "[['a'], ['b'], [nan]]")
+
+
 @pytest.mark.parametrize("kind", ["<U7", "S7", object])
 def test_encoders_of_string_arrays(kind):
     X = np.array([["bär", "x"], ["ab", ""], ["bär", "longer"]]) if kind != "S7" else np.array(

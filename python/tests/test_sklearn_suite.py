@@ -31,11 +31,11 @@ def run(folder, words, device=""):
                        QUERN_SUITE_EXCEPTIONS=str(EXCEPTIONS), QUERN_DEVICE=device)
     package = str(pathlib.Path(_core.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join((str(HERE), package))
-    command = [sys.executable, "-m", "pytest", "-p", "sklearn_suite.swap", "-q", "--no-header",
-               "-p", "no:cacheprovider", "--rootdir", str(site.parent), "--tb=line",
+    command = [sys.executable, "-X", "faulthandler", "-m", "pytest", "-p", "sklearn_suite.swap", "-q",
+               "--no-header", "-p", "no:cacheprovider", "--rootdir", str(site.parent), "--tb=line",
                *[str(site / file) for file in FILES]]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=folder)
-    assert out.exists(), done.stdout[-2000:] + done.stderr[-2000:]
+    assert out.exists(), f"{done.returncode}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
     return json.loads(out.read_text()), done.stdout
 
 

@@ -708,7 +708,7 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
                 rows &= ~grouped
                 categories = np.delete(categories, rare)
             if self.handle_unknown == "use_encoded_value":
-                lost = _get_mask(labels, self.unknown_value)
+                lost = _get_mask(labels, self.unknown_value) & rows
                 rest[i, None] = lost
                 rows &= ~lost
             out[rows, i] = categories[labels[rows].astype("int64", copy=False)]
