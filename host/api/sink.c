@@ -139,6 +139,22 @@ static quern_status filled_column(struct qn_arena *arena, const quern_column *c,
     return QUERN_OK;
 }
 
+/* Truth values that came as doubles because some may be missing. */
+static quern_status truth_column(struct qn_arena *arena, uint64_t rows, quern_column *c)
+{
+    const double *from = c->data;
+    uint8_t *value = qn_arena_alloc(arena, (size_t)rows, 1);
+    uint8_t *valid = qn_arena_alloc(arena, (size_t)rows / 8 + 1, 1);
+    if (value == NULL || valid == NULL) return qn_error_memory("output", rows);
+    for (uint64_t r = 0; r < rows; r++) {
+        if (from[r] != from[r]) continue;
+        value[r] = from[r] != 0;
+        valid[r >> 3] = (uint8_t)(valid[r >> 3] | (1u << (r & 7)));
+    }
+    *c = (quern_column){.type = QUERN_BOOL, .data = value, .stride = 1, .validity = valid};
+    return QUERN_OK;
+}
+
 static quern_status put_columns(struct qn_sink *s, struct quern_context *cx,
                                 const struct quern_table *bound, struct qn_fit_rest *rest,
                                 quern_job_info *info)
@@ -172,6 +188,10 @@ static quern_status put_columns(struct qn_sink *s, struct quern_context *cx,
     struct qn_target target = {.kind = QN_TARGET_COLUMNS, .columns = data};
     uint64_t start = qn_clock_ns();
     if (at != 0) QN_GO(qn_transform(cx, s->model, bound, rest, &target));
+    for (uint32_t i = 0; i < plan->n_outputs; i++)
+        if (plan->outputs[i].type == QUERN_BOOL && columns[i].type == QUERN_FLOAT64 &&
+            s->model->dtype == QUERN_STRING)
+            QN_GO(truth_column(&arena, bound->rows, &columns[i]));
     uint64_t middle = qn_clock_ns();
     status = qn_csv_write_rows(s->file, columns, plan->n_outputs, bound->rows);
     info->transform_ns += middle - start;

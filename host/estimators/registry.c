@@ -269,7 +269,7 @@ quern_status qn_stage_dtype(const struct qn_stage *stage, int to_float, quern_ty
 /* Truth values that may be missing are doubles for as long as they may: integers have no NaN. */
 static int keeps_nan(const struct qn_port *port, uint32_t work)
 {
-    return port->type == QUERN_BOOL && port->may_nan && work == QN_W_I64 &&
+    return !qn_type_is_float(port->type) && port->may_nan && work == QN_W_I64 &&
            port->chain->work == QN_W_F64;
 }
 

@@ -241,12 +241,13 @@ static quern_status min_max_learn(struct qn_stage *stage)
         seen == NULL)
         return qn_stage_memory(stage);
     seen[0] = (int64_t)stage->found[0].rows;
+    double width = in_dtype(in_dtype(hi, dtype) - in_dtype(lo, dtype), dtype);
     for (uint32_t i = 0; i < n; i++) { /* every step is rounded to the dtype, as arrays of it are */
         const struct qn_extremes *e = &stage->found[i].extremes;
         data_min[i] = e->count != 0 ? e->min : NAN;
         data_max[i] = e->count != 0 ? e->max : NAN;
         range[i] = in_dtype(data_max[i] - data_min[i], dtype);
-        scale[i] = in_dtype((in_dtype(hi - lo, dtype)) / zero_is_one(range[i], dtype), dtype);
+        scale[i] = in_dtype(width / zero_is_one(range[i], dtype), dtype);
         min[i] = in_dtype(in_dtype(lo, dtype) - in_dtype(data_min[i] * scale[i], dtype), dtype);
     }
     return QUERN_OK;

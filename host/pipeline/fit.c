@@ -76,6 +76,31 @@ void qn_model_free(struct quern_model *model)
     qn_free(model);
 }
 
+/* Truth values that may be missing have no place in a matrix of truth values or integers: a missing one is
+ * an error there. Beside text they are written as doubles, which the sink turns back. */
+static quern_status finish_bools(struct quern_model *model, quern_type *types)
+{
+    struct qn_layer *layer = qn_plan_layer(model->plan);
+    struct qn_port *ports = qn_arena_alloc(&model->plan->arena, layer->n_outputs, sizeof *ports);
+    if (ports == NULL) return qn_error_memory_while("fitting");
+    for (uint32_t i = 0; i < layer->n_outputs; i++) {
+        struct qn_port *port = &ports[i];
+        *port = layer->outputs[i];
+        if (port->type != QUERN_BOOL || !port->may_nan || qn_type_is_float(types[i])) continue;
+        if (model->dtype == QUERN_STRING) {
+            types[i] = QUERN_FLOAT64;
+            continue;
+        }
+        struct qn_chain *chain = qn_chain_copy(&model->plan->arena, port->chain);
+        if (chain == NULL) return qn_error_memory_while("fitting");
+        if (!chain->refuse_nan) chain->blame = "an output of truth values or integers";
+        chain->refuse_nan = 1;
+        port->chain = chain;
+    }
+    layer->outputs = ports;
+    return QUERN_OK;
+}
+
 quern_status qn_model_finish(struct quern_model *model)
 {
     struct qn_plan *plan = model->plan;
@@ -92,6 +117,7 @@ quern_status qn_model_finish(struct quern_model *model)
     if (types == NULL) return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < layer->n_outputs; i++)
         types[i] = model->dtype == QUERN_STRING ? layer->outputs[i].type : model->dtype;
+    QN_TRY(finish_bools(model, types));
     return qn_program_make(&plan->arena, layer, layer->outputs, layer->n_outputs, types,
                            &model->program);
 }

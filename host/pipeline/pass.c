@@ -290,7 +290,7 @@ static void store_quantiles(const struct select_part *part, const double *values
         for (uint32_t j = 0; j < need->n_quantiles; j++) {
             struct qn_quantile q = part->targets[i * QN_NEED_QUANTILES_MAX + j];
             const double *v = values + i * RANKS + 2 * j;
-            int f32 = part->work == QN_W_F32;
+            int f32 = part->work == QN_W_F32 && need->as_f32; /* else widened before, over there */
             if (f->count == 0)
                 f->quantile[j] = NAN;
             else if (need->median && j == 0)

@@ -485,6 +485,10 @@ static quern_status new_layer(struct qn_plan *plan)
             if (ports[k].raw) continue;
             outputs[at] = step->ports[k];
             types[at] = step->ports[k].type;
+            int wide = ports[k].may_nan && !qn_type_is_float(types[at]) &&
+                       (types[at] == QUERN_BOOL || ports[k].chain->work == QN_W_F64);
+            if (wide)
+                outputs[at].type = types[at] = QUERN_FLOAT64; /* a missing one stays missing */
             ports[k].match = QN_MATCH_VALUE;
             uint32_t work = types[at] == QUERN_BOOL ? QN_W_F64 : qn_work_of(types[at]);
             ports[k].chain = qn_chain_source(&plan->arena, at, work);

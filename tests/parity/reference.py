@@ -131,7 +131,7 @@ def scalar(value):
 def cells(values):
     """A list of categories as scikit-learn wants it: strings as objects, numbers as numbers."""
     filled = [np.nan if v is None else v for v in values]
-    text = any(isinstance(v, str) for v in filled)
+    text = any(isinstance(v, (str, bool)) for v in filled)
     return np.array(filled, dtype=object) if text else np.array(filled)
 
 

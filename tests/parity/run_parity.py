@@ -19,6 +19,7 @@ import gzip
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -215,7 +216,10 @@ def same_cell(text, value):
         return text in (("True", "1", "1.0") if value else ("False", "0", "0.0"))
     if isinstance(value, (pd.Timestamp, np.datetime64)):
         return text != "" and np.datetime64(text, "us") == np.datetime64(value, "us")
-    return text != "" and float(text) == float(value)
+    if isinstance(value, (int, np.integer)) and re.match(r"\d{4}-\d{2}-", text):  # objects of datetimes
+        return np.datetime64(text, "us").astype(np.int64) == value
+    return text != "" and (float(text) == float(value) or
+                           np.float32(text) == np.float32(value) == float(value))
 
 
 def compare_csv(path, want, names):
