@@ -15,26 +15,9 @@ QN_FN void qn_moments_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
                             qn_u32 by_rows, QN_GLOBAL struct qn_moments_node *nodes,
                             QN_LOCAL double *sum1, QN_LOCAL double *sum2, QN_LOCAL qn_u32 *count)
 {
-    qn_u32 item = QN_ITEM(), n_lanes = QN_HEAD(table)->n_lanes, tile = QN_GROUP_Y() * 16u;
-    qn_u32 width = n_lanes - tile < 16u ? n_lanes - tile : 16u;
-    qn_u32 pairs = 16u * width, per_group = QN_ITEMS / pairs, k = item / pairs,
-           q = item - k * pairs;
-    qn_u32 part = by_rows ? q / width : q & 15u;
-    qn_u32 column = by_rows ? q - part * width : q >> 4, hop = by_rows ? width : 1u;
-    qn_u32 block = QN_GROUP() * per_group + k, lane = tile + column;
-    int on = k < per_group && block < blocks;
-    qn_u64 first_row = (qn_u64)block * QN_BLOCK_ROWS;
-    qn_u32 n = 0u;
-    QN_GLOBAL const unsigned char *base = in;
-    qn_u64 stride = 0u;
-
-    if (on) {
-        QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes) + lane;
-        n = rows - first_row < QN_BLOCK_ROWS ? (qn_u32)(rows - first_row) : QN_BLOCK_ROWS;
-        base = in + l->offset;
-        stride = l->stride;
-    }
-#define VALUE(i) qn_moments_value(kind, in, table, lane, base, stride, first_row + (i))
+    struct qn_moments_item m = qn_moments_item_at(in, table, rows, blocks, by_rows);
+    qn_u32 item = QN_ITEM(), part = m.part, hop = m.hop, n = m.n;
+#define VALUE(i) qn_moments_value(kind, in, table, m.lane, m.base, m.stride, m.first_row + (i))
 
     /* The pivot: the block's first value that is not missing. */
     qn_u32 first = QN_BLOCK_ROWS;
@@ -45,11 +28,11 @@ QN_FN void qn_moments_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     count[item] = first;
     QN_BARRIER();
     for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (on && part < h && count[item + h * hop] < count[item])
+        if (m.on && part < h && count[item + h * hop] < count[item])
             count[item] = count[item + h * hop];
         QN_BARRIER();
     }
-    first = on ? count[item - part * hop] : QN_BLOCK_ROWS;
+    first = m.on ? count[item - part * hop] : QN_BLOCK_ROWS;
     double pivot = first < n ? VALUE(first) : 0.0;
     QN_BARRIER();
 
@@ -82,15 +65,15 @@ QN_FN void qn_moments_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     count[item] = seen;
     QN_BARRIER();
     for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (on && part < h) {
+        if (m.on && part < h) {
             sum1[item] += sum1[item + h * hop];
             sum2[item] += sum2[item + h * hop];
             count[item] += count[item + h * hop];
         }
         QN_BARRIER();
     }
-    if (on && part == 0u)
-        nodes[(qn_u64)block * n_lanes + lane] =
+    if (m.on && part == 0u)
+        nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane] =
             qn_node_finish((double)count[item], pivot, sum1[item], sum2[item]);
 }
 

@@ -54,4 +54,46 @@ QN_FN double qn_moments_value(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     return qn_lane_value(in, table, lane, row);
 }
 
+#if !defined(QN_CPU_SHAPE)
+
+/* What an item of a group does: lane `part` of 16 of one block and column, whose other parts are `hop`
+ * items apart. Groups y: 16 columns; x: as many blocks as fit. by_rows says whether neighbouring items
+ * are neighbouring columns or neighbouring rows. */
+struct qn_moments_item {
+    int on;                           /* 0: there is no such block */
+    qn_u32 part, hop, block, lane, n; /* n: rows of the block */
+    qn_u64 first_row, stride;
+    QN_GLOBAL const unsigned char *base;
+};
+
+QN_FN struct qn_moments_item qn_moments_item_at(QN_GLOBAL const unsigned char *in,
+                                                QN_GLOBAL const qn_u64 *table, qn_u64 rows,
+                                                qn_u32 blocks, qn_u32 by_rows)
+{
+    qn_u32 item = QN_ITEM(), n_lanes = QN_HEAD(table)->n_lanes, tile = QN_GROUP_Y() * 16u;
+    qn_u32 width = n_lanes - tile < 16u ? n_lanes - tile : 16u;
+    qn_u32 pairs = 16u * width, per_group = QN_ITEMS / pairs, k = item / pairs,
+           q = item - k * pairs;
+    struct qn_moments_item m;
+    m.part = by_rows ? q / width : q & 15u;
+    m.hop = by_rows ? width : 1u;
+    m.lane = tile + (by_rows ? q - m.part * width : q >> 4);
+    m.block = QN_GROUP() * per_group + k;
+    m.on = k < per_group && m.block < blocks;
+    m.first_row = (qn_u64)m.block * QN_BLOCK_ROWS;
+    m.n = 0u;
+    m.base = in;
+    m.stride = 0u;
+    if (m.on) {
+        QN_GLOBAL const struct qn_lane_desc *l =
+            QN_PART(struct qn_lane_desc, table, lanes) + m.lane;
+        m.n = rows - m.first_row < QN_BLOCK_ROWS ? (qn_u32)(rows - m.first_row) : QN_BLOCK_ROWS;
+        m.base = in + l->offset;
+        m.stride = l->stride;
+    }
+    return m;
+}
+
+#endif
+
 #endif

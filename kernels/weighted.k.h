@@ -16,33 +16,16 @@ QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
                              QN_GLOBAL struct qn_moments_node *nodes, QN_LOCAL double *sum0,
                              QN_LOCAL double *sum1, QN_LOCAL double *sum2, QN_LOCAL qn_u32 *place)
 {
-    qn_u32 item = QN_ITEM(), n_lanes = QN_HEAD(table)->n_lanes, tile = QN_GROUP_Y() * 16u;
-    qn_u32 width = n_lanes - tile < 16u ? n_lanes - tile : 16u;
-    qn_u32 pairs = 16u * width, per_group = QN_ITEMS / pairs, k = item / pairs,
-           q = item - k * pairs;
-    qn_u32 part = by_rows ? q / width : q & 15u;
-    qn_u32 column = by_rows ? q - part * width : q >> 4, hop = by_rows ? width : 1u;
-    qn_u32 block = QN_GROUP() * per_group + k, lane = tile + column;
-    int on = k < per_group && block < blocks;
-    qn_u64 first_row = (qn_u64)block * QN_BLOCK_ROWS;
-    qn_u32 n = 0u;
-    QN_GLOBAL const unsigned char *base = in;
-    qn_u64 stride = 0u;
-
-    if (on) {
-        QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes) + lane;
-        n = rows - first_row < QN_BLOCK_ROWS ? (qn_u32)(rows - first_row) : QN_BLOCK_ROWS;
-        base = in + l->offset;
-        stride = l->stride;
-    }
-#define VALUE(i) qn_moments_value(kind, in, table, lane, base, stride, first_row + (i))
+    struct qn_moments_item m = qn_moments_item_at(in, table, rows, blocks, by_rows);
+    qn_u32 item = QN_ITEM(), part = m.part, hop = m.hop, n = m.n;
+#define VALUE(i) qn_moments_value(kind, in, table, m.lane, m.base, m.stride, m.first_row + (i))
 
     /* The pivot: a lane's own rows first, then the larger weight of two lanes, the earlier row of
      * equal ones. */
     qn_u32 at = QN_BLOCK_ROWS;
     double heaviest = 0.0;
     for (qn_u32 i = part; i < n; i += 16u) {
-        double v = VALUE(i), w = weights[first_row + i];
+        double v = VALUE(i), w = weights[m.first_row + i];
         if (v == v && w > heaviest) {
             heaviest = w;
             at = i;
@@ -52,7 +35,7 @@ QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     place[item] = at;
     QN_BARRIER();
     for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (on && part < h) {
+        if (m.on && part < h) {
             qn_u32 other = item + h * hop;
             if (sum0[other] > sum0[item] ||
                 (sum0[other] == sum0[item] && place[other] < place[item])) {
@@ -62,13 +45,13 @@ QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
         }
         QN_BARRIER();
     }
-    at = on ? place[item - part * hop] : QN_BLOCK_ROWS;
+    at = m.on ? place[item - part * hop] : QN_BLOCK_ROWS;
     double pivot = at < n ? VALUE(at) : 0.0;
     QN_BARRIER();
 
     double s0 = 0.0, s1 = 0.0, s2 = 0.0;
     for (qn_u32 i = part; i < n; i += 16u) {
-        double v = VALUE(i), w = weights[first_row + i];
+        double v = VALUE(i), w = weights[m.first_row + i];
         int ok = v == v && w > 0.0;
         double t = ok ? v - pivot : 0.0, g = ok ? w * t : 0.0;
         s0 += ok ? w : 0.0;
@@ -81,15 +64,15 @@ QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     sum2[item] = s2;
     QN_BARRIER();
     for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (on && part < h) {
+        if (m.on && part < h) {
             sum0[item] += sum0[item + h * hop];
             sum1[item] += sum1[item + h * hop];
             sum2[item] += sum2[item + h * hop];
         }
         QN_BARRIER();
     }
-    if (on && part == 0u)
-        nodes[(qn_u64)block * n_lanes + lane] =
+    if (m.on && part == 0u)
+        nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane] =
             qn_node_finish(sum0[item], pivot, sum1[item], sum2[item]);
 }
 

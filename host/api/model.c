@@ -80,7 +80,7 @@ static quern_status apply_sparse(quern_context *cx, const quern_model *m, const 
         qn_csr_free(&csr);
         return status;
     }
-    if (bound->sparse == NULL) qn_csr_narrow(&csr, m->dtype); /* sparse rows are stored narrow */
+    qn_csr_narrow(&csr, m->dtype);
     *out = (quern_csr){.rows = csr.rows,
                        .columns = m->program.n_slots,
                        .nnz = csr.nnz,

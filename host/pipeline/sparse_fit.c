@@ -52,26 +52,6 @@ static struct qn_batch batch_of(const struct pass *p, uint32_t i)
                              .n_words = p->program.n_words};
 }
 
-static quern_status moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
-                            struct qn_found *f)
-{
-    struct qn_moments *sums;
-    struct qn_moments_request rq = {.batch = batch_of(p, i)};
-    uint64_t stored = p->wants[i].stored, groups = stored / QN_GROUP_ROWS + 1;
-    QN_TRY(qn_moments_open(1, 0, &sums));
-    rq.nodes = qn_alloc((size_t)groups, sizeof *rq.nodes);
-    quern_status status = rq.nodes != NULL ? QUERN_OK : qn_error_memory_while("fitting");
-    if (status == QUERN_OK && stored != 0) status = qn_op_moments(NULL, threads, 0, &rq, NULL);
-    if (status == QUERN_OK) status = qn_moments_push(sums, rq.nodes, stored);
-    if (status == QUERN_OK)
-        f->moments = qn_node_impute(qn_moments_result(sums, 0), p->rows - stored, 0.0);
-    f->has_moments = 1;
-    f->count = (uint64_t)f->moments.n;
-    qn_free(rq.nodes);
-    qn_moments_free(sums);
-    return status;
-}
-
 /* The sum of `n` weights, in their order, with what each addition lost added back; row NULL: 0 … n-1. */
 static double sum_of(const double *weights, const uint32_t *row, uint64_t n)
 {
@@ -84,27 +64,34 @@ static double sum_of(const double *weights, const uint32_t *row, uint64_t n)
     return sum + lost;
 }
 
-/* The same with weights: the zeros weigh what the stored entries' rows leave. */
-static quern_status weighted_moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
-                                     struct qn_found *f)
+/* What the zeros that are not stored weigh: 1 each, or what the rows of the stored entries leave. */
+static double weight_of_zeros(const struct pass *p, const struct want *w, int weighted)
 {
-    uint64_t stored = p->wants[i].stored, groups = stored / QN_GROUP_ROWS + 1;
-    const uint32_t *row = p->wants[i].row;
-    const double *all = p->weights.values;
+    if (!weighted || w->stored == p->rows) return (double)(p->rows - w->stored);
+    double left = p->weight - sum_of(p->weights.values, w->row, w->stored);
+    return left > 0 ? left : 0.0;
+}
+
+/* weighted: rows count with the pass's weights, which the stored entries' are gathered from. */
+static quern_status moments(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                            int weighted, struct qn_found *f)
+{
+    const struct want *want = &p->wants[i];
+    uint64_t stored = want->stored, groups = stored / QN_GROUP_ROWS + 1;
     struct qn_moments *sums = NULL;
     quern_status status = QUERN_OK;
-    double *weights = qn_alloc((size_t)stored + 1, sizeof *weights);
+    double *weights = weighted ? qn_alloc((size_t)stored + 1, sizeof *weights) : NULL;
     struct qn_moments_request rq = {.batch = batch_of(p, i), .weights = weights};
     rq.nodes = qn_alloc((size_t)groups, sizeof *rq.nodes);
-    if (weights == NULL || rq.nodes == NULL) QN_GO(qn_error_memory_while("fitting"));
+    if ((weighted && weights == NULL) || rq.nodes == NULL) QN_GO(qn_error_memory_while("fitting"));
     QN_GO(qn_moments_open(1, 0, &sums));
-    for (uint64_t k = 0; k < stored; k++) weights[k] = all[row[k]];
+    for (uint64_t k = 0; weighted && k < stored; k++) weights[k] = p->weights.values[want->row[k]];
     if (stored != 0) QN_GO(qn_op_moments(NULL, threads, 0, &rq, NULL));
     QN_GO(qn_moments_push(sums, rq.nodes, stored));
-    double left = p->weight - sum_of(all, row, stored);
-    struct qn_node zeros = {left > 0 && stored < p->rows ? left : 0.0, 0.0, 0.0, 0.0};
+    struct qn_node zeros = {weight_of_zeros(p, want, weighted), 0.0, 0.0, 0.0};
     f->moments = qn_node_merge(qn_moments_result(sums, 0), zeros);
     f->has_moments = 1;
+    if (!weighted) f->count = (uint64_t)f->moments.n;
 cleanup:
     qn_free(weights);
     qn_free(rq.nodes);
@@ -237,8 +224,8 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
     const struct qn_need *need = &w->step->needs[w->index];
     struct qn_found *f = &w->step->found[w->index];
     f->sparse = 1;
-    if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, f));
-    if (need->flags & QN_NEED_WEIGHTED) QN_TRY(weighted_moments(p, i, threads, f));
+    if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, 0, f));
+    if (need->flags & QN_NEED_WEIGHTED) QN_TRY(moments(p, i, threads, 1, f));
     if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
     if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
     if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));

@@ -28,13 +28,14 @@ static quern_status open_twin(const struct quern_model *m, struct twin *twin)
 }
 
 /* Hands the arrays over: signed and unsigned integers of one width. */
-static void to_csr(struct qn_compressed *c, struct qn_csr *csr)
+static void to_csr(struct qn_compressed *c, quern_type type, struct qn_csr *csr)
 {
     csr->indptr = c->owned[0];
     csr->indices = c->owned[1];
     csr->data = c->owned[2];
     csr->rows = c->n;
     csr->nnz = c->ptr[c->n];
+    csr->type = type;
     memset(c, 0, sizeof *c);
 }
 
@@ -97,7 +98,7 @@ static quern_status run(struct qn_exec *x, const struct quern_model *m,
         goto cleanup;
     }
     if (target->kind == QN_TARGET_CSR)
-        to_csr(&result, target->csr);
+        to_csr(&result, m->dtype, target->csr);
     else
         to_dense(x->cx, &result, m->program.n_slots, m->dtype, target);
 cleanup:

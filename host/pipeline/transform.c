@@ -131,7 +131,7 @@ void qn_csr_narrow(struct qn_csr *csr, quern_type type)
 {
     size_t bytes = qn_type_bytes(type);
     uint64_t kept = 0, at = 0;
-    if (qn_type_is_float(type) || bytes == sizeof(int64_t)) return;
+    if (csr->type == type || bytes == sizeof(int64_t)) return;
     for (uint64_t row = 0; row < csr->rows; row++) {
         for (uint64_t end = (uint64_t)csr->indptr[row + 1]; at < end; at++) {
             int64_t value;
@@ -144,6 +144,7 @@ void qn_csr_narrow(struct qn_csr *csr, quern_type type)
         csr->indptr[row + 1] = (int64_t)kept;
     }
     csr->nnz = kept;
+    csr->type = type;
 }
 
 /* Counts, then fills; on the device or the host, as the frame lies. */
@@ -151,7 +152,8 @@ static quern_status append_csr(struct run *r, const struct qn_frame *f)
 {
     const struct qn_program *p = &r->model->program;
     struct qn_csr *csr = r->target->csr;
-    size_t value = qn_type_bytes(sparse_type(r->model->dtype));
+    csr->type = sparse_type(r->model->dtype);
+    size_t value = qn_type_bytes(csr->type);
     struct qn_csr_request rq = {.slots = r->slots,
                                 .n_slots = p->n_slots,
                                 .norms = p->norms,

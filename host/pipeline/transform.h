@@ -17,6 +17,7 @@ struct qn_csr {
     int64_t *indptr; /* rows + 1 */
     int32_t *indices;
     char *data;
+    quern_type type; /* of the data: integers are gathered as int64 (qn_csr_narrow) */
 };
 
 struct qn_target {
@@ -50,7 +51,7 @@ quern_status qn_model_places(const struct quern_model *, const struct quern_tabl
 int qn_model_wants_integer(const struct quern_model *, uint32_t column);
 
 void qn_csr_free(struct qn_csr *);
-/* Integer values are gathered as int64: brings them to the type of the output, at the end. */
+/* Brings the data to the type of the output, at the end. */
 void qn_csr_narrow(struct qn_csr *, quern_type type);
 
 #endif
