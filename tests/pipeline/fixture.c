@@ -50,6 +50,27 @@ quern_pipeline *fixture_pipeline(const char *spec)
     return pipeline;
 }
 
+quern_model *fixture_fit(quern_context *context, const char *spec, const quern_table *table)
+{
+    quern_pipeline *pipeline = fixture_pipeline(spec);
+    quern_model *model;
+    OK(quern_pipeline_fit(context, pipeline, table, &model));
+    quern_pipeline_free(pipeline);
+    return model;
+}
+
+void fixture_same_model(const quern_model *a, const quern_model *b, const char *what)
+{
+    void *x, *y;
+    size_t n, m;
+    OK(quern_model_to_bytes(a, &x, &n));
+    OK(quern_model_to_bytes(b, &y, &m));
+    if (n != m || memcmp(x, y, n) != 0)
+        fail_msg("%s: models of %zu and %zu bytes differ", what, n, m);
+    quern_free(x);
+    quern_free(y);
+}
+
 static uint64_t next(uint64_t *state)
 {
     *state ^= *state << 13;

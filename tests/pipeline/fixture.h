@@ -26,6 +26,9 @@ quern_context *fixture_context(const char *device, int zero_copy);
 quern_context *fixture_context_with(const char *device, quern_context_config *config);
 
 quern_pipeline *fixture_pipeline(const char *spec);
+quern_model *fixture_fit(quern_context *, const char *spec, const quern_table *);
+/* Fails unless the models have the same bytes. */
+void fixture_same_model(const quern_model *, const quern_model *, const char *what);
 
 /* n × d values, `missing` of 1000 of them NaN; the same for the same seed. malloc'ed. */
 float *fixture_f32(uint64_t rows, uint32_t columns, uint32_t missing, uint64_t seed);

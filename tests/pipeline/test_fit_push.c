@@ -110,17 +110,6 @@ static void assert_bytes(const void *a, size_t n, const void *b, size_t m, const
     if (n != m || memcmp(a, b, n) != 0) fail_msg("%s: %zu and %zu bytes that differ", what, n, m);
 }
 
-static void assert_same_model(const quern_model *a, const quern_model *b, const char *what)
-{
-    void *x, *y;
-    size_t n, m;
-    OK(quern_model_to_bytes(a, &x, &n));
-    OK(quern_model_to_bytes(b, &y, &m));
-    assert_bytes(x, n, y, m, what);
-    quern_free(x);
-    quern_free(y);
-}
-
 static quern_model *one_fit(const quern_pipeline *pipeline, const struct rows *r, uint64_t n,
                             int nulls, int weighted)
 {
@@ -196,7 +185,7 @@ static void any_cut_gives_the_model_of_one_fit(void **state)
             OK(quern_fit_finish(fit, &got));
             (void)snprintf(what, sizeof what, "spec %d, trial %d, %llu rows", s, trial,
                            (unsigned long long)n);
-            assert_same_model(want, got, what);
+            fixture_same_model(want, got, what);
             quern_model_free(want);
             quern_model_free(got);
         }
@@ -225,7 +214,7 @@ static void rows_pushed_one_by_one_are_all_that_counts(void **state)
                 size_t n, m;
                 quern_model *now, *want = one_fit(pipeline, &r, i + 1, 1, weighted);
                 OK(quern_fit_snapshot(fit, &now));
-                assert_same_model(want, now, "a snapshot");
+                fixture_same_model(want, now, "a snapshot");
                 OK(quern_fit_begin(cpu, pipeline, &whole));
                 push_view(whole, &r, 0, i + 1, 1, weighted);
                 OK(quern_fit_to_bytes(fit, &a, &n));
@@ -262,7 +251,7 @@ static void matrices_are_pushed_too(void **state)
         quern_table_free(table);
     }
     OK(quern_fit_finish(fit, &got));
-    assert_same_model(want, got, "a matrix");
+    fixture_same_model(want, got, "a matrix");
     quern_model_free(want);
     quern_model_free(got);
     quern_pipeline_free(pipeline);
@@ -323,13 +312,13 @@ static void other_pipelines_keep_their_rows(void **state)
         assert_non_null(strstr(quern_last_error(), cases[i].blame));
         OK(quern_fit_snapshot(fit, &got));
         want = one_fit(pipeline, &r, 1000, 0, 1);
-        assert_same_model(want, got, "a snapshot of rows");
+        fixture_same_model(want, got, "a snapshot of rows");
         quern_model_free(want);
         quern_model_free(got);
         push_view(fit, &r, 1000, 1500, 0, 1);
         OK(quern_fit_finish(fit, &got));
         want = one_fit(pipeline, &r, 2500, 0, 1);
-        assert_same_model(want, got, "rows");
+        fixture_same_model(want, got, "rows");
         quern_model_free(want);
         quern_model_free(got);
         quern_pipeline_free(pipeline);
@@ -374,7 +363,7 @@ static void a_push_that_is_refused_changes_nothing(void **state)
     push_view(fit, &r, 1000, 1000, 0, 1);
     OK(quern_fit_finish(fit, &got));
     want = one_fit(pipeline, &r, 2000, 0, 1);
-    assert_same_model(want, got, "after refusals");
+    fixture_same_model(want, got, "after refusals");
     quern_model_free(want);
     quern_model_free(got);
     /* the first chunk says that there are no weights */
@@ -385,7 +374,7 @@ static void a_push_that_is_refused_changes_nothing(void **state)
     quern_table_free(table);
     OK(quern_fit_finish(fit, &got));
     want = one_fit(pipeline, &r, 10, 0, 0);
-    assert_same_model(want, got, "after refusals");
+    fixture_same_model(want, got, "after refusals");
     quern_model_free(want);
     quern_model_free(got);
     quern_pipeline_free(pipeline);
@@ -459,7 +448,7 @@ static void a_fit_that_has_not_begun_is_kept_too(void **state)
     push_view(fit, &r, 0, 100, 0, 0);
     OK(quern_fit_finish(fit, &got));
     want = one_fit(pipeline, &r, 100, 0, 0);
-    assert_same_model(want, got, "a fit kept before its first push");
+    fixture_same_model(want, got, "a fit kept before its first push");
     quern_model_free(want);
     quern_model_free(got);
     quern_pipeline_free(pipeline);

@@ -27,12 +27,9 @@ static quern_table *matrix(const void *data, quern_type type, uint64_t rows, uin
 
 static quern_model *fitted(const char *spec, const double *data)
 {
-    quern_pipeline *pipeline = fixture_pipeline(spec);
     quern_table *table = matrix(data, QUERN_FLOAT64, ROWS, COLUMNS);
-    quern_model *model;
-    OK(quern_pipeline_fit(cpu, pipeline, table, &model));
+    quern_model *model = fixture_fit(cpu, spec, table);
     quern_table_free(table);
-    quern_pipeline_free(pipeline);
     return model;
 }
 

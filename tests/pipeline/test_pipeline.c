@@ -31,18 +31,6 @@ static void model_bytes(const quern_model *model, void **bytes, size_t *size)
     OK(quern_model_to_bytes(model, bytes, size));
 }
 
-static void assert_same_model(const quern_model *a, const quern_model *b)
-{
-    void *x, *y;
-    size_t n, m;
-    model_bytes(a, &x, &n);
-    model_bytes(b, &y, &m);
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    quern_free(x);
-    quern_free(y);
-}
-
 static void thread_counts_give_the_same_bytes(void **state)
 {
     struct fixture_mixed m;
@@ -61,7 +49,7 @@ static void thread_counts_give_the_same_bytes(void **state)
             model = own;
             first = out;
         } else {
-            assert_same_model(model, own);
+            fixture_same_model(model, own, __func__);
             assert_memory_equal(first.data, out.data, out.rows * (uint64_t)out.row_stride);
             quern_model_free(own);
             quern_matrix_free(&out);
@@ -98,7 +86,7 @@ static void chunks_pushed_give_the_model_of_one_fit(void **state)
     }
     assert_int_equal(at, ROWS);
     OK(quern_fit_finish(fit, &pieces));
-    assert_same_model(whole, pieces);
+    fixture_same_model(whole, pieces, __func__);
     quern_model_free(whole);
     quern_model_free(pieces);
     quern_table_free(table);
@@ -122,7 +110,7 @@ static void a_loaded_model_transforms_like_the_fitted_one(void **state)
     OK(quern_model_transform(cpu, loaded, m.table, &b, NULL));
     assert_int_equal(a.columns, b.columns);
     assert_memory_equal(a.data, b.data, a.rows * (uint64_t)a.row_stride);
-    assert_same_model(model, loaded);
+    fixture_same_model(model, loaded, __func__);
     for (uint32_t i = 0; i < a.columns; i++)
         assert_string_equal(quern_model_output_name(model, i), quern_model_output_name(loaded, i));
     quern_free(bytes);

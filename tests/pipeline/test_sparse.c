@@ -10,153 +10,9 @@
 #include "host/ops/ops.h"
 #include "host/stats/moments.h"
 #include "tests/pipeline/fixture.h"
+#include "tests/pipeline/sparse_forms.h"
 
 static quern_context *cpu;
-
-/* ---- one matrix in its forms ---- */
-
-struct sparse {
-    uint64_t rows;
-    uint32_t columns;
-    double *dense; /* rows × columns */
-    uint64_t nnz;
-    int64_t *row_ptr, *column_ptr;
-    int32_t *row_ptr32, *by_row, *by_column; /* indices of CSR and of CSC */
-    int64_t *by_column64;
-    double *row_values, *column_values;
-};
-
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 33;
-    x *= 0xff51afd7ed558ccdu;
-    x ^= x >> 33;
-    x *= 0xc4ceb9fe1a85ec53u;
-    return x ^ x >> 33;
-}
-
-static void *room(uint64_t n)
-{
-    void *p = calloc(n + 1, 8);
-    assert_non_null(p);
-    return p;
-}
-
-static void put_row(struct sparse *s, uint64_t r, uint64_t *at)
-{
-    uint64_t from = *at;
-    for (uint32_t c = 0; c < s->columns; c++) {
-        if (s->dense[r * s->columns + c] == 0) continue;
-        s->by_row[*at] = (int32_t)c;
-        s->row_values[(*at)++] = s->dense[r * s->columns + c];
-    }
-    for (uint64_t i = from, k = *at; r % 3 == 1 && i + 1 < k; i++, k--) { /* some rows backwards */
-        int32_t index = s->by_row[i];
-        double value = s->row_values[i];
-        s->by_row[i] = s->by_row[k - 1];
-        s->row_values[i] = s->row_values[k - 1];
-        s->by_row[k - 1] = index;
-        s->row_values[k - 1] = value;
-    }
-}
-
-/* Column 0 is full, column 1 empty, the rest are stored with `percent`; some values are NaN. */
-static void sparse_make(struct sparse *s, uint64_t rows, uint32_t columns, uint32_t percent,
-                        int missing)
-{
-    *s = (struct sparse){.rows = rows, .columns = columns};
-    s->dense = room(rows * columns);
-    for (uint64_t i = 0; i < rows * columns; i++) {
-        uint64_t h = mix(i + 1);
-        uint32_t c = (uint32_t)(i % columns);
-        double value = (double)(int64_t)(h >> 40 & 1023) / 64 - 7;
-        if (value == 0) value = 1;
-        if (c == 1 || (c > 1 && h % 100 >= percent)) value = 0;
-        s->dense[i] = missing && value != 0 && h >> 50 == 5 ? NAN : value;
-        s->nnz += s->dense[i] != 0;
-    }
-    s->row_ptr = room(rows);
-    s->row_ptr32 = room(rows);
-    s->column_ptr = room(columns);
-    s->by_row = room(s->nnz);
-    s->by_column = room(s->nnz);
-    s->by_column64 = room(s->nnz);
-    s->row_values = room(s->nnz);
-    s->column_values = room(s->nnz);
-    uint64_t at = 0;
-    for (uint64_t r = 0; r < rows; r++) {
-        put_row(s, r, &at);
-        s->row_ptr[r + 1] = (int64_t)at;
-        s->row_ptr32[r + 1] = (int32_t)at;
-    }
-    at = 0;
-    for (uint32_t c = 0; c < columns; c++) {
-        for (uint64_t r = 0; r < rows; r++) {
-            if (s->dense[r * columns + c] == 0) continue;
-            s->by_column[at] = (int32_t)r;
-            s->by_column64[at] = (int64_t)r;
-            s->column_values[at++] = s->dense[r * columns + c];
-        }
-        s->column_ptr[c + 1] = (int64_t)at;
-    }
-}
-
-static void sparse_free(struct sparse *s)
-{
-    free(s->dense);
-    free(s->row_ptr);
-    free(s->row_ptr32);
-    free(s->column_ptr);
-    free(s->by_row);
-    free(s->by_column);
-    free(s->by_column64);
-    free(s->row_values);
-    free(s->column_values);
-}
-
-static quern_table *csr_of(const struct sparse *s)
-{
-    quern_table *table;
-    OK(quern_table_from_sparse(QUERN_SPARSE_CSR, s->rows, s->columns, s->row_ptr32, s->by_row, 32,
-                               s->row_values, QUERN_FLOAT64, NULL, &table));
-    return table;
-}
-
-static quern_table *csc_of(const struct sparse *s)
-{
-    quern_table *table;
-    OK(quern_table_from_sparse(QUERN_SPARSE_CSC, s->rows, s->columns, s->column_ptr, s->by_column64,
-                               64, s->column_values, QUERN_FLOAT64, NULL, &table));
-    return table;
-}
-
-static quern_table *dense_of(const struct sparse *s)
-{
-    quern_table *table;
-    OK(quern_table_from_matrix(s->dense, QUERN_FLOAT64, s->rows, s->columns, 0, NULL, &table));
-    return table;
-}
-
-static quern_model *fit(quern_context *context, const char *spec, quern_table *table)
-{
-    quern_pipeline *pipeline = fixture_pipeline(spec);
-    quern_model *model;
-    OK(quern_pipeline_fit(context, pipeline, table, &model));
-    quern_pipeline_free(pipeline);
-    return model;
-}
-
-static void assert_same_model(const quern_model *a, const quern_model *b)
-{
-    void *x, *y;
-    size_t n, m;
-    OK(quern_model_to_bytes(a, &x, &n));
-    OK(quern_model_to_bytes(b, &y, &m));
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    quern_free(x);
-    quern_free(y);
-}
 
 static void assert_same_csr(const quern_csr *a, const quern_csr *b)
 {
@@ -171,7 +27,7 @@ static void assert_same_csr(const quern_csr *a, const quern_csr *b)
 /* A row of ones through the model: the reciprocals of its scales. */
 static void scales_of(const quern_model *model, uint32_t columns, double *out)
 {
-    double *ones = room(columns);
+    double *ones = sparse_room(columns);
     quern_matrix matrix = {.data = out,
                            .type = QUERN_FLOAT64,
                            .rows = 1,
@@ -273,15 +129,15 @@ static void every_form_and_thread_count_gives_the_same_bytes(void **state)
         quern_context_config config = {.threads = threads};
         quern_context *context = fixture_context_with("cpu", &config);
         for (int form = 0; form < 2; form++) {
-            quern_table *table = form ? csc_of(&s) : csr_of(&s);
-            quern_model *model = fit(context, SCALE, table);
+            quern_table *table = form ? sparse_csc(&s) : sparse_csr(&s);
+            quern_model *model = fixture_fit(context, SCALE, table);
             quern_csr csr = {0};
             OK(quern_model_transform(context, model, table, NULL, &csr));
             if (first == NULL) {
                 first = model;
                 kept = csr;
             } else {
-                assert_same_model(first, model);
+                fixture_same_model(first, model, __func__);
                 assert_same_csr(&kept, &csr);
                 quern_model_free(model);
                 quern_csr_free(&csr);
@@ -338,11 +194,11 @@ static void moments_are_those_of_the_packed_column_and_zeros(void **state)
         var[c] = all.var;
         qn_moments_free(sums);
     }
-    quern_table *table = csc_of(&s);
-    quern_model *model = fit(cpu,
-                             "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
-                             "[{\"StandardScaler\": {\"with_mean\": false}}]}]}",
-                             table);
+    quern_table *table = sparse_csc(&s);
+    quern_model *model = fixture_fit(cpu,
+                                     "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                                     "[{\"StandardScaler\": {\"with_mean\": false}}]}]}",
+                                     table);
     assert_true(has_tensor(model, mean, N));
     assert_true(has_tensor(model, var, N));
     quern_table_free(table);
@@ -376,9 +232,9 @@ static void exact_statistics_are_those_of_the_dense_table(void **state)
                            "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [%s]}], "
                            "\"output\": {\"sparse\": true}}",
                            apply[i]);
-            quern_table *a = csr_of(&s), *b = dense_of(&s);
-            quern_model *x = fit(cpu, spec, a), *y = fit(cpu, spec, b);
-            assert_same_model(x, y);
+            quern_table *a = sparse_csr(&s), *b = sparse_dense(&s);
+            quern_model *x = fixture_fit(cpu, spec, a), *y = fixture_fit(cpu, spec, b);
+            fixture_same_model(x, y, __func__);
             quern_model_free(x);
             quern_model_free(y);
             quern_table_free(a);
@@ -399,7 +255,7 @@ static void a_loaded_model_transforms_like_the_fitted_one(void **state)
     size_t size;
     (void)state;
     sparse_make(&s, 900, 11, 20, 1);
-    quern_table *table = csr_of(&s);
+    quern_table *table = sparse_csr(&s);
     quern_pipeline *pipeline = fixture_pipeline(SCALE);
     quern_model *model;
     OK(quern_pipeline_fit_transform(cpu, pipeline, table, NULL, &a, &model));
@@ -442,7 +298,7 @@ static void tables_may_be_empty(void **state)
                                &zeros));
     OK(quern_table_from_sparse(QUERN_SPARSE_CSC, 0, 2, ptr, NULL, 32, NULL, QUERN_FLOAT64, NULL,
                                &none));
-    quern_model *model = fit(cpu, SCALE, zeros);
+    quern_model *model = fixture_fit(cpu, SCALE, zeros);
     OK(quern_model_transform(cpu, model, none, NULL, &csr));
     assert_int_equal(csr.rows, 0);
     assert_int_equal(csr.nnz, 0);
@@ -476,9 +332,9 @@ static void names_bind_sparse_columns(void **state)
     TABLE(there, &swapped);
     TABLE(other, &wrong);
 #undef TABLE
-    quern_model *model =
-        fit(cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"MaxAbsScaler\"]}]}",
-            one);
+    quern_model *model = fixture_fit(
+        cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"MaxAbsScaler\"]}]}",
+        one);
     OK(quern_model_transform(cpu, model, swapped, NULL, &csr));
     /* row 0: a is 8 of at most 4, b is 4 of at most 16 */
     assert_int_equal(csr.indices[0], 0);
@@ -502,11 +358,11 @@ static void values_that_cannot_be_taken_are_named(void **state)
     quern_csr csr = {0};
     (void)state;
     sparse_make(&s, 100, 3, 90, 0);
-    quern_table *table = csr_of(&s);
-    quern_model *scaler = fit(cpu, SCALE, table);
-    quern_model *norm =
-        fit(cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"Normalizer\"]}]}",
-            table);
+    quern_table *table = sparse_csr(&s);
+    quern_model *scaler = fixture_fit(cpu, SCALE, table);
+    quern_model *norm = fixture_fit(
+        cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"Normalizer\"]}]}",
+        table);
     double kept = s.row_values[s.row_ptr[42]];
     s.row_values[s.row_ptr[42]] = INFINITY;
     s.row_values[s.row_ptr[77]] = INFINITY;
@@ -552,7 +408,7 @@ static void what_would_fill_the_zeros_is_refused(void **state)
             quern_csr csr = {0};
             (void)snprintf(spec, sizeof spec, "{\"quern\": 1, \"steps\": %s}", cases[i].spec);
             quern_pipeline *pipeline = fixture_pipeline(spec);
-            quern_table *table = csr_of(&s), *rows = dense_of(&s);
+            quern_table *table = sparse_csr(&s), *rows = sparse_dense(&s);
             if (form == 0) {
                 assert_int_equal(
                     quern_pipeline_fit_transform(cpu, pipeline, table, NULL, &csr, NULL),
@@ -582,9 +438,9 @@ static void functions_that_take_rows_refuse_sparse_tables(void **state)
     quern_matrix back = {0};
     (void)state;
     sparse_make(&s, 100, 3, 90, 0);
-    quern_table *table = csr_of(&s);
+    quern_table *table = sparse_csr(&s);
     quern_pipeline *pipeline = fixture_pipeline(SCALE);
-    quern_model *model = fit(cpu, SCALE, table);
+    quern_model *model = fixture_fit(cpu, SCALE, table);
     OK(quern_fit_begin(cpu, pipeline, &pieces));
     assert_int_equal(quern_fit_push(pieces, table), QUERN_UNSUPPORTED);
     assert_non_null(strstr(quern_last_error(), "quern_fit_push takes no sparse table"));
@@ -608,11 +464,12 @@ static void density_decides_and_then_goes_on_sparse(void **state)
     quern_csr csr = {0};
     (void)state;
     sparse_make(&s, 400, 30, 4, 0);
-    quern_table *table = csr_of(&s);
-    quern_model *model = fit(cpu,
-                             "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
-                             "[\"MaxAbsScaler\"]}], \"then\": [\"Normalizer\", \"MaxAbsScaler\"]}",
-                             table);
+    quern_table *table = sparse_csr(&s);
+    quern_model *model =
+        fixture_fit(cpu,
+                    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                    "[\"MaxAbsScaler\"]}], \"then\": [\"Normalizer\", \"MaxAbsScaler\"]}",
+                    table);
     assert_int_equal(quern_model_is_sparse(model), 1);
     OK(quern_model_transform(cpu, model, table, NULL, &csr));
     assert_int_equal(csr.nnz, s.nnz);
@@ -626,10 +483,10 @@ static void density_decides_and_then_goes_on_sparse(void **state)
     quern_table_free(table);
     sparse_free(&s);
     sparse_make(&s, 400, 3, 90, 0);
-    table = csr_of(&s);
-    model =
-        fit(cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"MaxAbsScaler\"]}]}",
-            table);
+    table = sparse_csr(&s);
+    model = fixture_fit(
+        cpu, "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"MaxAbsScaler\"]}]}",
+        table);
     assert_int_equal(quern_model_is_sparse(model), 0);
     quern_model_free(model);
     quern_table_free(table);
@@ -643,9 +500,9 @@ static void a_device_leaves_sparse_tables_to_the_host(void **state)
     quern_csr here = {0}, there = {0};
     (void)state;
     sparse_make(&s, 3000, 6, 20, 1);
-    quern_table *table = csc_of(&s);
-    quern_model *a = fit(cpu, SCALE, table), *b = fit(context, SCALE, table);
-    assert_same_model(a, b);
+    quern_table *table = sparse_csc(&s);
+    quern_model *a = fixture_fit(cpu, SCALE, table), *b = fixture_fit(context, SCALE, table);
+    fixture_same_model(a, b, __func__);
     OK(quern_model_transform(cpu, a, table, NULL, &here));
     OK(quern_model_transform(context, b, table, NULL, &there));
     assert_same_csr(&here, &there);
@@ -728,15 +585,15 @@ static void weights_count_for_stored_and_other_zeros(void **state)
     struct sparse s;
     (void)state;
     sparse_make(&s, 70000, 6, 30, 1);
-    double *weights = room(s.rows), sparse[6], dense[6];
-    for (uint64_t i = 0; i < s.rows; i++) weights[i] = (double)(mix(i) % 5) / 4;
-    quern_table *tables[] = {csr_of(&s), csc_of(&s), dense_of(&s)};
+    double *weights = sparse_room(s.rows), sparse[6], dense[6];
+    for (uint64_t i = 0; i < s.rows; i++) weights[i] = (double)(sparse_mix(i) % 5) / 4;
+    quern_table *tables[] = {sparse_csr(&s), sparse_csc(&s), sparse_dense(&s)};
     quern_model *models[3];
     for (int i = 0; i < 3; i++) {
         OK(quern_table_set_weights(tables[i], weights));
-        models[i] = fit(cpu, spec, tables[i]);
+        models[i] = fixture_fit(cpu, spec, tables[i]);
     }
-    assert_same_model(models[0], models[1]);
+    fixture_same_model(models[0], models[1], __func__);
     scales_of(models[0], s.columns, sparse);
     scales_of(models[2], s.columns, dense);
     for (uint32_t i = 0; i < s.columns; i++)

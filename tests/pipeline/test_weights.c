@@ -23,27 +23,6 @@ static double *weights_of(uint64_t rows, uint64_t seed)
     return w;
 }
 
-static void assert_same_model(const quern_model *a, const quern_model *b)
-{
-    void *x, *y;
-    size_t n, m;
-    OK(quern_model_to_bytes(a, &x, &n));
-    OK(quern_model_to_bytes(b, &y, &m));
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n);
-    quern_free(x);
-    quern_free(y);
-}
-
-static quern_model *fit(quern_context *cx, const char *spec, const quern_table *table)
-{
-    quern_pipeline *pipeline = fixture_pipeline(spec);
-    quern_model *model;
-    OK(quern_pipeline_fit(cx, pipeline, table, &model));
-    quern_pipeline_free(pipeline);
-    return model;
-}
-
 static void weights_enter_means_and_variances(void **state)
 {
     quern_context *cx = fixture_context("cpu", 1);
@@ -53,7 +32,7 @@ static void weights_enter_means_and_variances(void **state)
     (void)state;
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
     OK(quern_table_set_weights(table, w));
-    quern_model *model = fit(cx, standard, table);
+    quern_model *model = fixture_fit(cx, standard, table);
     OK(quern_model_transform(cx, model, table, &out, NULL));
     for (int c = 0; c < COLUMNS; c++) {
         double n = 0, mean = 0, m2 = 0;
@@ -80,7 +59,7 @@ static void weights_enter_means_and_variances(void **state)
     /* without them, it is another model; so is one of equal weights, but only by its counts */
     OK(quern_table_set_weights(table, NULL));
     quern_matrix plain = {0};
-    quern_model *unweighted = fit(cx, standard, table);
+    quern_model *unweighted = fixture_fit(cx, standard, table);
     OK(quern_model_transform(cx, unweighted, table, &plain, NULL));
     assert_memory_not_equal(plain.data, out.data, ROWS * COLUMNS * sizeof(double));
     quern_matrix_free(&plain);
@@ -113,19 +92,19 @@ static void every_device_gives_the_same_model(void **state)
     quern_context *cpu = fixture_context("cpu", 1);
     double *x = fixture_f64(ROWS, COLUMNS, 30, 4), *w = weights_of(ROWS, 9);
     quern_table *table = with_column(x, w, ROWS), *matrix, *there;
-    quern_model *want = fit(cpu, named, table), *got = fit(cx, named, table);
-    assert_same_model(want, got);
+    quern_model *want = fixture_fit(cpu, named, table), *got = fixture_fit(cx, named, table);
+    fixture_same_model(want, got, __func__);
     quern_model_free(want);
     quern_model_free(got);
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &matrix));
     OK(quern_table_set_weights(matrix, w));
-    want = fit(cpu, standard, matrix);
-    got = fit(cx, standard, matrix);
-    assert_same_model(want, got);
+    want = fixture_fit(cpu, standard, matrix);
+    got = fixture_fit(cx, standard, matrix);
+    fixture_same_model(want, got, __func__);
     quern_model_free(got);
     OK(quern_table_upload(cx, matrix, &there));
-    got = fit(cx, standard, there);
-    assert_same_model(want, got);
+    got = fixture_fit(cx, standard, there);
+    fixture_same_model(want, got, __func__);
     quern_model_free(got);
     quern_model_free(want);
     quern_table_free(there);
@@ -159,7 +138,7 @@ static void passes_over_a_file_give_the_model_of_the_table(void **state)
     assert_int_equal(info.streamed, 0);
     OK(quern_run(small, pipeline, &job, &info, &got));
     assert_int_equal(info.streamed, 1);
-    assert_same_model(want, got);
+    fixture_same_model(want, got, __func__);
     quern_model_free(want);
     quern_model_free(got);
     quern_pipeline_free(pipeline);
@@ -184,19 +163,20 @@ static void only_standard_scaler_weighs(void **state)
                        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": \"%s\"}]}",
                        others[i]);
         OK(quern_table_set_weights(table, NULL));
-        quern_model *plain = fit(cx, spec, table);
+        quern_model *plain = fixture_fit(cx, spec, table);
         OK(quern_table_set_weights(table, w));
-        quern_model *weighted = fit(cx, spec, table);
-        assert_same_model(plain, weighted);
+        quern_model *weighted = fixture_fit(cx, spec, table);
+        fixture_same_model(plain, weighted, __func__);
         quern_model_free(plain);
         quern_model_free(weighted);
     }
     /* imputed rows have their own weights: the mean of what the imputer gives, not of what was there */
-    quern_model *model = fit(cx,
-                             "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
-                             "[{\"SimpleImputer\": {\"strategy\": \"constant\", \"fill_value\": "
-                             "100}}, \"StandardScaler\"]}]}",
-                             table);
+    quern_model *model =
+        fixture_fit(cx,
+                    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                    "[{\"SimpleImputer\": {\"strategy\": \"constant\", \"fill_value\": "
+                    "100}}, \"StandardScaler\"]}]}",
+                    table);
     quern_matrix out = {0};
     OK(quern_model_transform(cx, model, table, &out, NULL));
     for (int c = 0; c < COLUMNS; c++) {
@@ -267,10 +247,10 @@ static void a_weighted_model_is_saved_and_loaded(void **state)
     (void)state;
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, 500, COLUMNS, 0, NULL, &table));
     OK(quern_table_set_weights(table, w));
-    quern_model *model = fit(cx, standard, table);
+    quern_model *model = fixture_fit(cx, standard, table);
     OK(quern_model_to_bytes(model, &bytes, &size));
     OK(quern_model_from_bytes("again", bytes, size, &again));
-    assert_same_model(model, again);
+    fixture_same_model(model, again, __func__);
     OK(quern_model_inspect(again, &json));
     assert_non_null(strstr(json, "n_samples_seen_"));
     quern_free(json);
