@@ -287,7 +287,8 @@ def python_package(tally):
         return
     tally.say("python: python/tests against the installed wheel")
     env = dict(os.environ, POCL_CACHE_DIR=str(BUILD / "release" / "pocl-cache"),
-               QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"))
+               QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"),
+               QUERN_PROGRAM=str(BUILD / "release" / "bin" / "quern"))
     env.pop("PYTHONPATH", None)
     code, said = run([str(python), "-m", "pytest", "-q", "-rfEs", "-p", "no:cacheprovider",
                       str(ROOT / "python" / "tests")], 1800, env, BUILD / "python")
