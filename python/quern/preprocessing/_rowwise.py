@@ -25,6 +25,12 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _sparse_formats = "csr"
     _fusable = True
 
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Checks parameters and X; learns nothing."""
+        validate_data(self, X, accept_sparse="csr")
+        return self
+
     def _model(self, dtype, columns, matrix=True):
         native = self._native
         key = tuple(getattr(self, word) for word in self._library_parameters)
@@ -71,12 +77,6 @@ class Normalizer(Stateless):
 
     Parameters, attributes and methods are those of `sklearn.preprocessing.Normalizer`."""
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Checks parameters and X; learns nothing."""
-        validate_data(self, X, accept_sparse="csr")
-        return self
-
     def transform(self, X, copy=None):
         """X with rows of norm 1.
 
@@ -96,12 +96,6 @@ class Binarizer(Stateless):
 
     def _output_types(self, types):
         return [np.result_type(*types)] * len(types)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Checks parameters and X; learns nothing."""
-        validate_data(self, X, accept_sparse="csr")
-        return self
 
     def transform(self, X, copy=None):
         """0 and 1.

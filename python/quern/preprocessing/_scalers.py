@@ -128,11 +128,28 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self._native.models.clear()
         self._native.key = None
 
+    def _take(self, found, dtype, rows):
+        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
+        self.n_samples_seen_ = rows
+
     def _forget(self):
         for name in (*self._learned, "n_samples_seen_"):
             self.__dict__.pop(name, None)
 
     # -- transforming --
+
+    def transform(self, X):
+        """X, scaled."""
+        served = self._served(X)
+        if served is not None:
+            return served
+        check_is_fitted(self)
+        return self._run(self._checked(X, self.copy), self.copy)
+
+    def inverse_transform(self, X):
+        """The way back."""
+        check_is_fitted(self)
+        return self._run(self._checked_back(X, self.copy), self.copy, inverse=True)
 
     def _served(self, X):
         """A few rows of a plain matrix, the short way; None: not this time."""
@@ -156,6 +173,10 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return validate_data(self, X, reset=False, accept_sparse=self._sparse_formats, copy=False,
                              dtype=FLOAT_DTYPES, force_writeable=not copy,
                              ensure_all_finite="allow-nan", **options)
+
+    def _checked_back(self, X, copy):
+        return check_array(X, accept_sparse=self._sparse_formats, copy=False, dtype=FLOAT_DTYPES,
+                           force_writeable=not copy, ensure_all_finite="allow-nan")
 
     def _run(self, X, copy, inverse=False):
         """X, checked, through the model."""
@@ -307,8 +328,7 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         """The way back."""
         check_is_fitted(self)
         copy = copy if copy is not None else self.copy
-        X = check_array(X, accept_sparse="csr", copy=False, dtype=FLOAT_DTYPES,
-                        force_writeable=not copy, ensure_all_finite="allow-nan")
+        X = self._checked_back(X, copy)
         if sparse.issparse(X) and self.with_mean:
             raise ValueError("Cannot uncenter sparse matrices: pass `with_mean=False` "
                              "instead See docstring for motivation and alternatives.")
@@ -372,10 +392,6 @@ class MinMaxScaler(Scaler):
         tensors["n_samples_seen_"] = self._counts(1)
         return tensors
 
-    def _take(self, found, dtype, rows):
-        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
-        self.n_samples_seen_ = rows
-
     def fit(self, X, y=None):
         """Learns each column's range.
 
@@ -415,21 +431,6 @@ class MinMaxScaler(Scaler):
         return {"scale_": scale, "min_": first - low * scale, "data_min_": low, "data_max_": high,
                 "data_range_": high - low}
 
-    def transform(self, X):
-        """X with each column's range mapped."""
-        served = self._served(X)
-        if served is not None:
-            return served
-        check_is_fitted(self)
-        return self._run(self._checked(X, self.copy), self.copy)
-
-    def inverse_transform(self, X):
-        """The way back."""
-        check_is_fitted(self)
-        X = check_array(X, copy=False, dtype=FLOAT_DTYPES, force_writeable=not self.copy,
-                        ensure_all_finite="allow-nan")
-        return self._run(X, self.copy, inverse=True)
-
 
 @described
 class MaxAbsScaler(Scaler):
@@ -445,10 +446,6 @@ class MaxAbsScaler(Scaler):
     def _tensors(self):
         return {"max_abs_": self._vector("max_abs_", 1.0), "scale_": self._vector("scale_", 1.0),
                 "n_samples_seen_": self._counts(1)}
-
-    def _take(self, found, dtype, rows):
-        self.__dict__.update({name: found[name].astype(dtype) for name in self._learned})
-        self.n_samples_seen_ = rows
 
     def fit(self, X, y=None):
         """Learns each column's largest absolute value.
@@ -475,21 +472,6 @@ class MaxAbsScaler(Scaler):
         self.max_abs_, self.scale_ = largest, scale
         self._remember()
         return self
-
-    def transform(self, X):
-        """X, scaled."""
-        served = self._served(X)
-        if served is not None:
-            return served
-        check_is_fitted(self)
-        return self._run(self._checked(X, self.copy), self.copy)
-
-    def inverse_transform(self, X):
-        """The way back."""
-        check_is_fitted(self)
-        X = check_array(X, accept_sparse=("csr", "csc"), copy=False, dtype=FLOAT_DTYPES,
-                        force_writeable=not self.copy, ensure_all_finite="allow-nan")
-        return self._run(X, self.copy, inverse=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -535,25 +517,9 @@ class RobustScaler(Scaler):
             raise ValueError("Cannot center sparse matrices: use `with_centering=False`"
                              " instead. See docstring for motivation and alternatives.")
         found, _ = self._learn(X)
-        self.center_ = found["center_"].astype(X.dtype) if self.with_centering else None
-        self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
+        self._take(found, X.dtype, X.shape[0])
         self._remember()
         return self
-
-    def transform(self, X):
-        """X, centered and scaled."""
-        served = self._served(X)
-        if served is not None:
-            return served
-        check_is_fitted(self)
-        return self._run(self._checked(X, self.copy), self.copy)
-
-    def inverse_transform(self, X):
-        """The way back."""
-        check_is_fitted(self)
-        X = check_array(X, accept_sparse=("csr", "csc"), copy=False, dtype=FLOAT_DTYPES,
-                        force_writeable=not self.copy, ensure_all_finite="allow-nan")
-        return self._run(X, self.copy, inverse=True)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
