@@ -36,42 +36,56 @@ QN_FN void qn_moments_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     double pivot = first < n ? VALUE(first) : 0.0;
     QN_BARRIER();
 
-    double s1 = 0.0, s2 = 0.0;
-    qn_u32 seen = 0u, i = part;
-    if (kind != QN_KIND_ANY) {
-        for (; i + 112u < n; i += 128u) {
-            double v[8];
-            for (qn_u32 j = 0u; j < 8u; j++) v[j] = VALUE(i + 16u * j);
-            for (qn_u32 j = 0u; j < 8u; j++) {
-                int ok = v[j] == v[j];
-                double t = ok ? v[j] - pivot : 0.0;
-                seen += ok ? 1u : 0u;
-                s1 += t;
-                s2 = QN_FMA(t, t, s2);
+    /* Once, and once more where the mean is the better pivot; the other pairs keep their sums. */
+    qn_u32 root = item - part * hop;
+    int wanted = m.on;
+    for (qn_u32 again = 0u; again < 2u; again++) {
+        if (again == 1u) {
+            double better =
+                m.on ? qn_node_pivot((double)count[root], pivot, sum1[root], sum2[root]) : pivot;
+            wanted = better != pivot;
+            pivot = better;
+            QN_BARRIER();
+        }
+        double s1 = 0.0, s2 = 0.0;
+        qn_u32 seen = 0u, i = wanted ? part : n;
+        if (kind != QN_KIND_ANY) {
+            for (; i + 112u < n; i += 128u) {
+                double v[8];
+                for (qn_u32 j = 0u; j < 8u; j++) v[j] = VALUE(i + 16u * j);
+                for (qn_u32 j = 0u; j < 8u; j++) {
+                    int ok = v[j] == v[j];
+                    double t = ok ? v[j] - pivot : 0.0;
+                    seen += ok ? 1u : 0u;
+                    s1 += t;
+                    s2 = QN_FMA(t, t, s2);
+                }
             }
         }
-    }
-    for (; i < n; i += 16u) {
-        double v = VALUE(i);
-        int ok = v == v;
-        double t = ok ? v - pivot : 0.0;
-        seen += ok ? 1u : 0u;
-        s1 += t;
-        s2 = QN_FMA(t, t, s2);
-    }
-#undef VALUE
-    sum1[item] = s1;
-    sum2[item] = s2;
-    count[item] = seen;
-    QN_BARRIER();
-    for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (m.on && part < h) {
-            sum1[item] += sum1[item + h * hop];
-            sum2[item] += sum2[item + h * hop];
-            count[item] += count[item + h * hop];
+        for (; i < n; i += 16u) {
+            double v = VALUE(i);
+            int ok = v == v;
+            double t = ok ? v - pivot : 0.0;
+            seen += ok ? 1u : 0u;
+            s1 += t;
+            s2 = QN_FMA(t, t, s2);
+        }
+        if (wanted) {
+            sum1[item] = s1;
+            sum2[item] = s2;
+            count[item] = seen;
         }
         QN_BARRIER();
+        for (qn_u32 h = 8u; h > 0u; h >>= 1) {
+            if (wanted && part < h) {
+                sum1[item] += sum1[item + h * hop];
+                sum2[item] += sum2[item + h * hop];
+                count[item] += count[item + h * hop];
+            }
+            QN_BARRIER();
+        }
     }
+#undef VALUE
     if (m.on && part == 0u)
         nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane] =
             qn_node_finish((double)count[item], pivot, sum1[item], sum2[item]);
@@ -149,7 +163,6 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
         s2 = sum2;                                                                                 \
     }
 #define QN_STRIP_KERNEL(NAME, T)                                                                   \
-    /* Pivots, and their copies for the 16 lanes. */                                               \
     QN_FN void NAME##_pivots(QN_GLOBAL const T *QN_RESTRICT y, qn_u32 n, qn_u32 d,                 \
                              QN_GLOBAL double *QN_RESTRICT pivot)                                  \
     {                                                                                              \
@@ -159,7 +172,6 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
             while (v != v && ++i < n) v = y[(qn_u64)i * d + c];                                    \
             pivot[c] = v == v ? (double)v : 0.0;                                                   \
         }                                                                                          \
-        for (qn_u32 i = d; i < QN_BLOCK_LANES * d; i++) pivot[i] = pivot[i - d];                   \
     }                                                                                              \
     /* Sums as if nothing were missing. */                                                         \
     QN_FN void NAME##_sums(QN_GLOBAL const T *QN_RESTRICT y, qn_u32 from, qn_u32 n, qn_u32 steps,  \
@@ -198,39 +210,53 @@ QN_KERNEL qn_moments_merge(QN_GLOBAL const struct qn_moments_node *QN_RESTRICT n
             }                                                                                      \
         }                                                                                          \
     }                                                                                              \
+    /* The sums of a block, lanes folded. Scratch: pivots, s1, s2 and counts of w positions. */    \
+    QN_FN void NAME##_fill(QN_GLOBAL const T *QN_RESTRICT y, qn_u32 n, qn_u32 d, int masked,       \
+                           QN_GLOBAL double *QN_RESTRICT scratch)                                  \
+    {                                                                                              \
+        qn_u32 w = QN_BLOCK_LANES * d, steps = n / QN_BLOCK_LANES, rest = n * d - steps * w;       \
+        QN_GLOBAL double *pivot = scratch, *s1 = scratch + w, *s2 = s1 + w, *count = s2 + w;       \
+        QN_GLOBAL const T *tail = y + (qn_u64)steps * w;                                           \
+        for (qn_u32 i = d; i < w; i++) pivot[i] = pivot[i - d];                                    \
+        for (qn_u32 i = 0u; i < 2u * w; i++) s1[i] = 0.0;                                          \
+        for (qn_u32 i = 0u; masked && i < w; i++) count[i] = 0.0;                                  \
+        for (qn_u32 q = 0u; q < w; q += QN_STRIP_POSITIONS) {                                      \
+            qn_u32 some = w - q < QN_STRIP_POSITIONS ? w - q : QN_STRIP_POSITIONS;                 \
+            qn_u32 left = rest > q ? (rest - q < some ? rest - q : some) : 0u;                     \
+            if (masked) {                                                                          \
+                NAME##_masked(y, q, some, steps, w, pivot + q, s1 + q, s2 + q, count + q);         \
+                NAME##_masked(tail, q, left, 1u, w, pivot + q, s1 + q, s2 + q, count + q);         \
+            } else {                                                                               \
+                NAME##_sums(y, q, some, steps, w, pivot + q, s1 + q, s2 + q);                      \
+                NAME##_sums(tail, q, left, 1u, w, pivot + q, s1 + q, s2 + q);                      \
+            }                                                                                      \
+        }                                                                                          \
+        for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1) {                                    \
+            for (qn_u32 i = 0u; i < h * d; i++) {                                                  \
+                s1[i] += s1[i + h * d];                                                            \
+                s2[i] += s2[i + h * d];                                                            \
+            }                                                                                      \
+            for (qn_u32 i = 0u; masked && i < h * d; i++) count[i] += count[i + h * d];            \
+        }                                                                                          \
+    }                                                                                              \
     QN_FN void NAME##_block(QN_GLOBAL const T *QN_RESTRICT y, qn_u32 n, qn_u32 d,                  \
                             QN_GLOBAL double *QN_RESTRICT scratch,                                 \
                             QN_GLOBAL struct qn_moments_node *QN_RESTRICT out)                     \
     {                                                                                              \
-        qn_u32 w = QN_BLOCK_LANES * d, steps = n / QN_BLOCK_LANES, rest = n * d - steps * w;       \
+        qn_u32 w = QN_BLOCK_LANES * d;                                                             \
         QN_GLOBAL double *pivot = scratch, *s1 = scratch + w, *s2 = s1 + w, *count = s2 + w;       \
-        int missing = 0;                                                                           \
+        int missing = 0, again = 0;                                                                \
         NAME##_pivots(y, n, d, pivot);                                                             \
-        for (qn_u32 masked = 0u; masked < 2u; masked++) {                                          \
-            for (qn_u32 i = 0u; i < 2u * w; i++) s1[i] = 0.0;                                      \
-            for (qn_u32 i = 0u; masked && i < w; i++) count[i] = 0.0;                              \
-            for (qn_u32 q = 0u; q < w; q += QN_STRIP_POSITIONS) {                                  \
-                qn_u32 some = w - q < QN_STRIP_POSITIONS ? w - q : QN_STRIP_POSITIONS;             \
-                qn_u32 left = rest > q ? (rest - q < some ? rest - q : some) : 0u;                 \
-                QN_GLOBAL const T *tail = y + (qn_u64)steps * w;                                   \
-                if (masked) {                                                                      \
-                    NAME##_masked(y, q, some, steps, w, pivot + q, s1 + q, s2 + q, count + q);     \
-                    NAME##_masked(tail, q, left, 1u, w, pivot + q, s1 + q, s2 + q, count + q);     \
-                } else {                                                                           \
-                    NAME##_sums(y, q, some, steps, w, pivot + q, s1 + q, s2 + q);                  \
-                    NAME##_sums(tail, q, left, 1u, w, pivot + q, s1 + q, s2 + q);                  \
-                }                                                                                  \
-            }                                                                                      \
-            for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1) {                                \
-                for (qn_u32 i = 0u; i < h * d; i++) {                                              \
-                    s1[i] += s1[i + h * d];                                                        \
-                    s2[i] += s2[i + h * d];                                                        \
-                }                                                                                  \
-                for (qn_u32 i = 0u; masked && i < h * d; i++) count[i] += count[i + h * d];        \
-            }                                                                                      \
-            for (qn_u32 c = 0u; !masked && c < d; c++) missing |= s1[c] != s1[c];                  \
-            if (!missing) break;                                                                   \
+        NAME##_fill(y, n, d, 0, scratch);                                                          \
+        for (qn_u32 c = 0u; c < d; c++) missing |= s1[c] != s1[c];                                 \
+        if (missing) NAME##_fill(y, n, d, 1, scratch);                                             \
+        for (qn_u32 c = 0u; c < d; c++) {                                                          \
+            double p = qn_node_pivot(missing ? count[c] : (double)n, pivot[c], s1[c], s2[c]);      \
+            again |= p != pivot[c];                                                                \
+            pivot[c] = p;                                                                          \
         }                                                                                          \
+        /* columns that keep their pivot get the same sums */                                      \
+        if (again) NAME##_fill(y, n, d, missing, scratch);                                         \
         for (qn_u32 c = 0u; c < d; c++)                                                            \
             out[c] = qn_node_finish(missing ? count[c] : (double)n, pivot[c], s1[c], s2[c]);       \
     }                                                                                              \
@@ -267,25 +293,30 @@ QN_KERNEL qn_moments_each(QN_GLOBAL const unsigned char *QN_RESTRICT in,
         if (block >= blocks) return;
         qn_u32 n = rows - row < QN_BLOCK_ROWS ? (qn_u32)(rows - row) : QN_BLOCK_ROWS;
         double s1[QN_BLOCK_LANES], s2[QN_BLOCK_LANES], count[QN_BLOCK_LANES], pivot = 0.0;
-        int any = 0;
-        for (qn_u32 i = 0u; i < QN_BLOCK_LANES; i++) s1[i] = s2[i] = count[i] = 0.0;
-        for (qn_u32 i = 0u; i < n; i++) {
-            double v = qn_lane_value(in, table, lane, row + i);
-            if (v != v) continue;
-            if (!any) pivot = v;
-            any = 1;
-            double t = v - pivot;
-            qn_u32 at = i % QN_BLOCK_LANES;
-            s1[at] += t;
-            s2[at] = QN_FMA(t, t, s2[at]);
-            count[at] += 1.0;
-        }
-        for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1)
-            for (qn_u32 i = 0u; i < h; i++) {
-                s1[i] += s1[i + h];
-                s2[i] += s2[i + h];
-                count[i] += count[i + h];
+        for (qn_u32 again = 0u; again < 2u; again++) {
+            double better = again == 1u ? qn_node_pivot(count[0], pivot, s1[0], s2[0]) : pivot;
+            int any = again == 1u;
+            if (any && better == pivot) break;
+            pivot = better;
+            for (qn_u32 i = 0u; i < QN_BLOCK_LANES; i++) s1[i] = s2[i] = count[i] = 0.0;
+            for (qn_u32 i = 0u; i < n; i++) {
+                double v = qn_lane_value(in, table, lane, row + i);
+                if (v != v) continue;
+                if (!any) pivot = v;
+                any = 1;
+                double t = v - pivot;
+                qn_u32 at = i % QN_BLOCK_LANES;
+                s1[at] += t;
+                s2[at] = QN_FMA(t, t, s2[at]);
+                count[at] += 1.0;
             }
+            for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1)
+                for (qn_u32 i = 0u; i < h; i++) {
+                    s1[i] += s1[i + h];
+                    s2[i] += s2[i + h];
+                    count[i] += count[i + h];
+                }
+        }
         nodes[block * QN_HEAD(table)->n_lanes + lane] =
             qn_node_finish(count[0], pivot, s1[0], s2[0]);
     }

@@ -24,6 +24,16 @@ QN_FN struct qn_moments_node qn_node_finish(double n, double p, double s1, doubl
     return r;
 }
 
+/* The pivot with which a block's sums are to be made. Where p lies so far from the mean that the squares
+ * lose six bits or more in qn_node_finish, that is the mean, and the sums are made once more. */
+QN_FN double qn_node_pivot(double n, double p, double s1, double s2)
+{
+    if (n == 0.0) return p;
+    double m = s1 / n, mean = p + m, q = QN_FMA(-m, s1, s2);
+    int far_off = m * s1 > 64.0 * (q > 0.0 ? q : 0.0);
+    return far_off && mean - mean == 0.0 ? mean : p;
+}
+
 /* a before b; an empty side returns the other unchanged. */
 QN_FN struct qn_moments_node qn_node_merge(struct qn_moments_node a, struct qn_moments_node b)
 {

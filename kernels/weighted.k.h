@@ -49,28 +49,41 @@ QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     double pivot = at < n ? VALUE(at) : 0.0;
     QN_BARRIER();
 
-    double s0 = 0.0, s1 = 0.0, s2 = 0.0;
-    for (qn_u32 i = part; i < n; i += 16u) {
-        double v = VALUE(i), w = weights[m.first_row + i];
-        int ok = v == v && w > 0.0;
-        double t = ok ? v - pivot : 0.0, g = ok ? w * t : 0.0;
-        s0 += ok ? w : 0.0;
-        s1 += g;
-        s2 = QN_FMA(g, t, s2);
-    }
-#undef VALUE
-    sum0[item] = s0;
-    sum1[item] = s1;
-    sum2[item] = s2;
-    QN_BARRIER();
-    for (qn_u32 h = 8u; h > 0u; h >>= 1) {
-        if (m.on && part < h) {
-            sum0[item] += sum0[item + h * hop];
-            sum1[item] += sum1[item + h * hop];
-            sum2[item] += sum2[item + h * hop];
+    /* Once, and once more where the mean is the better pivot; the other pairs keep their sums. */
+    qn_u32 root = item - part * hop;
+    int wanted = m.on;
+    for (qn_u32 again = 0u; again < 2u; again++) {
+        if (again == 1u) {
+            double better = m.on ? qn_node_pivot(sum0[root], pivot, sum1[root], sum2[root]) : pivot;
+            wanted = better != pivot;
+            pivot = better;
+            QN_BARRIER();
+        }
+        double s0 = 0.0, s1 = 0.0, s2 = 0.0;
+        for (qn_u32 i = wanted ? part : n; i < n; i += 16u) {
+            double v = VALUE(i), w = weights[m.first_row + i];
+            int ok = v == v && w > 0.0;
+            double t = ok ? v - pivot : 0.0, g = ok ? w * t : 0.0;
+            s0 += ok ? w : 0.0;
+            s1 += g;
+            s2 = QN_FMA(g, t, s2);
+        }
+        if (wanted) {
+            sum0[item] = s0;
+            sum1[item] = s1;
+            sum2[item] = s2;
         }
         QN_BARRIER();
+        for (qn_u32 h = 8u; h > 0u; h >>= 1) {
+            if (wanted && part < h) {
+                sum0[item] += sum0[item + h * hop];
+                sum1[item] += sum1[item + h * hop];
+                sum2[item] += sum2[item + h * hop];
+            }
+            QN_BARRIER();
+        }
     }
+#undef VALUE
     if (m.on && part == 0u)
         nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane] =
             qn_node_finish(sum0[item], pivot, sum1[item], sum2[item]);
@@ -111,23 +124,28 @@ QN_FN struct qn_moments_node qn_weighted_block(qn_u32 kind, QN_GLOBAL const unsi
         heaviest = w;
         pivot = v;
     }
-    for (qn_u32 i = 0u; i < QN_BLOCK_LANES; i++) s0[i] = s1[i] = s2[i] = 0.0;
-    for (qn_u32 i = 0u; i < n; i++) {
-        double v = VALUE(i), w = weights[row + i];
-        int ok = v == v && w > 0.0;
-        double t = ok ? v - pivot : 0.0, g = ok ? w * t : 0.0;
-        qn_u32 at = i % QN_BLOCK_LANES;
-        s0[at] += ok ? w : 0.0;
-        s1[at] += g;
-        s2[at] = QN_FMA(g, t, s2[at]);
+    for (qn_u32 again = 0u; again < 2u; again++) {
+        double better = again == 1u ? qn_node_pivot(s0[0], pivot, s1[0], s2[0]) : pivot;
+        if (again == 1u && better == pivot) break;
+        pivot = better;
+        for (qn_u32 i = 0u; i < QN_BLOCK_LANES; i++) s0[i] = s1[i] = s2[i] = 0.0;
+        for (qn_u32 i = 0u; i < n; i++) {
+            double v = VALUE(i), w = weights[row + i];
+            int ok = v == v && w > 0.0;
+            double t = ok ? v - pivot : 0.0, g = ok ? w * t : 0.0;
+            qn_u32 at = i % QN_BLOCK_LANES;
+            s0[at] += ok ? w : 0.0;
+            s1[at] += g;
+            s2[at] = QN_FMA(g, t, s2[at]);
+        }
+        for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1)
+            for (qn_u32 i = 0u; i < h; i++) {
+                s0[i] += s0[i + h];
+                s1[i] += s1[i + h];
+                s2[i] += s2[i + h];
+            }
     }
 #undef VALUE
-    for (qn_u32 h = QN_BLOCK_LANES / 2u; h > 0u; h >>= 1)
-        for (qn_u32 i = 0u; i < h; i++) {
-            s0[i] += s0[i + h];
-            s1[i] += s1[i + h];
-            s2[i] += s2[i + h];
-        }
     return qn_node_finish(s0[0], pivot, s1[0], s2[0]);
 }
 

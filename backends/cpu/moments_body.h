@@ -240,7 +240,58 @@ static void FN(pivots)(const ELT *x, uint32_t rows, size_t d, double *restrict p
         for (uint32_t i = 1; i < rows && p != p; i++) p = (double)x[i * d + c];
         pivot[c] = p == p ? p : 0.0;
     }
-    for (size_t f = d; f < QN_BLOCK_LANES * d; f++) pivot[f] = pivot[f - d];
+}
+
+/* Each pivot, or the mean where that is much better (qn_node_pivot of the kernels); whether any moved.
+ * n: a count per column, or NULL for `rows` each. */
+static int FN(better_pivots)(double *restrict p, const double *n, double rows, const double *s1,
+                             const double *s2, size_t d)
+{
+    double moved = 0.0;
+    for (size_t c = 0; c < d; c++) {
+        double count = n != NULL ? n[c] : rows, m = count == 0.0 ? 0.0 : s1[c] / count;
+        double q = __builtin_fma(-m, s1[c], s2[c]), mean = p[c] + m;
+        double kept = q > 0.0 ? q : 0.0, better = m * s1[c] > 64.0 * kept ? mean : p[c];
+        better = mean - mean == 0.0 ? better : p[c];
+        moved += better != p[c] ? 1.0 : 0.0;
+        p[c] = better;
+    }
+    return moved != 0.0;
+}
+
+/* d nodes from sums about the pivots p, stored by field: n, hi, lo, m2. */
+static void FN(nodes)(const double *p, const double *n, double rows, const double *s1,
+                      const double *s2, size_t d, double *restrict out)
+{
+    for (size_t c = 0; c < d; c++) {
+        double count = n != NULL ? n[c] : rows, m = count == 0.0 ? 0.0 : s1[c] / count;
+        double hi = p[c] + m, z = hi - p[c], q = __builtin_fma(-m, s1[c], s2[c]);
+        out[c] = count;
+        out[d + c] = count == 0.0 ? 0.0 : hi;
+        out[2 * d + c] = count == 0.0 ? 0.0 : (p[c] - (hi - z)) + (m - z);
+        out[3 * d + c] = count == 0.0 ? 0.0 : q > 0.0 ? q : 0.0;
+    }
+}
+
+/* The sums of a block, folded, about the pivots of work[0..d-1]. Whether they hold: what is summed as
+ * if nothing were missing does not when something is. */
+static int FN(block_sums)(struct FN(block) * b, size_t d, size_t left, int masked, double *pivot)
+{
+    double odd = 0.0;
+    for (size_t f = d; f < b->period; f++) pivot[f] = pivot[f - d];
+    b->walk = masked ? walk(b->period, sizeof(ELT), MASKED_TILE * VW, MASKED_BYTES)
+                     : walk(b->period, sizeof(ELT), TILE * VW, STRETCH_BYTES);
+    if (masked)
+        FN(masked_tiles)(b);
+    else
+        FN(tiles)(b);
+    FN(rest)(b, left, masked);
+    FN(fold)(b->s1, d);
+    for (size_t c = 0; !masked && c < d; c++) odd += b->s1[c] * 0.0;
+    if (odd != odd) return 0;
+    FN(fold)(b->s2, d);
+    if (masked) FN(fold)(b->n, d);
+    return 1;
 }
 
 /* One block of `rows` packed rows of d columns -> d nodes, stored by field: n, hi, lo, m2. work has
@@ -248,47 +299,30 @@ static void FN(pivots)(const ELT *x, uint32_t rows, size_t d, double *restrict p
 static void FN(moments_block)(const void *data, uint32_t rows, size_t d, double *restrict work,
                               double *restrict out, int *masked)
 {
-    size_t period = QN_BLOCK_LANES * d;
-    struct FN(block) b = {data,
-                          period,
-                          rows / QN_BLOCK_LANES,
-                          walk(period, sizeof(ELT), TILE * VW, STRETCH_BYTES),
-                          work,
-                          work + period,
-                          work + 2 * period,
-                          work + 3 * period};
-    size_t left = (rows % QN_BLOCK_LANES) * d;
-    int again = *masked;
-    double odd = 0.0;
+    size_t period = QN_BLOCK_LANES * d, left = (rows % QN_BLOCK_LANES) * d;
+    struct FN(block) b = {.x = data,
+                          .period = period,
+                          .periods = rows / QN_BLOCK_LANES,
+                          .pivot = work,
+                          .s1 = work + period,
+                          .s2 = work + 2 * period,
+                          .n = work + 3 * period};
+    int some = *masked; /* may be missing */
     FN(pivots)(b.x, rows, d, work);
-    if (!again) {
-        FN(tiles)(&b);
-        FN(rest)(&b, left, 0);
-        FN(fold)(b.s1, d);
-        for (size_t c = 0; c < d; c++) odd += b.s1[c] * 0.0;
-        again = odd != odd;
-        if (!again) FN(fold)(b.s2, d);
+    if (!FN(block_sums)(&b, d, left, some, work)) {
+        some = 1;
+        (void)FN(block_sums)(&b, d, left, some, work);
     }
-    if (again) {
+    const double *n = some ? b.n : NULL;
+    if (some) {
         double all = 0.0;
-        b.walk = walk(period, sizeof(ELT), MASKED_TILE * VW, MASKED_BYTES);
-        FN(masked_tiles)(&b);
-        FN(rest)(&b, left, 1);
-        FN(fold)(b.s1, d);
-        FN(fold)(b.s2, d);
-        FN(fold)(b.n, d);
         for (size_t c = 0; c < d; c++) all += b.n[c];
         *masked = all != (double)rows * (double)d;
     }
-    for (size_t c = 0; c < d; c++) {
-        double n = again ? b.n[c] : (double)rows;
-        double s1 = b.s1[c], p = work[c], m = n == 0.0 ? 0.0 : s1 / n;
-        double hi = p + m, z = hi - p, q = __builtin_fma(-m, s1, b.s2[c]);
-        out[c] = n;
-        out[d + c] = n == 0.0 ? 0.0 : hi;
-        out[2 * d + c] = n == 0.0 ? 0.0 : (p - (hi - z)) + (m - z);
-        out[3 * d + c] = n == 0.0 ? 0.0 : q > 0.0 ? q : 0.0;
-    }
+    /* columns that keep their pivot get the same sums */
+    if (FN(better_pivots)(work, n, (double)rows, b.s1, b.s2, d))
+        (void)FN(block_sums)(&b, d, left, some, work);
+    FN(nodes)(work, n, (double)rows, b.s1, b.s2, d, out);
 }
 
 #include "backends/cpu/moments_weighted_body.h"

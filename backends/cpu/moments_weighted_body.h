@@ -106,20 +106,17 @@ static void FN(spread)(const double *w, uint32_t lanes, size_t d, double *to)
 }
 #undef SET1
 
-/* As moments_block, with one weight per row. Narrow rows have their weights copied to each position
- * of a period, so that loops are long enough to be worth a vector. */
-static void FN(weighted_block)(const void *data, const double *w, uint32_t rows, size_t d,
-                               double *restrict work, double *restrict out)
+/* The weighted sums of a block, folded. Narrow rows have their weights copied to each position of a
+ * period, so that loops are long enough to be worth a vector. p: 16 d pivots, of which d are set. */
+static void FN(weighted_sums)(const ELT *x, const double *w, uint32_t rows, size_t d,
+                              double *restrict p, double *restrict sums)
 {
     enum { NARROW = 32 };
     size_t period = QN_BLOCK_LANES * d;
-    const ELT *x = data;
-    double *p = work, *s0 = work + period, *s1 = s0 + period, *s2 = s1 + period;
-    struct FN(sums) b = {s0, s1, s2, p};
+    struct FN(sums) b = {sums, sums + period, sums + 2 * period, p};
     double each[QN_BLOCK_LANES * NARROW + VW];
-    FN(weighted_pivots)(x, w, rows, d, p);
     for (size_t f = d; f < period; f++) p[f] = p[f - d];
-    memset(s0, 0, 3 * period * sizeof *s0);
+    memset(sums, 0, 3 * period * sizeof *sums);
     for (uint32_t i = 0; i < rows; i += QN_BLOCK_LANES, x += period) {
         uint32_t lanes = rows - i < QN_BLOCK_LANES ? rows - i : QN_BLOCK_LANES;
         if (d < NARROW) {
@@ -129,15 +126,17 @@ static void FN(weighted_block)(const void *data, const double *w, uint32_t rows,
         }
         for (uint32_t l = 0; l < lanes; l++) FN(weigh)(&b, x + l * d, w + i + l, 1, l * d, d);
     }
-    FN(fold)(s0, d);
-    FN(fold)(s1, d);
-    FN(fold)(s2, d);
-    for (size_t c = 0; c < d; c++) {
-        double n = s0[c], m = n == 0.0 ? 0.0 : s1[c] / n;
-        double hi = p[c] + m, z = hi - p[c], q = __builtin_fma(-m, s1[c], s2[c]);
-        out[c] = n;
-        out[d + c] = n == 0.0 ? 0.0 : hi;
-        out[2 * d + c] = n == 0.0 ? 0.0 : (p[c] - (hi - z)) + (m - z);
-        out[3 * d + c] = n == 0.0 ? 0.0 : q > 0.0 ? q : 0.0;
-    }
+    for (size_t k = 0; k < 3; k++) FN(fold)(sums + k * period, d);
+}
+
+/* As moments_block, with one weight per row. */
+static void FN(weighted_block)(const void *data, const double *w, uint32_t rows, size_t d,
+                               double *restrict work, double *restrict out)
+{
+    size_t period = QN_BLOCK_LANES * d;
+    double *s0 = work + period, *s1 = s0 + period, *s2 = s1 + period;
+    FN(weighted_pivots)(data, w, rows, d, work);
+    FN(weighted_sums)(data, w, rows, d, work, s0);
+    if (FN(better_pivots)(work, s0, 0.0, s1, s2, d)) FN(weighted_sums)(data, w, rows, d, work, s0);
+    FN(nodes)(work, s0, 0.0, s1, s2, d, out);
 }

@@ -245,9 +245,22 @@ struct ref_value ref_eval(const struct qn_batch *batch, const struct qn_lane *la
 
 /* ---- canonical moments ---- */
 
-/* Lanes in halves, then the node. */
-static struct qn_node fold_lanes(double *count, double *s1, double *s2, double p)
+/* The sums of a block about a pivot, lanes in halves. w: NULL for a weight of 1 each. */
+struct sums {
+    double n, s1, s2;
+};
+
+static struct sums sum_about(const double *x, const double *w, uint32_t n, double p)
 {
+    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t lane = i % QN_BLOCK_LANES;
+        if (x[i] != x[i] || (w != NULL && w[i] == 0)) continue;
+        volatile double t = x[i] - p, g = w != NULL ? w[i] * t : t;
+        count[lane] += w != NULL ? w[i] : 1.0;
+        s1[lane] += g;
+        s2[lane] = fma(g, t, s2[lane]);
+    }
     for (uint32_t h = QN_BLOCK_LANES / 2; h > 0; h /= 2) {
         for (uint32_t lane = 0; lane < h; lane++) {
             count[lane] += count[lane + h];
@@ -255,32 +268,40 @@ static struct qn_node fold_lanes(double *count, double *s1, double *s2, double p
             s2[lane] += s2[lane + h];
         }
     }
+    return (struct sums){count[0], s1[0], s2[0]};
+}
+
+static double squares_about_mean(struct sums s)
+{
+    double q = fma(-(s.s1 / s.n), s.s1, s.s2);
+    return q > 0 ? q : 0;
+}
+
+/* The node of a block whose first pivot is p. */
+static struct qn_node node_of(const double *x, const double *w, uint32_t n, double p)
+{
+    struct sums s = sum_about(x, w, n, p);
     struct qn_node r = {0, 0, 0, 0};
-    if (count[0] == 0) return r;
-    double m = s1[0] / count[0], q = fma(-m, s1[0], s2[0]);
-    r.n = count[0];
+    if (s.n == 0) return r;
+    volatile double m = s.s1 / s.n, lost = m * s.s1, mean = p + m;
+    if (lost > 64 * squares_about_mean(s) && isfinite(mean)) {
+        p = mean;
+        s = sum_about(x, w, n, p);
+        m = s.s1 / s.n;
+    }
+    r.n = s.n;
     r.hi = p + m;
-    double z = r.hi - p;
+    volatile double z = r.hi - p;
     r.lo = (p - (r.hi - z)) + (m - z);
-    r.m2 = q > 0 ? q : 0;
+    r.m2 = squares_about_mean(s);
     return r;
 }
 
 struct qn_node ref_block(const double *x, uint32_t n)
 {
-    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0}, p = 0;
-    int have = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t lane = i % QN_BLOCK_LANES;
-        if (x[i] != x[i]) continue;
-        if (!have) p = x[i];
-        have = 1;
-        double t = x[i] - p;
-        count[lane] += 1.0;
-        s1[lane] += t;
-        s2[lane] = fma(t, t, s2[lane]);
-    }
-    return fold_lanes(count, s1, s2, p);
+    for (uint32_t i = 0; i < n; i++)
+        if (x[i] == x[i]) return node_of(x, NULL, n, x[i]);
+    return node_of(x, NULL, n, 0);
 }
 
 struct qn_node ref_merge(struct qn_node a, struct qn_node b)
@@ -299,22 +320,13 @@ struct qn_node ref_merge(struct qn_node a, struct qn_node b)
 
 struct qn_node ref_weighted_block(const double *x, const double *w, uint32_t n)
 {
-    double count[QN_BLOCK_LANES] = {0}, s1[QN_BLOCK_LANES] = {0}, s2[QN_BLOCK_LANES] = {0};
     double p = 0, most = 0;
     for (uint32_t i = 0; i < n; i++) {
         if (x[i] != x[i] || !(w[i] > most)) continue;
         most = w[i];
         p = x[i];
     }
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t lane = i % QN_BLOCK_LANES;
-        if (x[i] != x[i] || w[i] == 0) continue;
-        volatile double t = x[i] - p, g = w[i] * t;
-        count[lane] += w[i];
-        s1[lane] += g;
-        s2[lane] = fma(g, t, s2[lane]);
-    }
-    return fold_lanes(count, s1, s2, p);
+    return node_of(x, w, n, p);
 }
 
 /* The subtree of `blocks` (a power of two) blocks from row 0 of x on; absent blocks have no node. */

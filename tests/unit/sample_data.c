@@ -15,8 +15,9 @@ const char *sample_layout_name(enum sample_layout layout)
 
 const char *sample_fill_name(enum sample_fill fill)
 {
-    static const char *const names[] = {"normal", "some NaN", "most NaN", "all NaN", "constant",
-                                        "few",    "sorted",   "epoch",    "tiny",    "ends"};
+    static const char *const names[] = {"normal",   "some NaN", "most NaN", "all NaN",
+                                        "constant", "few",      "sorted",   "epoch",
+                                        "tiny",     "ends",     "rare"};
     return names[fill];
 }
 
@@ -34,6 +35,8 @@ static double one_value(enum sample_fill fill, uint64_t row, uint64_t rows, uint
     case SAMPLE_TINY: return r % 5 == 0 ? -0.0 : r % 5 == 1 ? 0.0 : (double)(r % 64) * 0x1p-149;
     case SAMPLE_ENDS:
         return r % 50 == 0 ? (double)INFINITY : r % 50 == 1 ? -(double)INFINITY : ref_normal(state);
+    case SAMPLE_RARE:
+        return row == 0 || r % 900 == 0 ? 1e4 * ref_uniform(state) : 0.25 + ref_normal(state);
     default: return 100.0 + 3.0 * ref_normal(state);
     }
 }

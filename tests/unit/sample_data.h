@@ -26,6 +26,7 @@ enum sample_fill {
     SAMPLE_EPOCH,  /* seconds since 1970, large against their spread */
     SAMPLE_TINY,   /* denormals and both zeros */
     SAMPLE_ENDS,   /* infinities among numbers */
+    SAMPLE_RARE,   /* few values far off, the first of them in row 0 */
     SAMPLE_FILLS
 };
 

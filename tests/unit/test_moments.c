@@ -324,6 +324,37 @@ static void large_offsets_lose_nothing(void **unused)
     free(x);
 }
 
+/* A pivot that is the only value far off would cost the squares ten bits. */
+static void a_rare_value_in_the_first_row_loses_nothing(void **unused)
+{
+    double x[1024], w[1024];
+    uint64_t state = 31;
+    struct qn_node node;
+    struct qn_lane lane = {.data = x, .stride = 8, .type = QN_T_F64, .work = QN_W_F64};
+    (void)unused;
+    for (int trial = 0; trial < 400; trial++) {
+        struct qn_moments_request request = {.batch = {.rows = 1024, .lanes = &lane, .n_lanes = 1},
+                                             .weights = trial % 2 != 0 ? w : NULL,
+                                             .nodes = &node};
+        long double n = 0, mean = 0, m2 = 0;
+        for (int i = 0; i < 1024; i++) {
+            x[i] = i == 0 ? 1e3 * ref_uniform(&state) : ref_normal(&state) * 1e-2;
+            w[i] = i == 0 ? 2.0 : 0.5 + ref_uniform(&state);
+        }
+        for (int i = 0; i < 1024; i++) {
+            long double wi = trial % 2 != 0 ? (long double)w[i] : 1;
+            n += wi;
+            mean += wi * (long double)x[i];
+        }
+        mean /= n;
+        for (int i = 0; i < 1024; i++)
+            m2 += (trial % 2 != 0 ? (long double)w[i] : 1) * ((long double)x[i] - mean) *
+                  ((long double)x[i] - mean);
+        assert_int_equal(qn_cpu_moments(pools[1], &request), QUERN_OK);
+        assert_true(fabsl((long double)node.m2 / m2 - 1) < 2e-15L);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest per_isa[] = {
@@ -333,6 +364,7 @@ int main(void)
         cmocka_unit_test(weighted_rows_give_the_reference_bits),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(large_offsets_lose_nothing),
+        cmocka_unit_test(a_rare_value_in_the_first_row_loses_nothing),
     };
     const struct CMUnitTest once[] = {
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
