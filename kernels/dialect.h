@@ -68,7 +68,7 @@
 #define QN_LINE 64u
 #define QN_AHEAD 2048u
 #define QN_ADDRESS(p) ((qn_u32)(size_t)(p))
-#define QN_ASK(p) __builtin_prefetch((const void *)(size_t)(p), 0, 3)
+#define QN_ASK(p) __builtin_prefetch((const void *)(size_t)(p), 0, 2)
 #define QN_STORE_STREAM(to, from)                                                                  \
     do {                                                                                           \
         __builtin_nontemporal_store(((const ulong4 *)(from))[0], (__global ulong4 *)(to));         \
