@@ -53,6 +53,24 @@ static inline unsigned qn_leading_zeros(uint64_t value)
 #endif
 }
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define QN_BYTE_MASKS 1
+/* Which of 64 bytes are a, b or c: bit i is byte i. */
+static inline uint64_t qn_bytes_among(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c)
+{
+    __m128i x = _mm_set1_epi8((char)a), y = _mm_set1_epi8((char)b), z = _mm_set1_epi8((char)c);
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+        __m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, x), _mm_cmpeq_epi8(v, y)),
+                                   _mm_cmpeq_epi8(v, z));
+        mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(hit) << (16 * i);
+    }
+    return mask;
+}
+#endif
+
 /* Returns the low half of a * b and stores the high half. */
 static inline uint64_t qn_mul_128(uint64_t a, uint64_t b, uint64_t *high)
 {

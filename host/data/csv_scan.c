@@ -42,6 +42,7 @@ quern_status qn_csv_marks_add(struct qn_csv_marks *marks, uint64_t row, uint64_t
     return QUERN_OK;
 }
 
+#if !defined(QN_BYTE_MASKS)
 /* 64 bytes of 0 or 1 into 64 bits: one product gathers eight. */
 static inline uint64_t gather(const uint8_t *flags)
 {
@@ -52,6 +53,16 @@ static inline uint64_t gather(const uint8_t *flags)
     }
     return mask;
 }
+
+/* Which of 64 bytes are a, b or c. */
+static inline uint64_t qn_bytes_among(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c)
+{
+    uint8_t hit[BLOCK];
+    for (unsigned i = 0; i < BLOCK; i++)
+        hit[i] = (uint8_t)((p[i] == a) | (p[i] == b) | (p[i] == c));
+    return gather(hit);
+}
+#endif
 
 /* A window and what the scanner knows of the text, small enough to live in registers: no function
  * that is not inlined may be given its address. */
@@ -64,13 +75,8 @@ struct view {
 static QN_ALWAYS_INLINE struct qn_csv_window classify(const uint8_t *p, const uint8_t *block,
                                                       uint8_t delimiter)
 {
-    uint8_t ends[BLOCK], quotes[BLOCK];
-    for (unsigned i = 0; i < BLOCK; i++) {
-        uint8_t c = p[i];
-        ends[i] = (uint8_t)((c == delimiter) | (c == '\n') | (c == '\r'));
-        quotes[i] = (uint8_t)(c == '"');
-    }
-    return (struct qn_csv_window){block, gather(ends), gather(quotes)};
+    return (struct qn_csv_window){block, qn_bytes_among(p, delimiter, '\n', '\r'),
+                                  qn_bytes_among(p, '"', '"', '"')};
 }
 
 /* Behind the end of the text there are newlines, so that every cell has an end. */
