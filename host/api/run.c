@@ -92,6 +92,8 @@ static quern_status run_in_memory(struct job *j, const quern_pipeline *p, struct
     uint64_t start = qn_clock_ns();
     quern_status status =
         qn_pipeline_fit(j->cx, p, table, j->job.no_transform ? NULL : &rest, &model);
+    if (status != QUERN_OK && table->rows == 0)
+        status = qn_error_context(status, "%s", j->job.input);
     j->info.fit_ns = qn_clock_ns() - start;
     if (status == QUERN_OK) describe(j, model, table->rows);
     if (status == QUERN_OK) status = write_output(j, model, table, &rest);
