@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import validate_data
 
-from . import _attributes, _config, _core
+from . import _attributes, _config, _core, _serve
 from ._convert import texts
 from ._sparse import as_scipy, is_sparse
 from .base import Estimator
@@ -268,8 +268,9 @@ class Plan:
         made = as_scipy(made, self.dtype)
         return made if wanted else made.toarray()
 
-    def transform(self, remembered, sparse=False):
-        """The rows through the model of the attributes that the estimators have."""
+    def transform(self, remembered, sparse=False, owner=None):
+        """The rows through the model of the attributes that the estimators have. owner: the composite
+        that may serve further rows in this way."""
         self._check_types()
         for _, estimator, types in self.links:
             if getattr(estimator, "n_features_in_", None) != len(types):
@@ -286,7 +287,10 @@ class Plan:
                                    out=out, sparse=sparse)
         except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
-        return self._array(made, out, sparse, sparse)
+        out = self._array(made, out, sparse, sparse)
+        if owner is not None and self._is_matrix():
+            owner._models["service"] = _serve.service_for(owner, self.columns.X, model, out, self.used)
+        return out
 
     def model(self):
         """A model of the attributes."""

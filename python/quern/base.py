@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, MissingValues, RealNotInt,
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
+from ._serve import service_for
 
 # The order of parameters in Python, "*" before those that are given by name alone. What the library
 # has no parameter of that name for has its default here; the others' come from the descriptor.
@@ -110,7 +111,7 @@ def described(cls):
 class Native:
     """What an estimator has of the library: models made of its attributes, by input."""
 
-    __slots__ = ("key", "models", "fit", "fit_key", "ran")
+    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service")
 
     def __init__(self):
         self.key = None  # parameters and attributes that `models` were made of
@@ -118,6 +119,7 @@ class Native:
         self.fit = None  # a _core.Fit that partial_fit goes on with ...
         self.fit_key = None  # ... while attributes are those that it gave
         self.ran = None  # (device, reason) of the last call
+        self.service = None  # for a few rows (_serve.py)
 
 
 class Estimator(BaseEstimator):
@@ -185,6 +187,18 @@ class Estimator(BaseEstimator):
         """The same estimator, fitted or not, of scikit-learn's class."""
         from .interop import to_sklearn
         return to_sklearn(self)
+
+    # -- a few rows (_serve.py) --
+
+    def _served(self, X):
+        """A few rows of a plain array, the short way; None: not this time."""
+        service = self._native.service
+        return None if service is None else service.rows(X)
+
+    def _will_serve(self, X, out, model, exactly=None):
+        """X became `out`, by the model: so may the next few rows. exactly: so many alone."""
+        if self.copy:
+            self._native.service = service_for(self, X, model, out, exactly=exactly)
 
     def _context(self):
         found = _config.context()

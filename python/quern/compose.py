@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ColumnTransformer as one model."""
+import functools
 import threading
 
 import numpy as np
@@ -12,8 +13,10 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names
 
 from ._fuse import Block, Fused, NotFused, Plan, chain_of, remember_features, validate
+from ._serve import served
 
 _then = threading.local()  # a chain that a Pipeline wants at the end of the next model
 
@@ -32,17 +35,17 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
     __slots__ = ("_quern",)
 
     def _call_func_on_transformers(self, X, y, func, column_as_labels, routed_params):
-        then = _then.__dict__.pop("chain", None)
+        then, owner = _then.__dict__.pop("chain", (None, self))
         fits = func is _fit_transform_one
         try:
-            return self._fused(X, fits, column_as_labels, routed_params, then or [])
+            return self._fused(X, fits, column_as_labels, routed_params, then or [], owner)
         except NotFused as why:
             if then is not None:  # the Pipeline says it
                 raise
             self._orchestrated(why)
         return super()._call_func_on_transformers(X, y, func, column_as_labels, routed_params)
 
-    def _fused(self, X, fits, column_as_labels, routed_params, then):
+    def _fused(self, X, fits, column_as_labels, routed_params, then, owner):
         output = _get_output_config("transform", self)["dense"]
         if self.transformer_weights:
             raise NotFused("there are transformer_weights")
@@ -70,7 +73,9 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
         if output != "default" and len(set(plan.dtypes)) > 1:
             raise NotFused("the columns of the output frame have different dtypes")
         if not fits:
-            return _parts(plan.transform(self._models, self.sparse_output_), plan.widths())
+            if not column_as_labels:
+                _check_names(blocks, X)
+            return _parts(plan.transform(self._models, self.sparse_output_, owner), plan.widths())
         for block in blocks:
             validate(block.chain)
         validate(then)
@@ -88,6 +93,20 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
         if Xs and all(hasattr(part, "joined") for part in Xs):
             return Xs[0].joined
         return super()._hstack(Xs, n_samples=n_samples)
+
+
+def _serving(transform):
+    """A transform that is tried the short way first: around what scikit-learn wraps around it."""
+
+    @functools.wraps(transform)
+    def shortest(self, X, **params):
+        out = None if params else served(self, X)
+        return transform(self, X, **params) if out is None else out
+
+    return shortest
+
+
+ColumnTransformer.transform = _serving(ColumnTransformer.transform)
 
 
 def _passes(transformer):
@@ -115,6 +134,14 @@ def _remember(transformer, head):
         head = np.empty((1, head.shape[1]))
 
 
+def _check_names(blocks, X):
+    """Warns of, or refuses, names of features that are not those of the fit, as each step would."""
+    for block in blocks:
+        if block.chain and (hasattr(X, "columns") or hasattr(block.chain[0], "feature_names_in_")):
+            _check_feature_names(block.chain[0], _safe_indexing(X[:1], block.indices, axis=1),
+                                 reset=False)
+
+
 def _parts(out, widths):
     """The blocks of an output. Those of a sparse one are empty: only their shapes are asked for."""
     edges, parts = np.cumsum([0, *widths]), []
@@ -128,9 +155,9 @@ def _parts(out, widths):
     return parts
 
 
-def with_chain(transformer, method, chain, *args):
-    """A method of a ColumnTransformer, its model going on with `chain`; or NotFused."""
-    _then.chain = chain
+def with_chain(owner, transformer, method, chain, *args):
+    """A method of a ColumnTransformer, its model going on with the `chain` of its owner; or NotFused."""
+    _then.chain = (chain, owner)
     try:
         return getattr(transformer, method)(*args)
     finally:

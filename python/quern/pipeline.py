@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from ._fuse import Block, Fused, NotFused, Plan, chain_of, is_ours, remember_features, validate
+from ._serve import served
 from .compose import ColumnTransformer, with_chain
 
 
@@ -62,6 +63,9 @@ class Pipeline(Fused, _sk.Pipeline):
     @available_if(_can_transform)
     def transform(self, X, **params):
         """X through all steps."""
+        out = None if params else served(self, X)
+        if out is not None:
+            return out
         if self._all_ours():
             try:
                 return self._fused_transform(X, params)
@@ -101,7 +105,7 @@ class Pipeline(Fused, _sk.Pipeline):
         self._validate_steps()
         first, chain = self._parts(steps, params)
         if first is not None:
-            out = with_chain(first, "fit_transform", chain, X, y)
+            out = with_chain(self, first, "fit_transform", chain, X, y)
         else:
             plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
             validate(chain)
@@ -115,12 +119,12 @@ class Pipeline(Fused, _sk.Pipeline):
     def _fused_transform(self, X, params):
         first, chain = self._parts(self.steps, params)
         if first is not None:
-            return with_chain(first, "transform", chain, X)
+            return with_chain(self, first, "transform", chain, X)
         plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
         if not hasattr(chain[0], "n_features_in_"):
             raise NotFused("it is not fitted")
         validate_data(chain[0], X, reset=False, skip_check_array=True)
-        return plan.transform(self._models)
+        return plan.transform(self._models, owner=self)
 
 
 def _width(X):

@@ -314,8 +314,11 @@ class SimpleImputer(TransformerMixin, Estimator):
         """X without missing cells.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        out = self._served(X)
+        if out is not None:
+            return out
         check_is_fitted(self)
-        X = self._validate(X, in_fit=False)
+        given, X = X, self._validate(X, in_fit=False)
         if X.shape[1] != self.statistics_.shape[0]:
             raise ValueError(f"X has {X.shape[1]} features per sample, "
                              f"expected {self.statistics_.shape[0]}")
@@ -326,6 +329,8 @@ class SimpleImputer(TransformerMixin, Estimator):
             out = self._fill_numbers(X, left_out)
         if not self.copy and out.shape == X.shape and type(out) is type(X):
             return self._in_place(out, X)
+        if len(self._native.models) == 1 and X.dtype.kind != "O":
+            self._will_serve(given, out, self._native.models[0])
         return out
 
     def _in_place(self, out, X):

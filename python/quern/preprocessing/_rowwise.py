@@ -64,6 +64,13 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
         X[...] = out
         return X
 
+    def _serve_like(self, X, out, exactly=None):
+        if type(X) is np.ndarray and X.ndim == 2:
+            by_rows = rows_first(X)
+            model = self._native.models.get((X.dtype, X.shape[1], by_rows))
+            if model is not None:
+                self._will_serve(X, out, model, exactly)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
@@ -82,10 +89,16 @@ class Normalizer(Stateless):
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         copy : bool, default=None (the parameter `copy`)"""
+        out = self._served(X) if copy is None else None
+        if out is not None:
+            return out
         copy = copy if copy is not None else self.copy
+        given = X
         X = validate_data(self, X, accept_sparse="csr", force_writeable=not copy, copy=False,
                           reset=False, dtype=FLOAT_DTYPES)
-        return self._run(X, copy)
+        out = self._run(X, copy)
+        self._serve_like(given, out, exactly=X.shape[0])
+        return out
 
 
 @described
@@ -102,10 +115,16 @@ class Binarizer(Stateless):
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         copy : bool, default=None (the parameter `copy`)"""
+        out = self._served(X) if copy is None else None
+        if out is not None:
+            return out
         copy = copy if copy is not None else self.copy
+        given = X
         X = validate_data(self, X, accept_sparse=["csr", "csc"], force_writeable=not copy,
                           copy=False, reset=False)
-        return self._binarize(X, copy)
+        out = self._binarize(X, copy)
+        self._serve_like(given, out)
+        return out
 
     def _binarize(self, X, copy):
         if sparse.issparse(X) and self.threshold < 0:
