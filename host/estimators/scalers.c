@@ -48,6 +48,20 @@ static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, ui
     return qn_port_convert_op(stage, &wide, type, port);
 }
 
+/* The dtype of an array that holds the value, and perhaps others: attributes learned of float64 meet
+ * float32 input where somebody transforms other data than were fitted. Where a float32 holds it, both
+ * ways of in_place_op give the same, and the narrow one is faster. */
+static quern_type dtype_of(double value, quern_type input)
+{
+    return isnan(value) || in_dtype(value, input) == value ? input : QUERN_FLOAT64;
+}
+
+static quern_status apply_op(struct qn_stage *stage, struct qn_port *port, uint32_t code,
+                             double value)
+{
+    return in_place_op(stage, port, code, value, dtype_of(value, port->type));
+}
+
 /* Makes the output ports: the inputs in the step's float dtype. */
 static quern_status begin_emit(struct qn_stage *stage)
 {
@@ -263,8 +277,8 @@ static quern_status min_max_emit(struct qn_stage *stage)
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        QN_TRY(add_op(stage, port, QN_OP_MUL, scale->f64[i], 0));
-        QN_TRY(add_op(stage, port, QN_OP_ADD, min->f64[i], 0));
+        QN_TRY(apply_op(stage, port, QN_OP_MUL, scale->f64[i]));
+        QN_TRY(apply_op(stage, port, QN_OP_ADD, min->f64[i]));
         if (qn_param_bool(stage->estimator, "clip"))
             QN_TRY(add_op(stage, port, QN_OP_CLIP, lo, hi));
     }
@@ -332,7 +346,7 @@ static quern_status max_abs_emit(struct qn_stage *stage)
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], stage->learned)
-                            : add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+                            : apply_op(stage, port, QN_OP_DIV, scale->f64[i]));
         if (qn_param_bool(stage->estimator, "clip"))
             QN_TRY(add_op(stage, port, QN_OP_CLIP, -1.0, 1.0));
     }
@@ -441,7 +455,7 @@ static quern_status robust_emit(struct qn_stage *stage)
     QN_TRY(begin_emit(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (center != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, center->f64[i], 0));
+        if (center != NULL) QN_TRY(apply_op(stage, port, QN_OP_SUB, center->f64[i]));
         if (scale == NULL) continue; /* float64 whatever the input is */
         QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], QUERN_FLOAT64)
                             : in_place_op(stage, port, QN_OP_DIV, scale->f64[i], QUERN_FLOAT64));

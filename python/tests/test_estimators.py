@@ -97,6 +97,21 @@ def test_scalers_learn_what_scikit_learn_does(name, dtype):
          name, 1e-6)
 
 
+@pytest.mark.parametrize("name, parameters", [*((n, {}) for n in SCALERS), ("MinMaxScaler", {"clip": True}),
+                                              ("MaxAbsScaler", {"clip": True}),
+                                              ("RobustScaler", {"with_scaling": False})], ids=str)
+def test_float32_through_what_float64_taught_has_scikit_learns_bits(name, parameters):
+    X = np.random.default_rng(8).normal(size=(3000, 6)) * [1, 10, 1e3, 1e-3, 5, 7] + 3
+    x = X.astype(np.float32)
+    theirs = getattr(sklearn.preprocessing, name)(**parameters).fit(X)
+    ours = quern.from_sklearn(theirs)
+    for rows in (x, x[:1]):
+        wanted = theirs.transform(rows)
+        got = ours.transform(rows)
+        assert got.dtype == wanted.dtype == np.float32
+        np.testing.assert_array_equal(got, wanted)
+
+
 @pytest.mark.parametrize("container", [sparse.csr_matrix, sparse.csc_array])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_scalers_of_sparse_matrices(container, dtype):
