@@ -20,6 +20,8 @@ from ._sparse import as_scipy, is_sparse
 from .base import Estimator
 
 _KINDS = frozenset("biuf")
+# float32 is not among them: scikit-learn computes in float64 where a frame is Polars'
+_POLARS = frozenset(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)) | {"float64"}
 MODELS = 8  # so many models are remembered, one for each schema
 
 
@@ -93,7 +95,9 @@ class Columns:
     """The columns of an input that can be viewed by the library."""
 
     def __init__(self, X):
-        self.frame = hasattr(X, "iloc") and type(X).__module__.startswith("pandas")
+        home = type(X).__module__.partition(".")[0]
+        self.polars = home == "polars" and hasattr(X, "to_series")
+        self.frame = self.polars or (home == "pandas" and hasattr(X, "iloc"))
         if is_sparse(X):
             raise NotFused("the input is a sparse matrix")
         if not self.frame and (type(X) is not np.ndarray or X.ndim != 2):
@@ -111,6 +115,8 @@ class Columns:
 
     def dtype(self, i):
         """The dtype of a column; object: strings."""
+        if self.polars:
+            return self._polars_dtype(self.X.to_series(i))
         found = self.X.dtypes.iloc[i] if self.frame else self.X.dtype
         if self.frame and (found == object or found == "str"):
             if i not in self._texts:
@@ -123,8 +129,22 @@ class Columns:
             raise NotFused(f"column {label!r} has the dtype {found}")
         return found
 
+    @staticmethod
+    def _polars_dtype(series):
+        """As scikit-learn gets it, which takes frames for NumPy arrays."""
+        word = str(series.dtype).lower()
+        found = np.dtype(object if word == "string" else bool if word == "boolean" else word
+                         if word in _POLARS else "V")
+        if found.kind == "V":
+            raise NotFused(f"column {series.name!r} has the dtype {series.dtype}")
+        if found.kind != "f" and series.null_count():
+            raise NotFused(f"column {series.name!r} has nulls")
+        return found
+
     def table(self, used, rowwise):
         """A table of the columns `used`. rowwise: as one matrix if the input is one."""
+        if self.polars:
+            return _core.Table.from_arrow(self.X.select([self.X.columns[i] for i in used]))
         if self.frame:
             arrays = [self._texts[i].column() if i in self._texts
                       else self.X.iloc[:, i].to_numpy() for i in used]

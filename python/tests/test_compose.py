@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ColumnTransformer and Pipeline against scikit-learn's."""
+import json
 import logging
 import pickle
 from pathlib import Path
@@ -500,3 +501,52 @@ def test_grid_search(frame):
 
 def test_exported():
     assert quern.compose is compose and quern.pipeline is pipeline
+
+
+# ---- Polars ----
+
+@pytest.fixture
+def polars_frame():
+    pl = pytest.importorskip("polars")
+    rng, n = np.random.default_rng(3), 700
+    frame = pl.DataFrame({"a": rng.normal(size=n), "b": rng.integers(0, 9, n), "c": rng.normal(size=n),
+                          "s": rng.choice(["x", "yy", "日本"], n), "t": rng.choice(["p", "q"], n),
+                          "k": rng.integers(0, 2, n).astype(bool)})
+    return frame.with_columns(pl.when(pl.int_range(n) % 7 == 0).then(None).otherwise(pl.col("a")).alias("a"))
+
+
+def polars_transformer(compose_, pipeline_, preprocessing_, impute_):
+    return compose_.ColumnTransformer([
+        ("n", pipeline_.make_pipeline(impute_.SimpleImputer(), preprocessing_.StandardScaler()), ["a", "b"]),
+        ("m", preprocessing_.MinMaxScaler(), ["c"]),
+        ("o", preprocessing_.OneHotEncoder(sparse_output=False), ["s", "t"]),
+        ("r", preprocessing_.OrdinalEncoder(), ["b", "k"])])
+
+
+def test_polars_frames_are_one_model(polars_frame, fits):
+    theirs = polars_transformer(skc, skp, skpre, pytest.importorskip("sklearn.impute"))
+    ours = polars_transformer(compose, pipeline, q, impute)
+    got, wanted = ours.fit_transform(polars_frame), theirs.fit_transform(polars_frame)
+    np.testing.assert_allclose(got, wanted, rtol=1e-11, atol=1e-13)
+    assert len(fits) == 1
+    for rows in (polars_frame[:5], polars_frame.select(reversed(polars_frame.columns))[5:9]):
+        np.testing.assert_allclose(ours.transform(rows), theirs.transform(rows), rtol=1e-11, atol=1e-13)
+    assert ours.get_feature_names_out().tolist() == theirs.get_feature_names_out().tolist()
+    assert ours.feature_names_in_.tolist() == theirs.feature_names_in_.tolist()
+
+
+@pytest.mark.parametrize("change", ["float32", "a null integer", "a null string"])
+def test_polars_columns_that_scikit_learn_takes_for_others_run_apart(polars_frame, fits, change):
+    pl = pytest.importorskip("polars")
+    frame = polars_frame
+    if change == "float32":
+        frame = frame.with_columns(pl.col("c").cast(pl.Float32))
+    else:
+        name = "b" if "integer" in change else "s"
+        hole = pl.when(pl.int_range(pl.len()) == 3).then(None).otherwise(pl.col(name))
+        frame = frame.with_columns(hole.alias(name))
+        frame = frame.with_columns(pl.lit(1).alias("k")) if name == "b" else frame
+    theirs = polars_transformer(skc, skp, skpre, pytest.importorskip("sklearn.impute"))
+    ours = polars_transformer(compose, pipeline, q, impute)
+    np.testing.assert_allclose(ours.fit_transform(frame), theirs.fit_transform(frame), rtol=1e-11, atol=1e-13)
+    assert all(len(json.loads(spec)["steps"]) == 1 for spec in fits)
