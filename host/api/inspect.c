@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A model, and the table of estimators, as JSON. NaN is null there. */
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -213,7 +214,12 @@ static json_t *param_json(const struct qn_param *p)
     json_t *initial = json_loads(p->initial, JSON_DECODE_ANY, NULL);
     json_t *one = json_pack("{s:s, s:s, s:o, s:s}", "name", p->name, "kind", kind_name(p->kind),
                             "default", initial, "doc", p->doc);
-    if (one == NULL || p->choices == NULL) return one;
+    if (one == NULL) return one;
+    if ((p->kind == QN_PARAM_FLOAT || p->kind == QN_PARAM_INT) && p->least > -DBL_MAX)
+        json_object_set_new(one, "least", json_real(p->least));
+    if ((p->kind == QN_PARAM_FLOAT || p->kind == QN_PARAM_INT) && p->most < DBL_MAX)
+        json_object_set_new(one, "most", json_real(p->most));
+    if (p->choices == NULL) return one;
     json_t *choices = json_array();
     for (const char *at = p->choices; *at != '\0';) {
         size_t n = strcspn(at, "|");

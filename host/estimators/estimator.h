@@ -119,6 +119,8 @@ struct qn_estimator_type {
     uint32_t n_params;
     const char *attributes; /* names of the learned attributes, separated by spaces */
     const char *input;      /* "number", "any" */
+    /* Those without which emit cannot do, separated by spaces; NULL: none. */
+    const char *(*depends_on)(const struct qn_estimator *);
     quern_status (*check)(const struct qn_estimator *);
     quern_status (*need)(struct qn_stage *);
     quern_status (*learn)(struct qn_stage *);
@@ -165,6 +167,6 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
     qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
-    qn_one_hot_encoder, qn_passthrough;
+    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough;
 
 #endif

@@ -345,7 +345,7 @@ static quern_status emit_number(struct qn_stage *stage, uint32_t i, quern_type d
                 qn_chain_add(stage->arena, out->chain, QN_OP_FILL, qn_word_f64(v), 0, work);
             if (out->chain == NULL) return qn_stage_memory(stage);
         }
-        out->may_nan = 0;
+        out->may_nan = out->may_nan && isnan(v);
     } else if (!m.is_text) {
         QN_TRY(qn_port_refuse_nan(stage, out));
         int whole = work == QN_W_I64;
@@ -356,7 +356,7 @@ static quern_status emit_number(struct qn_stage *stage, uint32_t i, quern_type d
                                   whole ? qn_word_i64((int64_t)v) : qn_word_f64(v), work);
         if (out->chain == NULL) return qn_stage_memory(stage);
     }
-    out->known = known_after(stage, i, v);
+    out->known = isnan(v) ? NULL : known_after(stage, i, v);
     return QUERN_OK;
 }
 
@@ -412,6 +412,12 @@ static quern_status emit_indicator(struct qn_stage *stage, uint32_t i, quern_typ
     return out->chain != NULL && out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 
+/* Whether a statistic of NaN is the filler, and not the mark of a column without values. */
+static int fills_nan(const struct qn_estimator *e)
+{
+    return strategy_of(e) == CONSTANT && qn_param_bool(e, "keep_empty_features");
+}
+
 static quern_status imputer_emit(struct qn_stage *stage)
 {
     const struct qn_attr *stat = qn_attrs_find(stage->attrs, "statistics_");
@@ -424,7 +430,8 @@ static quern_status imputer_emit(struct qn_stage *stage)
     QN_TRY(qn_stage_outputs(stage, 2 * stage->n_in));
     uint32_t n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
-        int empty = stage->in[i].raw ? text == NULL || text->text[i] == NULL : isnan(stat->f64[i]);
+        int empty = stage->in[i].raw ? text == NULL || text->text[i] == NULL
+                                     : isnan(stat->f64[i]) && !fills_nan(stage->estimator);
         if (empty && marker_of(stage->estimator).is_nan && !stage->in[i].raw &&
             stage->in[i].chain->refuse_nan)
             return qn_error(QUERN_INVALID, "column \"%s\" has missing values, which %s cannot take",
@@ -449,6 +456,12 @@ static quern_status imputer_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+static const char *imputer_depends_on(const struct qn_estimator *e)
+{
+    (void)e;
+    return "statistics_ n_missing_";
+}
+
 const struct qn_estimator_type qn_simple_imputer = {
     .name = "SimpleImputer",
     .doc = "Fill missing cells with the column's mean, median, most frequent value or a constant.",
@@ -456,6 +469,7 @@ const struct qn_estimator_type qn_simple_imputer = {
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "statistics_ n_missing_",
     .input = "any",
+    .depends_on = imputer_depends_on,
     .need = imputer_need,
     .learn = imputer_learn,
     .emit = imputer_emit,

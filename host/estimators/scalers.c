@@ -196,6 +196,12 @@ static quern_status standard_invert(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+static const char *standard_depends_on(const struct qn_estimator *e)
+{
+    int with_mean = qn_param_bool(e, "with_mean"), with_std = qn_param_bool(e, "with_std");
+    return with_mean && with_std ? "mean_ scale_" : with_mean ? "mean_" : with_std ? "scale_" : "";
+}
+
 const struct qn_estimator_type qn_standard_scaler = {
     .name = "StandardScaler",
     .doc = "Subtract the mean and divide by the standard deviation, per column.",
@@ -203,6 +209,7 @@ const struct qn_estimator_type qn_standard_scaler = {
     .n_params = sizeof STANDARD / sizeof *STANDARD,
     .attributes = "mean_ var_ scale_ n_samples_seen_",
     .input = "number",
+    .depends_on = standard_depends_on,
     .need = standard_need,
     .learn = standard_learn,
     .emit = standard_emit,
@@ -299,6 +306,12 @@ static quern_status min_max_invert(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+static const char *min_max_depends_on(const struct qn_estimator *e)
+{
+    (void)e;
+    return "scale_ min_";
+}
+
 const struct qn_estimator_type qn_min_max_scaler = {
     .name = "MinMaxScaler",
     .doc = "Map each column's range to feature_range.",
@@ -306,6 +319,7 @@ const struct qn_estimator_type qn_min_max_scaler = {
     .n_params = sizeof MIN_MAX / sizeof *MIN_MAX,
     .attributes = "min_ scale_ data_min_ data_max_ data_range_ n_samples_seen_",
     .input = "number",
+    .depends_on = min_max_depends_on,
     .check = min_max_check,
     .need = min_max_need,
     .learn = min_max_learn,
@@ -362,6 +376,12 @@ static quern_status max_abs_invert(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+static const char *max_abs_depends_on(const struct qn_estimator *e)
+{
+    (void)e;
+    return "scale_";
+}
+
 const struct qn_estimator_type qn_max_abs_scaler = {
     .name = "MaxAbsScaler",
     .doc = "Divide each column by its largest absolute value.",
@@ -369,6 +389,7 @@ const struct qn_estimator_type qn_max_abs_scaler = {
     .n_params = sizeof MAX_ABS / sizeof *MAX_ABS,
     .attributes = "max_abs_ scale_ n_samples_seen_",
     .input = "number",
+    .depends_on = max_abs_depends_on,
     .need = need_extremes,
     .learn = max_abs_learn,
     .emit = max_abs_emit,

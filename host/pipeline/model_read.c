@@ -199,6 +199,38 @@ static quern_status read_categories(const struct reader *r, const char *place,
     return read_numbers(r, place, attrs, "n_without_column_", 1, step->n_ports, 0);
 }
 
+/* Calls read for each word of a list that spaces separate. */
+typedef quern_status read_word(const struct reader *, const char *place, struct qn_attrs *,
+                               const char *word, uint32_t columns);
+
+static quern_status each_word(const struct reader *r, const char *place, struct qn_attrs *attrs,
+                              const char *words, uint32_t columns, read_word *read)
+{
+    for (const char *at = words; *at != '\0';) {
+        size_t length = strcspn(at, " ");
+        const char *word = qn_arena_strndup(r->arena, at, length);
+        if (word == NULL) return qn_error_memory_while("reading a model");
+        QN_TRY(read(r, place, attrs, word, columns));
+        at += length + strspn(at + length, " ");
+    }
+    return QUERN_OK;
+}
+
+/* A number for each column, but for what is counted. */
+static quern_status read_attribute(const struct reader *r, const char *place,
+                                   struct qn_attrs *attrs, const char *word, uint32_t columns)
+{
+    if (strcmp(word, "n_samples_seen_") == 0) return read_seen(r, place, attrs);
+    return read_numbers(r, place, attrs, word, strcmp(word, "n_missing_") == 0, columns, 0);
+}
+
+static quern_status require_word(const struct reader *r, const char *place, struct qn_attrs *attrs,
+                                 const char *word, uint32_t columns)
+{
+    (void)columns;
+    return require(r, attrs, place, word);
+}
+
 /* The attributes of one estimator, checked against the ports that it gets. */
 static quern_status read_estimator(const struct reader *r, const char *place,
                                    const struct qn_plan_step *step, struct qn_attrs *attrs)
@@ -208,31 +240,15 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     if (n == 0) return QUERN_OK;
     if (e->type == &qn_one_hot_encoder || e->type == &qn_ordinal_encoder)
         return read_categories(r, place, attrs, step);
-    static const char *const reals[] = {"mean_",     "var_",       "scale_",      "data_min_",
-                                        "data_max_", "max_abs_",   "data_range_", "min_",
-                                        "center_",   "statistics_"};
-    for (size_t i = 0; i < sizeof reals / sizeof *reals; i++)
-        QN_TRY(read_numbers(r, place, attrs, reals[i], 0, n, 0));
-    QN_TRY(read_numbers(r, place, attrs, "n_missing_", 1, n, 0));
-    QN_TRY(read_seen(r, place, attrs));
+    QN_TRY(each_word(r, place, attrs, e->type->attributes, n, read_attribute));
     if (e->type == &qn_simple_imputer) {
         char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
         char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);
         if (text == NULL || part == NULL) return qn_error_memory_while("reading a model");
         if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, "statistics_text_", n));
-        QN_TRY(require(r, attrs, place, "statistics_"));
-        return require(r, attrs, place, "n_missing_");
     }
-    if (e->type == &qn_standard_scaler) {
-        if (qn_param_bool(e, "with_mean")) QN_TRY(require(r, attrs, place, "mean_"));
-        if (qn_param_bool(e, "with_std")) QN_TRY(require(r, attrs, place, "scale_"));
-    } else if (e->type == &qn_min_max_scaler) {
-        QN_TRY(require(r, attrs, place, "scale_"));
-        QN_TRY(require(r, attrs, place, "min_"));
-    } else if (e->type == &qn_max_abs_scaler) {
-        QN_TRY(require(r, attrs, place, "scale_"));
-    }
-    return QUERN_OK;
+    if (e->type->depends_on == NULL) return QUERN_OK;
+    return each_word(r, place, attrs, e->type->depends_on(e), n, require_word);
 }
 
 /* ---- the header ---- */

@@ -8,7 +8,7 @@ import importlib as _importlib
 from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core", "compose", "impute", "interop", "pipeline", "preprocessing"))
+_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline", "preprocessing"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
           "last_report": "_config", "set_config": "_config",
           "from_sklearn": "interop", "to_sklearn": "interop",

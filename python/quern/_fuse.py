@@ -188,13 +188,12 @@ class Plan:
                                "columns": [at[i] for i in block.indices],
                                "apply": [{e._library_name: e._json()} for e in block.chain]
                                or ["passthrough"]})
-        encoders = [e for _, e, _ in self.links if type(e).__name__ == "OneHotEncoder"]
-        if encoders and self.then:
-            raise NotFused("a chain goes on with one-hot columns")
-        if not all(block.chain[-1] is e for e in encoders for block in blocks if e in block.chain):
-            raise NotFused("a chain goes on with one-hot columns")
-        self.widens = bool(encoders)  # the width is known after the fit
-        self.sparse = any(e.sparse_output for e in encoders)
+        changing = [e for _, e, _ in self.links if e._changes_width]
+        if changing and (self.then or not all(
+                block.chain[-1] is e for e in changing for block in blocks if e in block.chain)):
+            raise NotFused(f"a chain goes on with the columns of {type(changing[0]).__name__}")
+        self.widens = bool(changing)  # the width is known after the fit
+        self.sparse = any(getattr(e, "sparse_output", False) for e in changing)
         self.threshold = threshold
         width = sum(len(block.indices) for block in blocks)
         joined = [np.result_type(*self.dtypes)] * width

@@ -32,6 +32,7 @@ SIGNATURES = {
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
                       "add_indicator", "keep_empty_features"),
     "StandardScaler": ("*", ("copy", True), "with_mean", "with_std"),
+    "VarianceThreshold": ("threshold",),
 }
 # Where JSON's default is not Python's.
 DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
@@ -73,6 +74,11 @@ def _constraint(parameter):
     if parameter["kind"] == "choice":
         allowed = [StrOptions(set(parameter["choices"]))]
         return allowed + [callable] if parameter["name"] == "strategy" else allowed
+    if "least" in parameter or "most" in parameter:
+        least, most = parameter.get("least"), parameter.get("most")
+        closed = "both" if None not in (least, most) else "left" if most is None else "right"
+        return [Interval(numbers.Real if parameter["kind"] == "float" else numbers.Integral,
+                         least, most, closed=closed)]
     return _KINDS[parameter["kind"]]
 
 
@@ -174,6 +180,8 @@ class Estimator(BaseEstimator):
     def _tensors_for(self, types):
         """The attributes as a model has them."""
         return {}
+
+    _changes_width = False  # whether the width of the output is known after the fit alone
 
     def _output_width(self, width):
         """The columns of the output, once it is fitted."""

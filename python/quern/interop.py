@@ -14,6 +14,7 @@ from ._core import UnsupportedError
 
 # ours: theirs
 MODULES = {"quern.preprocessing": "sklearn.preprocessing", "quern.impute": "sklearn.impute",
+           "quern.feature_selection": "sklearn.feature_selection",
            "quern.compose": "sklearn.compose", "quern.pipeline": "sklearn.pipeline"}
 _theirs = {}  # class of quern: class of scikit-learn, as it was before any patch
 

@@ -7,6 +7,7 @@ from quern import _core, config_context
 from quern.impute import SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
                                  OrdinalEncoder, RobustScaler, StandardScaler)
+from quern.feature_selection import VarianceThreshold
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
@@ -14,7 +15,8 @@ ESTIMATORS = [
     Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
     OrdinalEncoder(), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
     SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),
-    SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False)]
+    SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False),
+    VarianceThreshold(), VarianceThreshold(0.01)]
 PRESENT = {d["id"] for d in _core.Context("cpu").devices() if d["present"]}
 
 

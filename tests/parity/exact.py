@@ -23,6 +23,7 @@ class Column:
         if values.dtype.kind == "b":
             values = values.astype(np.int64)
         there = ~np.isnan(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
+        self.complete = bool(there.all())
         values = values[there]
         if weights is not None:
             self.weigh(values, [Fraction(w) for w in weights[there].tolist()])
@@ -152,12 +153,22 @@ def simple_imputer(est, column, k):
     return {"statistics_": (value, abs(value))}
 
 
+def variance_threshold(est, column, k):
+    """The range of a column with missing values does not count: NumPy's is NaN."""
+    var = column.moments()[1]
+    low, high = column.extremes()
+    if est.threshold == 0 and column.complete:
+        var = min(var, high - low)
+    return {"variances_": (big(var), big(var))}
+
+
 EXACT = {
     "StandardScaler": standard_scaler,
     "MinMaxScaler": min_max_scaler,
     "MaxAbsScaler": max_abs_scaler,
     "RobustScaler": robust_scaler,
     "SimpleImputer": simple_imputer,
+    "VarianceThreshold": variance_threshold,
 }
 
 

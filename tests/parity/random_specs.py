@@ -166,8 +166,8 @@ def maybe(rng, params, key, values, p=0.5):
 
 
 def scaler(rng):
-    name = str(rng.choice(["StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer", "Binarizer"],
-                          p=[.25, .2, .15, .2, .1, .1]))
+    name = str(rng.choice(["StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer", "Binarizer",
+                           "VarianceThreshold"], p=[.25, .2, .15, .2, .1, .05, .05]))
     p = {}
     if name == "StandardScaler":
         maybe(rng, p, "with_mean", [True, False])
@@ -184,6 +184,8 @@ def scaler(rng):
                                          [5, 95.5]])
         if p.get("quantile_range") not in ([0, 100], [50, 50]):  # the normal's quantiles divide by 0 or infinity
             maybe(rng, p, "unit_variance", [True, False])
+    elif name == "VarianceThreshold":
+        maybe(rng, p, "threshold", [0.0, 0.01, 1, 1e-300, 2.5, -1], 0.7)
     elif name == "Normalizer":
         maybe(rng, p, "norm", ["l1", "l2", "max"], 0.8)
     else:

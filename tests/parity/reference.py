@@ -21,6 +21,7 @@ import scipy.sparse as sp
 import sklearn
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 
@@ -30,6 +31,7 @@ ESTIMATORS = {
                  "Binarizer", "OrdinalEncoder", "OneHotEncoder")
 }
 ESTIMATORS["SimpleImputer"] = SimpleImputer
+ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 WEIGHS = ("StandardScaler",)  # learns with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")

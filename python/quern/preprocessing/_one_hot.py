@@ -21,6 +21,8 @@ class OneHotEncoder(Encoder):
 
     Parameters, attributes and methods are those of `sklearn.preprocessing.OneHotEncoder`."""
 
+    _changes_width = True
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learns the categories.

@@ -20,21 +20,21 @@ import pytest
 
 MODULES = ("sklearn.preprocessing", "sklearn.impute", "sklearn.preprocessing._data",
            "sklearn.preprocessing._encoders", "sklearn.impute._base", "sklearn.pipeline",
-           "sklearn.compose", "sklearn.preprocessing._discretization",
+           "sklearn.compose", "sklearn.feature_selection", "sklearn.preprocessing._discretization",
            "sklearn.preprocessing._target_encoder", "sklearn.utils.estimator_checks")
 WORDS = set(filter(None, os.environ.get("QUERN_SUITE", "").split(",")))
 CALLS = {}
 
 
 def ours():
-    from quern import impute, preprocessing
-    return {name: getattr(module, name) for module in (preprocessing, impute)
+    from quern import feature_selection, impute, preprocessing
+    return {name: getattr(module, name) for module in (preprocessing, impute, feature_selection)
             for name in module.__all__}
 
 
 def theirs(names):
     found = {}
-    for module in ("sklearn.preprocessing", "sklearn.impute"):
+    for module in ("sklearn.preprocessing", "sklearn.impute", "sklearn.feature_selection"):
         for name in names:
             original = getattr(sys.modules[module], name, None)
             if original is not None:

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VarianceThreshold."""
+import json
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import _fit_context
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import _core
+from ._convert import library_dtype
+from ._sparse import from_sparse
+from .base import Estimator, described, learned, model_of, refuse_non_finite, table_of
+
+
+@described
+class VarianceThreshold(SelectorMixin, Estimator):
+    """Leave out columns whose variance is not greater than a threshold.
+
+    Parameters, attributes and methods are those of `sklearn.feature_selection.VarianceThreshold`."""
+
+    _fusable = True
+    _changes_width = True
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learns the variances.
+
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=np.float64,
+                          ensure_all_finite="allow-nan")
+        table = from_sparse(X) if sparse.issparse(X) else table_of(X)
+        try:
+            model = _core.Pipeline(json.dumps(self._spec())).fit(self._context(), table)
+        except ValueError as error:
+            if "greater than the threshold" not in str(error):
+                refuse_non_finite(error, X, self)
+            tail = " (X contains only one sample)" if X.shape[0] == 1 else ""
+            raise ValueError("No feature in X meets the variance threshold "
+                             f"{self.threshold:.5f}{tail}") from error
+        self.variances_ = learned(model)["variances_"]
+        return self
+
+    def _get_support_mask(self):
+        check_is_fitted(self)
+        return self.variances_ > self.threshold
+
+    def _transform(self, X):
+        """X, checked: its columns that stay."""
+        mask = self.get_support()
+        if (type(X) is not np.ndarray or not mask.any() or X.shape[0] == 0
+                or library_dtype(X.dtype) != X.dtype):
+            return super()._transform(X)
+        out = np.empty((X.shape[0], np.count_nonzero(mask)), X.dtype)
+        self._model(X.dtype.name).transform(self._context(), table_of(X), out=out)
+        return out
+
+    def _model(self, dtype):
+        native = self._native
+        key = self._fused_key()
+        if native.key != key:
+            native.models.clear()
+            native.key = key
+        model = native.models.get(dtype)
+        if model is None:
+            model = native.models[dtype] = model_of(self, dtype, self.n_features_in_,
+                                                    self._tensors_for(None), True)
+        return model
+
+    # -- as a part of a larger model --
+
+    def _output_types(self, types):
+        return [np.result_type(*types)] * len(types)
+
+    def _output_width(self, width):
+        return int(np.count_nonzero(self.get_support()))
+
+    def _adopt(self, found, types, rows):
+        self.variances_ = found["variances_"]
+
+    def _tensors_for(self, types):
+        return {"variances_": np.asarray(self.variances_, np.float64)}
+
+    def _fused_key(self):
+        return (super()._fused_key(), np.asarray(self.variances_).tobytes())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+
+__all__ = ["VarianceThreshold"]
