@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, MissingValues, RealNotInt,
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
+from ._array_api import METHODS, following
 from ._serve import service_for
 
 # The order of parameters in Python, "*" before those that are given by name alone. What the library
@@ -132,11 +133,15 @@ class Estimator(BaseEstimator):
     """The root of quern's estimators."""
 
     __slots__ = ("_quern",)  # beside __dict__: neither copied, pickled nor compared
+    _follows = False  # outputs and attributes are arrays of the input's library (_array_api.py)
     _plain = False  # the class itself, not one that somebody derived from it
 
     def __init_subclass__(cls, **words):
         super().__init_subclass__(**words)
         cls._plain = False
+        for name in METHODS if cls._follows else ():
+            if name in vars(cls):
+                setattr(cls, name, following(name, vars(cls)[name]))
 
     def __getstate__(self):
         return self.__dict__.copy()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import json
+import os
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # for array_api_dispatch; read when SciPy is imported
 
 import numpy
 import pytest

@@ -29,7 +29,8 @@ def run(folder, words, device=""):
     site = pathlib.Path(sklearn.__file__).resolve().parent
     out = folder / "out.json"
     environment = dict(os.environ, QUERN_SUITE=words, QUERN_SUITE_OUT=str(out),
-                       QUERN_SUITE_EXCEPTIONS=str(EXCEPTIONS), QUERN_DEVICE=device)
+                       QUERN_SUITE_EXCEPTIONS=str(EXCEPTIONS), QUERN_DEVICE=device,
+                       SCIPY_ARRAY_API="1")
     package = str(pathlib.Path(_core.__file__).resolve().parent.parent)
     environment["PYTHONPATH"] = os.pathsep.join((str(HERE), package))
     command = [sys.executable, "-X", "faulthandler", "-m", "pytest", "-p", "sklearn_suite.swap", "-q",

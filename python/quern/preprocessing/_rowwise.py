@@ -24,6 +24,7 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     _sparse_formats = "csr"
     _fusable = True
+    _follows = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -74,6 +75,7 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         tags.requires_fit = False
         return tags
 

@@ -29,6 +29,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _vectors = ()  # attributes that a transform depends on
     _switches = ()  # parameters that it depends on
     _fusable = True
+    _follows = True
     _sparse_formats = False  # what check_array accepts in transform and inverse_transform
 
     # -- models --
@@ -218,6 +219,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.array_api_support = True
         return tags
 
 
