@@ -52,6 +52,15 @@ def _converted(estimator, place):
     return made
 
 
+def _refuse_another_place(estimator, X, place, name):
+    attributes, fitted = _attributes(estimator), estimator._native.place
+    if attributes:
+        check_same_namespace(X, estimator, attribute=attributes[0], method=name)
+    elif fitted not in (None, place) and not all(_is_numpy_namespace(p[0]) for p in (fitted, place)):
+        raise ValueError(f"Inputs passed to {type(estimator).__name__}.{name}() must use the same namespace and "
+                         "the same device as those passed to fit()")
+
+
 def following(name, method):
     """The method, its output and what it learns following X where scikit-learn dispatches on arrays."""
     learns = name in ("fit", "partial_fit")
@@ -60,10 +69,11 @@ def following(name, method):
     def follow(self, X, *args, **words):
         if not _get_threadlocal_config()["array_api_dispatch"]:
             return method(self, X, *args, **words)
-        if not learns:
-            for attribute in _attributes(self)[:1]:
-                check_same_namespace(X, self, attribute=attribute, method=name)
         xp, compliant, device = get_namespace_and_device(X)
+        if learns:
+            self._native.place = (xp, device)
+        else:
+            _refuse_another_place(self, X, (xp, device), name)
         if not compliant or _is_numpy_namespace(xp):
             with config_context(array_api_dispatch=False):
                 return method(self, X, *args, **words)

@@ -118,7 +118,7 @@ def described(cls):
 class Native:
     """What an estimator has of the library: models made of its attributes, by input."""
 
-    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service")
+    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service", "place")
 
     def __init__(self):
         self.key = None  # parameters and attributes that `models` were made of
@@ -126,6 +126,7 @@ class Native:
         self.fit = None  # a _core.Fit that partial_fit goes on with ...
         self.fit_key = None  # ... while attributes are those that it gave
         self.ran = None  # (device, reason) of the last call
+        self.place = None  # namespace and device of a fit that scikit-learn dispatched (_array_api.py)
         self.service = None  # for a few rows (_serve.py)
 
 

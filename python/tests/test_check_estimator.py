@@ -8,6 +8,7 @@ from quern.impute import SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
                                  OrdinalEncoder, RobustScaler, StandardScaler)
 from quern.feature_selection import VarianceThreshold
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
@@ -31,6 +32,8 @@ def test_check_estimator(estimator, device):
     with config_context(device=device):
         for instance, check in estimator_checks_generator(estimator, legacy=True):
             name = check.func.__name__
+            if name == "check_array_api_input" and isinstance(instance, SimpleImputer):
+                instance = clone(instance).set_params(add_indicator=True)  # as for scikit-learn's own
             try:
                 check(instance)
             except BaseException as error:
