@@ -106,7 +106,7 @@ axes.set_yticks([])
 axes.grid(False, axis="y")
 axes.set_xlabel("microseconds for one row; the legend has medians")
 axes.set_ylabel("rows")
-axes.legend(frameon=False, loc="upper center")
+axes.legend(frameon=False, loc="upper right", fontsize=8)
 axes.set_title("How long one row takes", loc="left")
 plt.show()
 
