@@ -6,9 +6,11 @@ import copy
 import importlib
 import inspect
 
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
 
 from ._core import UnsupportedError
 
@@ -44,6 +46,41 @@ def from_sklearn(estimator):
 def to_sklearn(estimator):
     """An estimator of quern, fitted or not, as scikit-learn's."""
     return _Conversion(pairs()).of(estimator)
+
+
+def to_model(estimator, X):
+    """The model of a fitted estimator, for saving and for serving without scikit-learn.
+
+    Parameters
+    ----------
+    estimator : an estimator, ColumnTransformer or Pipeline of quern, fitted
+    X : array or frame of shape (n_samples, n_features)
+        Rows like those that the model is to take: their names and dtypes become the model's. One will do.
+
+    Returns
+    -------
+    model : quern.Model
+        `model.save(path)` writes a file that the program `quern`, the C interface and `quern.Model.load` read.
+
+    Raises
+    ------
+    UnsupportedError
+        If one model cannot hold the estimator; the message has the reason."""
+    from . import _fuse  # its modules import this one
+    from .base import Estimator
+
+    try:
+        if isinstance(estimator, Estimator):
+            chain = _fuse.chain_of(estimator, "default")
+            plan = _fuse.Plan(X, [_fuse.Block("x", chain, list(range(X.shape[1])), view=True)], named=False)
+            check_is_fitted(estimator)
+            return plan.model()
+        if not isinstance(estimator, _fuse.Fused):
+            raise UnsupportedError(f"{type(estimator).__name__} is not an estimator of quern")
+        with config_context(transform_output="default"):
+            return estimator._model_for(X)
+    except _fuse.NotFused as why:
+        raise UnsupportedError(f"{type(estimator).__name__} is not one model: {why}") from why
 
 
 class _Conversion:
@@ -94,4 +131,4 @@ class _Conversion:
         return made
 
 
-__all__ = ["from_sklearn", "to_sklearn"]
+__all__ = ["from_sklearn", "to_model", "to_sklearn"]
