@@ -9,7 +9,11 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options, validate_params
 from sklearn.utils.validation import FLOAT_DTYPES
 
-from ._scalers import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler, zero_is_one
+from ._max_abs import MaxAbsScaler
+from ._min_max import MinMaxScaler
+from ._robust import RobustScaler
+from ._scalers import zero_is_one
+from ._standard import StandardScaler
 
 _AXIS = [Options(numbers.Integral, {0, 1})]
 _ANY = ["array-like", "sparse matrix"]
