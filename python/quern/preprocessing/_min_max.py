@@ -13,7 +13,54 @@ from ._scalers import Scaler, zero_is_one
 class MinMaxScaler(Scaler):
     """Map each column's range to `feature_range`.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.MinMaxScaler`."""
+    A value ``x`` becomes ``x * scale_ + min_``: a column's least value goes to the lower end of
+    `feature_range`, its greatest to the upper end. Missing values (NaN) take no part in the fit and stay
+    where they are.
+
+    Parameters
+    ----------
+    feature_range : tuple (min, max), default=(0, 1)
+        Where the range goes.
+    copy : bool, default=True
+        False: `transform` writes into X where X is a float array.
+    clip : bool, default=False
+        Limit what `transform` gives to `feature_range`, for values outside of the learned range.
+
+    Attributes
+    ----------
+    data_min_, data_max_, data_range_ : ndarray of shape (n_features,)
+        Least and greatest value of each column, and their difference, in the dtype of the rows
+        (float32 or float64).
+    scale_, min_ : ndarray of shape (n_features,)
+        Factor and summand of each column, in the same dtype.
+    n_samples_seen_ : int
+        Number of rows, those with missing values included.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.minmax_scale : The same as a function, along rows too.
+    quern.preprocessing.MaxAbsScaler : Keeps zeros, so takes sparse matrices.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.MinMaxScaler`, attributes included, bit for bit. One
+    difference: a scaler fitted to float64 rounds its attributes to float32 before it transforms float32,
+    where scikit-learn computes in float64 and rounds afterwards, so last digits may differ.
+
+    Extremes and the transform run on the configured device.
+
+    Examples
+    --------
+    >>> from quern.preprocessing import MinMaxScaler
+    >>> scaler = MinMaxScaler(clip=True).fit([[0.0, -4.0], [10.0, 4.0]])
+    >>> scaler.transform([[5.0, 0.0], [20.0, 2.0]])
+    array([[0.5 , 0.5 ],
+           [1.  , 0.75]])
+    """
 
     _learned = ("scale_", "min_", "data_min_", "data_max_", "data_range_")
     _vectors = ("scale_", "min_")
@@ -25,14 +72,53 @@ class MinMaxScaler(Scaler):
         return tensors
 
     def fit(self, X, y=None):
-        """Learns each column's range.
+        """Learn each column's range.
 
-        X : array-like of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows. float32 and float64 are read as they are; other numbers and booleans become float64.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : MinMaxScaler
+            The fitted scaler.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above, `feature_range` does not ascend, or X has infinities, no
+            row or no column, or cells that are no numbers.
+        TypeError
+            X is sparse.
+        """
         self._forget()
         return self._partial_fit(X, False)
 
     def partial_fit(self, X, y=None):
-        """Learns from more rows."""
+        """Learn from more rows, in addition to those before.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The next rows, with the columns of the first call.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : MinMaxScaler
+            The scaler, fitted to all rows so far: with the attributes of one `fit` of them.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; or the columns are not those of the first call.
+        TypeError
+            X is sparse.
+        """
         return self._partial_fit(X, True)
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -132,7 +132,37 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     # -- transforming --
 
     def transform(self, X):
-        """X, scaled."""
+        """Scale rows with what the fit learned.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 and float64 keep their dtype; float16 is computed in float32; other numbers and
+            booleans become float64. NaN stays. MinMaxScaler takes no sparse matrix, RobustScaler only
+            one without centering.
+
+        Returns
+        -------
+        X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The scaled rows: a new array, or X itself if it could be written to and `copy` is False.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns or other names than the fit saw, or cells that
+            are no numbers.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
+        quern.UnsupportedError
+            X is sparse and a RobustScaler was fitted with centering.
+
+        Notes
+        -----
+        The transform runs on the configured device; that of a sparse matrix, and that of at most 32 rows
+        where the device is the CPU, on the host. The bits are the same everywhere.
+        """
         served = self._served(X)
         if served is not None:
             return served
@@ -140,7 +170,32 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return self._run(self._checked(X, self.copy), self.copy)
 
     def inverse_transform(self, X):
-        """The way back."""
+        """Undo the scaling.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Scaled rows. Their column names are not looked at.
+
+        Returns
+        -------
+        X_original : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The rows as they were, up to rounding, in the dtype of X (floats) or float64: a new array, or
+            X itself if it could be written to and `copy` is False. What `clip` cut off is lost.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns than the fit saw, or cells that are no numbers.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
+
+        Notes
+        -----
+        Dense rows go back on the configured device, sparse ones in NumPy on the host.
+        """
         check_is_fitted(self)
         return self._run(self._checked_back(X, self.copy), self.copy, inverse=True)
 

@@ -22,7 +22,65 @@ CALLBACKS = hasattr(CallbackSupportMixin, "set_callbacks")
 class StandardScaler(CallbackSupportMixin, Scaler):
     """Subtract the mean and divide by the standard deviation, per column.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.StandardScaler`."""
+    A value ``x`` becomes ``(x - mean_) / scale_``. Missing values (NaN) take no part in the fit and
+    stay where they are.
+
+    Parameters
+    ----------
+    copy : bool, default=True
+        False: `transform` writes into X where X is a float array or a CSR matrix.
+    with_mean : bool, default=True
+        Subtract the mean. It has to be False for sparse matrices, which would be filled up.
+    with_std : bool, default=True
+        Divide by the standard deviation.
+
+    Attributes
+    ----------
+    mean_ : ndarray of shape (n_features,), dtype float64, or None
+        Means. None if neither parameter needs them.
+    var_ : ndarray of shape (n_features,), dtype float64, or None
+        Variances, with the divisor n. None without `with_std`.
+    scale_ : ndarray of shape (n_features,), dtype float64, or None
+        Square roots of `var_`; 1 for a column that cannot be told from a constant one. None without
+        `with_std`.
+    n_samples_seen_ : int, float or ndarray of shape (n_features,)
+        Rows with a value, or the sum of their weights: one number, or one per column where they differ.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.scale : The same as a function, along rows too.
+    quern.preprocessing.RobustScaler : Median and quantiles, which outliers do not move.
+    quern.preprocessing.MinMaxScaler : Scales to a range.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.StandardScaler`: equal attributes give equal outputs,
+    bit for bit. The attributes themselves come from pairwise merged sums about a pivot
+    (``docs/numbers.md``), which do not depend on chunks, threads or device; scikit-learn's may
+    differ in the last digits.
+
+    The sums and the transform run on the configured device; the few operations from sums to attributes,
+    and all work on sparse matrices, run on the host.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.preprocessing import StandardScaler
+    >>> X = np.array([[1.0, 10.0], [3.0, 10.0], [5.0, 40.0]])
+    >>> scaler = StandardScaler().fit(X)
+    >>> scaler.mean_
+    array([ 3., 20.])
+    >>> scaler.transform(X)
+    array([[-1.22474487, -0.70710678],
+           [ 0.        , -0.70710678],
+           [ 1.22474487,  1.41421356]])
+    >>> scaler.inverse_transform([[0.0, 0.0]])
+    array([[ 3., 20.]])
+    """
 
     _learned = ("scale_", "mean_", "var_")
     _vectors = ("mean_", "scale_")
@@ -48,15 +106,71 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else seen
 
     def fit(self, X, y=None, sample_weight=None):
-        """Learns mean and standard deviation.
+        """Learn means and standard deviations.
 
+        Parameters
+        ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None"""
+            Rows. float32 and float64 are read as they are; other numbers and booleans become float64.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w rows; one of weight 0 does not count.
+
+        Returns
+        -------
+        self : StandardScaler
+            The fitted scaler.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above; X has infinities, no row or no column, cells that are no
+            numbers, or is sparse while `with_mean` is True; there is not one weight for each row, or a
+            weight is negative.
+        """
         self._forget()
         return self._partial_fit(X, y, sample_weight, False)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """Learns from more rows."""
+        """Learn from more rows, in addition to those before.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The next rows, with the columns of the first call.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : StandardScaler
+            The scaler, fitted to all rows so far.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`; or the columns are not those of the first call.
+
+        Notes
+        -----
+        Chunks of dense rows of one dtype give the bits of one `fit` of all rows, however they are cut.
+        Sparse chunks, chunks of another dtype, and chunks after somebody changed an attribute are merged by
+        Chan, Golub and LeVeque's formula, in Python.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quern.preprocessing import StandardScaler
+        >>> X = np.arange(12.0).reshape(6, 2)
+        >>> scaler = StandardScaler()
+        >>> for first in (0, 2, 4):
+        ...     scaler = scaler.partial_fit(X[first:first + 2])
+        >>> bool(np.all(scaler.var_ == StandardScaler().fit(X).var_))
+        True
+        """
         return self._partial_fit(X, y, sample_weight, True)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -105,10 +219,34 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         return seen.astype(np.float64 if self.with_mean or self.with_std else np.int64)
 
     def transform(self, X, copy=None):
-        """X, standardized.
+        """Standardize rows with what the fit learned.
 
+        Parameters
+        ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        copy : bool, default=None (the parameter `copy`)"""
+            Rows; NaN stays.
+        copy : bool, default=None
+            In the place of the parameter `copy`, if it is not None.
+
+        Returns
+        -------
+        X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The scaled rows, in the dtype of X if that is float32 or float64; float16 is computed in
+            float32, and what is no float becomes float64.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns or other names than the fit saw, cells that are no
+            numbers, or is sparse while `with_mean` is True.
+
+        Notes
+        -----
+        At most 32 rows of a packed array go the short way where the device is the CPU: some microseconds,
+        with the same bits. Sparse matrices are transformed on the host, all else on the configured device.
+        """
         if copy is None:
             served = self._served(X)
             if served is not None:
@@ -122,7 +260,32 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         return self._run(X, copy)
 
     def inverse_transform(self, X, copy=None):
-        """The way back."""
+        """Undo the standardization.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Standardized rows. Their column names are not looked at.
+        copy : bool, default=None
+            In the place of the parameter `copy`, if it is not None.
+
+        Returns
+        -------
+        X_original : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The rows as they were, up to rounding.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns than the fit saw, cells that are no numbers, or is
+            sparse while `with_mean` is True.
+
+        Notes
+        -----
+        Dense rows go back on the configured device, sparse ones in NumPy on the host.
+        """
         check_is_fitted(self)
         copy = copy if copy is not None else self.copy
         X = self._checked_back(X, copy)
