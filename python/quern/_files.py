@@ -311,7 +311,7 @@ def transform(model, input, output=None):
     Raises
     ------
     ValueError
-        The columns are not those of the model, or the data has a fault.
+        A column of the model is missing or of another type, or the data has a fault.
     OSError
         A file cannot be read or written.
     quern.UnsupportedError

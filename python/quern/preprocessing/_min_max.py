@@ -47,9 +47,7 @@ class MinMaxScaler(Scaler):
 
     Notes
     -----
-    The meaning is that of `sklearn.preprocessing.MinMaxScaler`, attributes included, bit for bit. One
-    difference: a scaler fitted to float64 rounds its attributes to float32 before it transforms float32,
-    where scikit-learn computes in float64 and rounds afterwards, so last digits may differ.
+    The meaning is that of `sklearn.preprocessing.MinMaxScaler`, attributes included, bit for bit.
 
     Extremes and the transform run on the configured device.
 

@@ -48,9 +48,8 @@ class RobustScaler(Scaler):
     Notes
     -----
     The meaning is that of `sklearn.preprocessing.RobustScaler`: quantiles are NumPy's, linear between two
-    values, zeros of a sparse matrix that are not stored included. Differences: a scaler fitted to
-    float64 rounds its attributes to float32 before it transforms float32, so last digits may differ; and
-    one that was fitted with centering refuses sparse rows, which scikit-learn scales without centering.
+    values, zeros of a sparse matrix that are not stored included. One difference: a scaler
+    that was fitted with centering refuses sparse rows, which scikit-learn scales without a word.
 
     Selection and transform of dense rows run on the configured device, sparse matrices on the host.
 
