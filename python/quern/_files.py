@@ -256,8 +256,8 @@ def run(spec, input, output=None, model=None):
 
     Notes
     -----
-    From a text or .npy file to .npy, .npz or .csv the library streams, as the program ``quern run`` does, with
-    the same bytes. Everything else is in memory.
+    From a text or .npy file to .npy, .npz or .csv the library streams, as the program ``quern run`` does,
+    with the same bytes. Everything else is in memory.
 
     Examples
     --------

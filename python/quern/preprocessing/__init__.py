@@ -2,8 +2,8 @@
 """The estimators and functions of `sklearn.preprocessing` that the library has.
 
 Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (as functions: scale,
-minmax_scale, maxabs_scale, robust_scale), rows with Normalizer (normalize), compare with Binarizer (binarize),
-and encode categories with OneHotEncoder and OrdinalEncoder.
+minmax_scale, maxabs_scale, robust_scale), rows with Normalizer (normalize), compare with Binarizer
+(binarize), and encode categories with OneHotEncoder and OrdinalEncoder.
 """
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
 from ._max_abs import MaxAbsScaler

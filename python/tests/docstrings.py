@@ -4,8 +4,6 @@ import importlib
 import inspect
 import re
 
-import quern
-
 MODULES = ("quern", "quern.preprocessing", "quern.impute", "quern.compose", "quern.pipeline", "quern.interop",
            "quern.base", "quern._core")
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "See Also", "Notes", "Examples")
