@@ -7,6 +7,7 @@ the work, with the same bits on every device.
 =================================  =================================================================
 `quern.preprocessing`              scalers, encoders, Normalizer, Binarizer, and functions of them
 `quern.impute`                     SimpleImputer
+`quern.feature_selection`          VarianceThreshold
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
@@ -33,7 +34,8 @@ import importlib as _importlib
 from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline", "preprocessing"))
+_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline",
+                         "preprocessing"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
           "last_report": "_config", "set_config": "_config",
           "from_sklearn": "interop", "to_sklearn": "interop",

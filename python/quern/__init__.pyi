@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from . import _core as _core
 from . import compose as compose
+from . import feature_selection as feature_selection
 from . import impute as impute
 from . import interop as interop
 from . import pipeline as pipeline

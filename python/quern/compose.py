@@ -71,8 +71,9 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
     Notes
     -----
     It derives from `sklearn.compose.ColumnTransformer`, which its methods belong to. Where all
-    transformers are quern's, and the columns are numbers or strings of an array or a pandas frame, a fit and
-    a transform are one call of the library each: columns cross to a device once, and run there.
+    transformers are quern's, and the columns are numbers or strings of an array or of a frame of pandas or
+    Polars, a fit and a transform are one call of the library each: columns cross to a device once, and run
+    there.
     Otherwise scikit-learn's code runs the parts one by one, each of quern's on the configured device;
     ``docs/python.md`` says when. The log and `quern.last_report` tell the reason.
 

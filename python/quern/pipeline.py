@@ -51,10 +51,10 @@ class Pipeline(Fused, _sk.Pipeline):
     -----
     It derives from `sklearn.pipeline.Pipeline`, which methods other than those below belong to. Where all
     steps are quern's (the first may be a ColumnTransformer), a fit and a transform are one call of the
-    library each: rows cross to a device once, and stay there between steps. Before a last estimator of another kind,
-    the fit of the steps ahead of it is. Otherwise scikit-learn's code runs the steps one by one, each of
-    quern's on the configured device; ``docs/python.md`` says when. The log and `quern.last_report` tell
-    the reason.
+    library each: rows cross to a device once, and stay there between steps. Before a last estimator of
+    another kind, the fit of the steps ahead of it is. Otherwise scikit-learn's code runs the steps one by
+    one, each of quern's on the configured device; ``docs/python.md`` says when. The log and
+    `quern.last_report` tell the reason.
 
     Examples
     --------

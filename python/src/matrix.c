@@ -211,12 +211,9 @@ static Py_ssize_t buffer_length(PyObject *object)
 }
 
 static PyType_Slot buffer_slots[] = {
-    {Py_tp_doc, (void *)qn_py_doc_buffer},
-    {Py_tp_dealloc, (void *)buffer_dealloc},
-    {Py_tp_traverse, (void *)buffer_traverse},
-    {Py_bf_getbuffer, (void *)buffer_getbuffer},
-    {Py_sq_length, (void *)buffer_length},
-    {0},
+    {Py_tp_doc, (void *)qn_py_doc_buffer},     {Py_tp_dealloc, (void *)buffer_dealloc},
+    {Py_tp_traverse, (void *)buffer_traverse}, {Py_bf_getbuffer, (void *)buffer_getbuffer},
+    {Py_sq_length, (void *)buffer_length},     {0},
 };
 PyType_Spec qn_py_buffer_spec = {
     .name = "quern._core.Buffer",

@@ -4,8 +4,8 @@ import importlib
 import inspect
 import re
 
-MODULES = ("quern", "quern.preprocessing", "quern.impute", "quern.compose", "quern.pipeline", "quern.interop",
-           "quern.base", "quern._core")
+MODULES = ("quern", "quern.preprocessing", "quern.impute", "quern.feature_selection", "quern.compose",
+           "quern.pipeline", "quern.interop", "quern.base", "quern._core")
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "See Also", "Notes", "Examples")
 
 

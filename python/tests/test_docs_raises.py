@@ -17,6 +17,7 @@ import quern
 from quern import _core
 from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
+from quern.feature_selection import VarianceThreshold
 from quern.impute import SimpleImputer
 from quern.pipeline import Pipeline
 
@@ -181,6 +182,10 @@ def cases():
     yield "robust_scale ValueError", lambda: pre.robust_scale(ROWS)
     yield "scale ValueError", lambda: pre.scale(ROWS)
     yield "scale ValueError", lambda: pre.scale(ROWS, with_mean=False, axis=1)
+    for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+        yield "VarianceThreshold.fit ValueError", lambda r=rows: VarianceThreshold().fit(r)
+    for threshold in (-1.0, 100.0):
+        yield "VarianceThreshold.fit ValueError", lambda t=threshold: VarianceThreshold(t).fit(X)
     yield from encoders()
     yield from imputer()
     yield from composites()
