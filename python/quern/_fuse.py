@@ -49,7 +49,24 @@ class Fused:
         self.__dict__.update(state)
 
     def to_sklearn(self):
-        """The same estimator, fitted or not, of scikit-learn's classes."""
+        """The same estimator, fitted or not, of scikit-learn's classes.
+
+        Returns
+        -------
+        made : sklearn.base.BaseEstimator
+            A new estimator with the same parameters and copies of the attributes; all that is in it is
+            scikit-learn's too.
+
+        Raises
+        ------
+        quern.UnsupportedError
+            Something in it has no counterpart.
+
+        See Also
+        --------
+        quern.to_sklearn : The same as a function.
+        quern.from_sklearn : The way back.
+        """
         from .interop import to_sklearn
         return to_sklearn(self)
 

@@ -39,12 +39,83 @@ def plain_class(cls):
 
 
 def from_sklearn(estimator):
-    """An estimator of scikit-learn, fitted or not, as quern's."""
+    """Make quern's estimator of scikit-learn's.
+
+    Parameters
+    ----------
+    estimator : sklearn.base.BaseEstimator
+        An estimator that quern has too, fitted or not; ColumnTransformers and Pipelines with all that
+        is in them. One of quern is copied.
+
+    Returns
+    -------
+    made : sklearn.base.BaseEstimator
+        A new estimator of quern's class, with the same parameters and copies of the attributes.
+
+    Raises
+    ------
+    quern.UnsupportedError
+        An estimator has no counterpart, or is of a class that was derived from one that has; or it has
+        a parameter that quern's has not.
+
+    See Also
+    --------
+    quern.to_sklearn : The way back.
+    quern.patch_sklearn : Replaces the classes of a whole program.
+
+    Notes
+    -----
+    Attributes are copied as they are, so both give the same output.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> theirs = StandardScaler().fit([[1.0], [3.0]])
+    >>> ours = quern.from_sklearn(theirs)
+    >>> type(ours).__module__.split(".")[0], ours.mean_
+    ('quern', array([2.]))
+    """
     return _Conversion({theirs: ours for ours, theirs in pairs().items()}).of(estimator)
 
 
 def to_sklearn(estimator):
-    """An estimator of quern, fitted or not, as scikit-learn's."""
+    """Make scikit-learn's estimator of quern's.
+
+    Parameters
+    ----------
+    estimator : sklearn.base.BaseEstimator
+        An estimator of quern, fitted or not; ColumnTransformers and Pipelines with all that is in them.
+        One of scikit-learn that quern has too is copied.
+
+    Returns
+    -------
+    made : sklearn.base.BaseEstimator
+        A new estimator of scikit-learn's class, with the same parameters and copies of the attributes.
+
+    Raises
+    ------
+    quern.UnsupportedError
+        An estimator has no counterpart, as a class that was derived from quern's; or it has a parameter
+        that scikit-learn's, of this version, has not.
+
+    See Also
+    --------
+    quern.from_sklearn : The way back.
+
+    Notes
+    -----
+    A pickle of the result can be read where quern is not installed. `clip` of MaxAbsScaler needs a
+    scikit-learn that has it.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from quern.preprocessing import StandardScaler
+    >>> theirs = quern.to_sklearn(StandardScaler().fit([[1.0], [3.0]]))
+    >>> type(theirs).__module__.split(".")[0], theirs.mean_
+    ('sklearn', array([2.]))
+    """
     return _Conversion(pairs()).of(estimator)
 
 

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+__all__ = ["from_sklearn", "to_sklearn"]
+
+def from_sklearn(estimator: BaseEstimator) -> Any: ...  # an estimator of quern; which one, mypy cannot say
+def to_sklearn(estimator: BaseEstimator) -> Any: ...
