@@ -12,7 +12,7 @@ the work, with the same bits on every device.
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `last_report`                      where work ran, why, and what moved
-`from_sklearn`, `to_sklearn`       estimators of scikit-learn as quern's, and back
+`from_sklearn`, `to_sklearn`       estimators of scikit-learn as quern's, and back; `to_model`, a file
 `patch_sklearn`                    quern's classes in scikit-learn's place; `unpatch_sklearn`
 `UnsupportedError`, `DeviceError`  what the library cannot do; a device that is not there
 `quern._core`                      the library's C interface as objects

@@ -22,9 +22,10 @@ from ._files import transform as transform
 from ._patch import patch_sklearn as patch_sklearn
 from ._patch import unpatch_sklearn as unpatch_sklearn
 from .interop import from_sklearn as from_sklearn
+from .interop import to_model as to_model
 from .interop import to_sklearn as to_sklearn
 
 __version__: str
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "config_context", "device",
            "fit", "from_sklearn", "get_config", "last_report", "patch_sklearn", "read_csv", "run",
-           "set_config", "to_sklearn", "transform", "unpatch_sklearn"]
+           "set_config", "to_model", "to_sklearn", "transform", "unpatch_sklearn"]

@@ -120,23 +120,47 @@ def to_sklearn(estimator):
 
 
 def to_model(estimator, X):
-    """The model of a fitted estimator, for saving and for serving without scikit-learn.
+    """Make the model of a fitted estimator, to be saved and served without scikit-learn.
 
     Parameters
     ----------
-    estimator : an estimator, ColumnTransformer or Pipeline of quern, fitted
+    estimator : sklearn.base.BaseEstimator
+        A fitted estimator, ColumnTransformer or Pipeline of quern.
     X : array or frame of shape (n_samples, n_features)
         Rows like those that the model is to take: their names and dtypes become the model's. One will do.
 
     Returns
     -------
     model : quern.Model
-        `model.save(path)` writes a file that the program `quern`, the C interface and `quern.Model.load` read.
+        A model of the attributes that the estimator has now.
 
     Raises
     ------
-    UnsupportedError
-        If one model cannot hold the estimator; the message has the reason."""
+    quern.UnsupportedError
+        One model cannot hold the estimator; the message has the reason.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+
+    See Also
+    --------
+    quern.to_sklearn : The estimator as scikit-learn's.
+
+    Notes
+    -----
+    `model.save(path)` writes a file that the program `quern`, the C interface and `quern.Model.load`
+    read; `model.apply(row, out)` serves it.
+
+    Examples
+    --------
+    >>> import numpy as np, quern
+    >>> from quern.preprocessing import StandardScaler
+    >>> X = np.array([[1.0], [3.0]])
+    >>> model = quern.to_model(StandardScaler().fit(X), X)
+    >>> out = np.empty((2, 1))
+    >>> model.apply(X, out)
+    >>> out.tolist()
+    [[-1.0], [1.0]]
+    """
     from . import _fuse  # its modules import this one
     from .base import Estimator
 

@@ -264,6 +264,9 @@ def composites():
     yield f"Estimator.to_sklearn {REFUSED}", lambda: Derived().to_sklearn()
     for made in (Pipeline([("a", Derived())]), ColumnTransformer([("a", Derived(), [0])])):
         yield f"Fused.to_sklearn {REFUSED}", lambda m=made: m.to_sklearn()
+    yield f"to_model {REFUSED}", lambda: quern.to_model(Derived(), np.ones((2, 2)))
+    yield "to_model sklearn.exceptions.NotFittedError", lambda: quern.to_model(
+        pre.StandardScaler(), np.ones((2, 2)))
     yield f"to_sklearn {REFUSED}", lambda: quern.to_sklearn(Derived())
     for made in (PowerTransformer(), Derived()):
         yield f"from_sklearn {REFUSED}", lambda m=made: quern.from_sklearn(m)
