@@ -39,6 +39,7 @@ typedef struct cu_function_handle *cu_function;
     X(cuMemGetInfo_v2, (size_t * free_bytes, size_t * total_bytes))                                \
     X(cuMemAlloc_v2, (cu_address * address, size_t bytes))                                         \
     X(cuMemFree_v2, (cu_address address))                                                          \
+    X(cuPointerGetAttribute, (void *value, int attribute, cu_address address))                     \
     X(cuMemHostAlloc, (void **memory, size_t bytes, unsigned flags))                               \
     X(cuMemFreeHost, (void *memory))                                                               \
     X(cuMemcpyHtoDAsync_v2, (cu_address to, const void *from, size_t bytes, cu_stream stream))     \
@@ -74,6 +75,7 @@ struct qn_cuda_api {
 
 enum {
     CU_OK = 0,
+    CU_INVALID_VALUE = 1,
     CU_NOT_READY = 600,
     CU_STREAM_NON_BLOCKING = 1,
     CU_ATTRIBUTE_MAX_ITEMS = 1,
@@ -81,6 +83,7 @@ enum {
     CU_ATTRIBUTE_UNITS = 16,
     CU_ATTRIBUTE_MAJOR = 75,
     CU_ATTRIBUTE_MINOR = 76,
+    CU_POINTER_DEVICE = 9,
     CU_FUNCTION_MAX_ITEMS = 0,
     CU_JIT_ERROR_LOG = 5,
     CU_JIT_ERROR_LOG_SIZE = 6

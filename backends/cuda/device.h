@@ -17,6 +17,7 @@ struct qn_dev {
 struct qn_raw {
     cu_address address;
     uint64_t bytes;
+    int adopted; /* somebody else's memory */
 };
 
 struct qn_queue {

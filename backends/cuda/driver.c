@@ -189,11 +189,44 @@ static quern_status cuda_raw_alloc(struct qn_dev *dev, uint64_t bytes, struct qn
 static void cuda_raw_free(struct qn_dev *dev, struct qn_raw *raw)
 {
     if (raw == NULL) return;
-    if (qn_cuda_enter(dev) == QUERN_OK) {
+    if (!raw->adopted && qn_cuda_enter(dev) == QUERN_OK) {
         (void)dev->cu->cuMemFree_v2(raw->address);
         (void)qn_cuda_leave(dev, QUERN_OK);
     }
     qn_free(raw);
+}
+
+/* All libraries of a process share the device's primary context, and so its addresses. */
+static quern_status cuda_raw_adopt(struct qn_dev *dev, uint64_t address, uint64_t bytes,
+                                   struct qn_raw **out)
+{
+    int device = -1;
+    QN_TRY(qn_cuda_enter(dev));
+    cu_result code = dev->cu->cuPointerGetAttribute(&device, CU_POINTER_DEVICE, address);
+    (void)qn_cuda_leave(dev, QUERN_OK);
+    if (code == CU_INVALID_VALUE)
+        return qn_error(QUERN_INVALID, "0x%llx is no address that CUDA knows",
+                        (unsigned long long)address);
+    QN_TRY(qn_cuda_check(code, "cuPointerGetAttribute"));
+    if (device != dev->device)
+        return qn_error(QUERN_INVALID, "the memory is that of cuda:%d, not of cuda:%d", device,
+                        dev->device);
+    struct qn_raw *raw = qn_zalloc(1, sizeof *raw);
+    if (raw == NULL) return qn_error_memory("a raw block", sizeof *raw);
+    *raw = (struct qn_raw){.address = address, .bytes = bytes, .adopted = 1};
+    *out = raw;
+    return QUERN_OK;
+}
+
+/* A stream is a handle; 1 and 2 are the driver's names for the legacy default stream and the thread's. */
+static quern_status cuda_foreign_wait(struct qn_dev *dev, uint64_t stream, void *event)
+{
+    quern_status status = QUERN_OK;
+    QN_TRY(qn_cuda_enter(dev));
+    if (stream != 0) status = QN_CU(dev->cu, cuStreamSynchronize, ((cu_stream)(uintptr_t)stream));
+    if (status == QUERN_OK && event != NULL)
+        status = QN_CU(dev->cu, cuEventSynchronize, ((cu_event)event));
+    return qn_cuda_leave(dev, status);
 }
 
 static quern_status cuda_pinned_alloc(struct qn_dev *dev, uint64_t bytes, void **out)
@@ -428,4 +461,6 @@ const struct qn_driver qn_driver_cuda = {
     .launch = qn_cuda_launch,
     .raw_pointer = NULL,
     .notes = cuda_notes,
+    .raw_adopt = cuda_raw_adopt,
+    .foreign_wait = cuda_foreign_wait,
 };

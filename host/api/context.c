@@ -228,6 +228,11 @@ uint64_t quern_context_trim(quern_context *context, uint64_t keep)
     return context->device != NULL ? qn_pool_trim(context->device->pool, keep) : 0;
 }
 
+void quern_context_reset_peaks(quern_context *context)
+{
+    if (context->device != NULL) qn_pool_reset_peaks(context->device->pool);
+}
+
 void quern_free(void *memory)
 {
     qn_free(memory);

@@ -232,8 +232,10 @@ static quern_status fit_on(quern_context *context, const quern_pipeline *p,
 quern_status qn_pipeline_fit(quern_context *context, const quern_pipeline *p,
                              const quern_table *table, struct qn_fit_rest *rest, quern_model **out)
 {
+    QN_TRY(qn_refuse_elsewhere(context, table));
     quern_status status = fit_on(context, p, table, rest, out);
-    if (context->device == NULL || !qn_device_failed(status)) return status;
+    if (context->device == NULL || !qn_device_failed(status) || table->resident != NULL)
+        return status;
     /* the device cannot do some of it, or is gone: the policy says whether the CPU may */
     QN_TRY(qn_fall_back_after(context, "fit", "statistics", status));
     struct qn_device *device = context->device;

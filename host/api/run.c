@@ -146,7 +146,9 @@ static quern_status rehearse(struct job *j, const quern_pipeline *p, struct qn_c
         struct qn_feed feed = {.table = rows, .chunk = QN_GROUP_ROWS, .rows = rows->rows};
         schema = *qn_csv_schema(stream);
         qn_log_fn *log = j->cx->log;
+        qn_progress_fn *progress = j->cx->progress;
         j->cx->log = NULL;
+        j->cx->progress = NULL;
         uint64_t before = ledger->passes;
         feed.stepwise = 1;
         if (qn_fit(j->cx, spec, &schema, &feed, NULL, &model) == QUERN_OK)
@@ -154,6 +156,7 @@ static quern_status rehearse(struct job *j, const quern_pipeline *p, struct qn_c
         quern_model_free(model);
         qn_feed_close(&feed);
         j->cx->log = log;
+        j->cx->progress = progress;
     }
     qn_table_free(rows);
     *ledger = saved;
@@ -176,7 +179,10 @@ static quern_status transform_stream(struct job *j, const struct quern_model *mo
         QN_GO(qn_feed_next(&feed, &table, &first_row));
         if (table == NULL) break;
         QN_GO(qn_model_bind(model, table, &bound));
+        qn_progress_fn *progress = j->cx->progress;
+        j->cx->progress = NULL; /* of the chunk; the file's is told below */
         status = qn_sink_put(sink, j->cx, bound, NULL, &j->info);
+        j->cx->progress = progress;
         qn_table_free(bound);
         if (status != QUERN_OK) goto cleanup;
         if (qn_context_cancelled(j->cx)) {

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tables of the public interface: views, device-resident copies, buffers. */
+ * Tables of the public interface: views; buffers, and transforms into them. */
 #include <string.h>
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
-#include "host/data/resident.h"
 #include "host/data/sparse.h"
 
 struct names {
@@ -247,133 +246,7 @@ void quern_buffer_free(quern_buffer *b)
     qn_free(b);
 }
 
-/* ---- device-resident tables ---- */
-
-struct resident_owner {
-    struct names names;
-    struct qn_resident resident;
-};
-
-static void resident_release(void *owner)
-{
-    struct resident_owner *o = owner;
-    struct qn_device *d = o->resident.device;
-    if (o->resident.span.view.raw != NULL)
-        qn_pool_give(d->pool, d->queue_numbers[0], &o->resident.span);
-    qn_arena_free(&o->names.arena);
-    qn_free(o);
-}
-
-static uint64_t up(uint64_t bytes)
-{
-    return (bytes + 255) & ~(uint64_t)255;
-}
-
-static quern_status upload_columns(struct qn_device *d, const quern_table *from,
-                                   struct resident_owner *o)
-{
-    struct qn_arena *arena = &o->names.arena;
-    uint64_t *offsets = qn_arena_alloc(arena, from->n_columns, sizeof *offsets);
-    uint64_t *strides = qn_arena_alloc(arena, from->n_columns, sizeof *strides);
-    uint64_t *bits = qn_arena_alloc(arena, from->n_columns, sizeof *bits), total = 0;
-    if (offsets == NULL || strides == NULL || bits == NULL) return qn_error_memory("table", 0);
-    o->resident.offsets = offsets;
-    o->resident.strides = strides;
-    o->resident.valid_bits = bits;
-    if (from->is_matrix) {
-        uint64_t value = qn_type_bytes(from->columns[0].type), row = from->n_columns * value;
-        QN_TRY(qn_pool_take(d->pool, d->queue_numbers[0], up(from->rows * row) + 256,
-                            &o->resident.span));
-        struct qn_view to = o->resident.span.view;
-        to.size = from->rows * row;
-        for (uint32_t i = 0; i < from->n_columns; i++) {
-            offsets[i] = i * value;
-            strides[i] = row;
-            bits[i] = QN_NO_VALIDITY;
-        }
-        if (from->rows == 0) return QUERN_OK;
-        return qn_device_upload(d, 0, to, from->columns[0].data, from->rows, row,
-                                from->columns[0].stride, QN_TRAFFIC_INPUT);
-    }
-    for (uint32_t i = 0; i < from->n_columns; i++)
-        total += up(from->rows * qn_type_bytes(from->columns[i].type)) + up(from->rows / 8 + 2);
-    QN_TRY(qn_pool_take(d->pool, d->queue_numbers[0], total, &o->resident.span));
-    struct qn_view base = o->resident.span.view;
-    uint64_t at = 0;
-    for (uint32_t i = 0; i < from->n_columns; i++) {
-        const quern_column *c = &from->columns[i];
-        uint64_t bytes = qn_type_bytes(c->type);
-        offsets[i] = at;
-        strides[i] = bytes;
-        bits[i] = QN_NO_VALIDITY;
-        if (from->rows == 0) continue;
-        struct qn_view to = {base.raw, base.offset + at, from->rows * bytes};
-        QN_TRY(qn_device_upload(d, 0, to, c->data, from->rows, bytes, c->stride, QN_TRAFFIC_INPUT));
-        at += up(from->rows * bytes);
-        if (c->validity == NULL) continue;
-        uint64_t first = (uint64_t)c->validity_offset >> 3;
-        uint64_t n = (((uint64_t)c->validity_offset + from->rows + 7) >> 3) - first;
-        to = (struct qn_view){base.raw, base.offset + at, n};
-        QN_TRY(qn_device_upload(d, 0, to, c->validity + first, 1, n, (int64_t)n, QN_TRAFFIC_INPUT));
-        bits[i] = at * 8 + ((uint64_t)c->validity_offset & 7);
-        at += up(n);
-    }
-    return QUERN_OK;
-}
-
-quern_status quern_table_upload(quern_context *context, const quern_table *table, quern_table **out)
-{
-    if (context == NULL || table == NULL || out == NULL)
-        return qn_null_argument("quern_table_upload");
-    *out = NULL;
-    QN_TRY(qn_refuse_sparse(table, "quern_table_upload"));
-    if (context->device == NULL) {
-        quern_table *view = NULL;
-        QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
-        if (view != NULL) view->weights = table->weights;
-        *out = view;
-        return QUERN_OK;
-    }
-    for (uint32_t i = 0; i < table->n_columns; i++)
-        if (table->columns[i].type == QUERN_STRING || table->columns[i].type == QUERN_DATETIME)
-            return qn_error(QUERN_UNSUPPORTED, "column %u is of type %s, which stays on the host",
-                            i, qn_type_name(table->columns[i].type));
-    quern_table *t = qn_zalloc(1, sizeof *t);
-    struct resident_owner *o = qn_zalloc(1, sizeof *o);
-    quern_column *columns = qn_zalloc(table->n_columns, sizeof *columns);
-    if (t == NULL || o == NULL || columns == NULL) {
-        qn_free(t);
-        qn_free(o);
-        qn_free(columns);
-        return qn_error_memory("table", 0);
-    }
-    *t = (quern_table){.rows = table->rows,
-                       .n_columns = table->n_columns,
-                       .columns = columns,
-                       .has_names = table->has_names,
-                       .is_matrix = table->is_matrix,
-                       .weights = table->weights,
-                       .owner = o,
-                       .release = resident_release,
-                       .resident = &o->resident};
-    o->resident.device = context->device;
-    quern_status status = upload_columns(context->device, table, o);
-    for (uint32_t i = 0; status == QUERN_OK && i < table->n_columns; i++) {
-        columns[i] = (quern_column){.type = table->columns[i].type,
-                                    .stride = (int64_t)o->resident.strides[i]};
-        if (table->columns[i].name == NULL) continue;
-        columns[i].name = qn_arena_strdup(&o->names.arena, table->columns[i].name);
-        if (columns[i].name == NULL) status = qn_error_memory("table", 0);
-    }
-    if (status == QUERN_OK) status = qn_device_finish(context->device, 0);
-    if (status != QUERN_OK) {
-        qn_table_free(t);
-        return status;
-    }
-    o->resident.base = o->resident.span.view;
-    *out = t;
-    return QUERN_OK;
-}
+/* ---- into device memory ---- */
 
 quern_status quern_model_transform_to(quern_context *context, const quern_model *model,
                                       const quern_table *table, quern_buffer *buffer)

@@ -258,12 +258,22 @@ static quern_status append(struct quern_context *cx, const struct qn_decision *d
     to->implementation = put_text(&at, d->implementation);
     to->reason = put_text(&at, d->reason);
     to->count = 1;
+    to->told = 0;
     return QUERN_OK;
 }
 
 static const char *or_empty(const char *text)
 {
     return text != NULL ? text : "";
+}
+
+/* Once, even if nobody listened when it was made first. */
+static void tell(struct quern_context *cx, struct qn_decision *d)
+{
+    if (d->told || cx->log == NULL) return;
+    d->told = 1;
+    qn_context_log(cx, QN_LOG_DEBUG, "%s: %s runs on %s as %s%s%s", d->step, d->operation,
+                   d->device, d->implementation, d->reason[0] != '\0' ? ": " : "", d->reason);
 }
 
 quern_status qn_context_decide(struct quern_context *cx, const char *step, const char *operation,
@@ -278,9 +288,12 @@ quern_status qn_context_decide(struct quern_context *cx, const char *step, const
     for (uint32_t i = cx->n_decisions; i-- > 0;) {
         if (!same(&cx->decisions[i], &d)) continue;
         cx->decisions[i].count++;
+        tell(cx, &cx->decisions[i]);
         return QUERN_OK;
     }
-    return append(cx, &d);
+    QN_TRY(append(cx, &d));
+    tell(cx, &cx->decisions[cx->n_decisions - 1]);
+    return QUERN_OK;
 }
 
 quern_status qn_context_fall_back(struct quern_context *cx, const char *step, const char *operation,

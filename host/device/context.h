@@ -50,6 +50,7 @@ struct qn_context_config {
 struct qn_decision {
     const char *step, *operation, *device, *implementation, *reason; /* never NULL, may be ""    */
     uint64_t count;
+    int told; /* the log has it */
 };
 
 struct quern_context {

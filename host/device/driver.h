@@ -152,6 +152,15 @@ struct qn_driver {
     /* For `quern devices`: the libraries that the driver found or why it did not, a line each. Loads
      * what it reports. NULL: nothing to say. */
     void (*notes)(uint32_t index, char *text, size_t size);
+
+    /* -- memory of other libraries in this process. Both are offered, or neither. */
+    /* Device memory that somebody else made, by its address, as a raw block; raw_free ends the use
+     * and leaves the memory alone. QUERN_INVALID: no memory of this device. */
+    quern_status (*raw_adopt)(struct qn_dev *, uint64_t address, uint64_t bytes,
+                              struct qn_raw **out);
+    /* The host waits for what somebody else's stream has been given so far (0: no stream), and for
+     * somebody else's event (NULL: none). */
+    quern_status (*foreign_wait)(struct qn_dev *, uint64_t stream, void *event);
 };
 
 enum { QN_DRIVER_ABI = 1 };

@@ -142,6 +142,9 @@ quern_status qn_distinct_chunk(struct qn_distinct *d, const struct quern_table *
 {
     uint32_t n = d->n > d->s->n_columns ? d->n : d->s->n_columns;
     if (!d->any) return QUERN_OK;
+    if (table->resident != NULL)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "categories are counted on the host, and the table lies on a device");
     for (uint32_t i = 0; i < d->s->n_columns; i++) {
         if (!d->wanted[i]) continue;
         QN_TRY(go_on(d));

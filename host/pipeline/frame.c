@@ -31,6 +31,15 @@ quern_status qn_fall_back_after(struct quern_context *cx, const char *step, cons
     return status == QUERN_OK ? QUERN_OK : qn_error_put(&why);
 }
 
+quern_status qn_refuse_elsewhere(const struct quern_context *cx, const struct quern_table *table)
+{
+    const struct qn_resident *r = qn_table_resident(table);
+    if (r == NULL || r->device == cx->device) return QUERN_OK;
+    return qn_error(QUERN_UNSUPPORTED,
+                    "the table lies on %s, in another context than this one, which works on %s",
+                    r->device->id, cx->device_id);
+}
+
 static quern_status own(struct qn_frame *f, void *memory)
 {
     void **more = qn_realloc(f->owned, (size_t)f->n_owned + 1, sizeof *more);

@@ -92,6 +92,9 @@ int qn_device_failed(quern_status status);
 quern_status qn_fall_back_after(struct quern_context *, const char *step, const char *operation,
                                 quern_status failure);
 
+/* QUERN_UNSUPPORTED where the table lies on a device that is not the context's. */
+quern_status qn_refuse_elsewhere(const struct quern_context *, const struct quern_table *);
+
 /* Device bytes that the used columns of `rows` rows of the table take. */
 uint64_t qn_frame_bytes(const struct qn_exec *, const struct quern_table *, uint64_t rows);
 

@@ -491,6 +491,7 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
                            .raw = rest != NULL ? rest->raw : NULL};
     uint64_t rows_before = target->csr != NULL ? target->csr->rows : 0;
     uint64_t nnz_before = target->csr != NULL ? target->csr->nnz : 0;
+    QN_TRY(qn_refuse_elsewhere(cx, table));
     quern_status status = open_run(&r);
     if (status == QUERN_OK) {
         qn_context_ledger(cx)->passes++;

@@ -429,9 +429,21 @@ QUERN_API quern_status quern_buffer_download(const quern_buffer *buffer, uint64_
 QUERN_API void quern_buffer_free(quern_buffer *buffer);
 
 /* A copy of the table on the context's device: fits and transforms of it cross nothing. String
- * columns cannot be uploaded. On the CPU it is a view. Free before the context. */
+ * columns cannot be uploaded. On the CPU it is a view. Free before the context. Work that is the
+ * host's (categories) and other contexts refuse such tables: UNSUPPORTED. */
 QUERN_API quern_status quern_table_upload(quern_context *context, const quern_table *table,
                                           quern_table **out);
+/* A table of what another library of this process has on the context's device: data and validity are
+ * device addresses, of number and bool columns. Columns that are one array, row by row or
+ * column by column without gaps, are used where they lie; others must be packed and are copied inside the
+ * device. stream and event: what
+ * the memory is waiting for; the call returns when that is done. Of streams 0 is none, 1 and 2 are CUDA's
+ * default streams, legacy and per thread, others are handles; event is a handle or NULL. Later calls have read what they need when they return. The
+ * memory stays the caller's, as it is, until the table is freed; free that before the context.
+ * Errors: UNSUPPORTED on devices other than CUDA's, INVALID where it is no memory of this device. */
+QUERN_API quern_status quern_table_from_device(quern_context *context, const quern_column *columns,
+                                               uint32_t n_columns, uint64_t rows, uint64_t stream,
+                                               void *event, quern_table **out);
 /* Transforms into device memory: buffer holds rows × outputs packed values. */
 QUERN_API quern_status quern_model_transform_to(quern_context *context, const quern_model *model,
                                                 const quern_table *table, quern_buffer *buffer);
@@ -447,6 +459,8 @@ typedef struct quern_pool_stats {
 QUERN_API void quern_context_pool(quern_context *context, quern_pool_stats *out);
 /* Gives idle memory back to the driver, keeping at most `keep` bytes; returns the bytes given back. */
 QUERN_API uint64_t quern_context_trim(quern_context *context, uint64_t keep);
+/* held_peak and used_peak begin anew at what is held and used now. */
+QUERN_API void quern_context_reset_peaks(quern_context *context);
 
 /* ---- 8  ledger and decisions ---------------------------------------------------------------- */
 

@@ -112,6 +112,52 @@ static void resident_data_does_not_cross(const char *device)
     close_rig(&r);
 }
 
+/* What lies on one context's device is nobody else's, and no work of the host. */
+static void resident_data_stays_with_its_device(const char *device)
+{
+    static const char CODES[] =
+        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"OrdinalEncoder\"]}]}";
+    struct rig r;
+    quern_table *there, *again = NULL;
+    quern_model *model, *none = NULL;
+    open_rig(&r, fixture_context(device, 0), SCALE, ROWS, 100);
+    quern_context *others[] = {fixture_context("cpu", 0), fixture_context(device, 0)};
+    quern_pipeline *codes = fixture_pipeline(CODES);
+    OK(quern_table_upload(r.context, r.table, &there));
+    OK(quern_pipeline_fit(r.context, r.pipeline, there, &model));
+    assert_int_equal(quern_table_upload(r.context, there, &again), QUERN_UNSUPPORTED);
+    assert_int_equal(quern_pipeline_fit(r.context, codes, there, &none), QUERN_UNSUPPORTED);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(quern_pipeline_fit(others[i], r.pipeline, there, &none),
+                         QUERN_UNSUPPORTED);
+        assert_non_null(strstr(quern_last_error(), "in another context"));
+        assert_int_equal(quern_model_transform(others[i], model, there, &r.out, NULL),
+                         QUERN_UNSUPPORTED);
+        OK(quern_context_close(others[i]));
+    }
+    assert_null(none);
+    assert_null(again);
+    quern_table_free(there);
+    quern_model_free(model);
+    quern_pipeline_free(codes);
+    close_rig(&r);
+}
+
+static void peaks_begin_anew(const char *device)
+{
+    struct rig r;
+    quern_pool_stats s = {.struct_size = sizeof s};
+    open_rig(&r, fixture_context(device, 0), SCALE, ROWS, 100);
+    OK(quern_pipeline_fit_transform(r.context, r.pipeline, r.table, &r.out, NULL, NULL));
+    quern_context_pool(r.context, &s);
+    assert_true(s.used_peak >= r.bytes && s.used == 0);
+    quern_context_reset_peaks(r.context);
+    quern_context_pool(r.context, &s);
+    assert_int_equal(s.used_peak, 0);
+    assert_int_equal(s.held_peak, s.held);
+    close_rig(&r);
+}
+
 static int uses_memory_in_place(quern_context *context, const char *device)
 {
     quern_device_info infos[32];
@@ -178,6 +224,8 @@ static void infinities_are_found_in_every_chunk(const char *device)
     X(each_byte_crosses_once)                                                                      \
     X(mixed_columns_cross_once_and_strings_as_codes)                                               \
     X(resident_data_does_not_cross)                                                                \
+    X(resident_data_stays_with_its_device)                                                         \
+    X(peaks_begin_anew)                                                                            \
     X(in_place_data_does_not_cross)                                                                \
     X(chunks_cross_once_per_pass)                                                                  \
     X(infinities_are_found_in_every_chunk)

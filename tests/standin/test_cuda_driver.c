@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backends/cuda/api.h"
+#include "backends/cuda/device.h"
 #include "backends/cuda/images.h"
 #include "backends/cuda/nvrtc.h"
 #include "host/device/device.h"
@@ -185,6 +186,59 @@ static void too_much_memory_is_out_of_memory_and_harmless(void **state)
     OK(cuda->raw_alloc(t.dev, 1 << 20, &raw));
     cuda->raw_free(t.dev, raw);
     assert_int_equal(cuda->raw_alloc(t.dev, 0, &raw), QUERN_INVALID);
+    tear_down(&t);
+}
+
+/* A block of the same process, by its address, as another library would hand it over. */
+static void memory_of_others_is_used_where_it_is(void **state)
+{
+    (void)state;
+    struct bench t;
+    struct qn_raw *theirs = NULL, *ours = NULL;
+    char bytes[512], back[256];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)i;
+    set_up(&t);
+    OK(cuda->raw_alloc(t.dev, sizeof bytes, &theirs));
+    OK(cuda->upload(t.a, view(theirs, 0, sizeof bytes), bytes, QN_WAIT));
+    OK(cuda->raw_adopt(t.dev, theirs->address + 256, 256, &ours));
+    OK(cuda->download(t.b, back, view(ours, 0, 256), QN_WAIT));
+    assert_memory_equal(back, bytes + 256, 256);
+    assert_int_equal(cuda->download(t.b, back, view(ours, 1, 256), QN_WAIT), QUERN_INVALID);
+    cuda->raw_free(t.dev, ours);
+    OK(cuda->download(t.b, back, view(theirs, 0, 256), QN_WAIT)); /* it is still there */
+    assert_memory_equal(back, bytes, 256);
+    cuda->raw_free(t.dev, theirs);
+
+    ours = NULL;
+    assert_int_equal(cuda->raw_adopt(t.dev, (uint64_t)(uintptr_t)bytes, 1, &ours), QUERN_INVALID);
+    assert_non_null(strstr(qn_error_text(), "no address that CUDA knows"));
+    on.standin_fail("cuPointerGetAttribute", 1, 999, 0);
+    assert_int_equal(cuda->raw_adopt(t.dev, 256, 1, &ours), QUERN_DEVICE_LOST);
+    assert_null(ours);
+    tear_down(&t);
+}
+
+static void what_others_have_under_way_is_waited_for(void **state)
+{
+    (void)state;
+    struct bench t;
+    struct qn_event *event = NULL;
+    set_up(&t);
+    OK(cuda->event_open(t.dev, &event));
+    OK(cuda->event_record(t.b, event));
+    unsigned streams = on.standin_calls("cuStreamSynchronize");
+    unsigned events = on.standin_calls("cuEventSynchronize");
+    OK(cuda->foreign_wait(t.dev, 0, NULL));
+    assert_int_equal(on.standin_calls("cuStreamSynchronize"), streams);
+    assert_int_equal(on.standin_calls("cuEventSynchronize"), events);
+    OK(cuda->foreign_wait(t.dev, (uint64_t)(uintptr_t)t.b->stream, event->event));
+    for (uint64_t name = 1; name <= 2; name++) OK(cuda->foreign_wait(t.dev, name, NULL));
+    assert_int_equal(on.standin_calls("cuStreamSynchronize"), streams + 3);
+    assert_int_equal(on.standin_calls("cuEventSynchronize"), events + 1);
+    assert_int_equal(cuda->foreign_wait(t.dev, 3, NULL), QUERN_INTERNAL); /* no stream */
+    on.standin_fail("cuEventSynchronize", 1, 700, 0);
+    assert_int_equal(cuda->foreign_wait(t.dev, 1, event->event), QUERN_DEVICE_LOST);
+    cuda->event_close(t.dev, event);
     tear_down(&t);
 }
 
@@ -556,6 +610,8 @@ int main(int argc, char **argv)
         TEST(bytes_go_there_and_back_at_any_offset),
         TEST(views_outside_their_block_are_refused),
         TEST(too_much_memory_is_out_of_memory_and_harmless),
+        TEST(memory_of_others_is_used_where_it_is),
+        TEST(what_others_have_under_way_is_waited_for),
         TEST(pinned_memory_stages_copies),
         TEST(a_kernel_compiles_and_runs),
         TEST(an_unknown_newer_device_gets_ptx),

@@ -441,6 +441,8 @@ static void equal_decisions_are_counted(void **state)
         assert_int_equal(qn_context_decide(cx, step, "run", NULL, "device:flat", NULL), QUERN_OK);
     }
     assert_int_equal(cx->n_decisions, 25);
+    assert_int_equal(h.lines, 25); /* each is told once */
+    assert_string_equal(h.last, "step 24: run runs on cuda:0 as device:flat");
     for (uint32_t i = 0; i < 25; i++) assert_int_equal(cx->decisions[i].count, 4);
     assert_string_equal(cx->decisions[3].step, "step 3");
     assert_string_equal(cx->decisions[3].operation, "run");
@@ -458,6 +460,23 @@ static void equal_decisions_are_counted(void **state)
     qn_context_reset(cx);
     assert_int_equal(cx->n_decisions, 0);
     assert_int_equal(qn_context_ledger(cx)->launches, 0);
+    assert_int_equal(qn_context_close(cx), QUERN_OK);
+}
+
+/* As in the rehearsal of a run over a file. */
+static void a_decision_that_nobody_heard_is_told_later(void **state)
+{
+    struct heard h;
+    struct quern_context *cx = open_cx("cpu", QN_FALLBACK_REPORT, &h);
+    (void)state;
+    cx->log = NULL;
+    assert_int_equal(qn_context_decide(cx, "fit", "moments", NULL, "cpu", "why"), QUERN_OK);
+    cx->log = hear;
+    assert_int_equal(h.lines, 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(qn_context_decide(cx, "fit", "moments", NULL, "cpu", "why"), QUERN_OK);
+    assert_int_equal(h.lines, 1);
+    assert_string_equal(h.last, "fit: moments runs on cpu as cpu: why");
     assert_int_equal(qn_context_close(cx), QUERN_OK);
 }
 
@@ -561,6 +580,7 @@ int main(void)
         cmocka_unit_test(auto_passes_over_what_does_not_open),
         cmocka_unit_test(a_context_without_memory_fails_cleanly),
         cmocka_unit_test(equal_decisions_are_counted),
+        cmocka_unit_test(a_decision_that_nobody_heard_is_told_later),
         cmocka_unit_test(falling_back_follows_the_policy),
         cmocka_unit_test(callbacks_are_called),
         cmocka_unit_test(a_context_with_blocks_out_stays_open),
