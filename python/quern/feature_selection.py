@@ -6,10 +6,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _core
 from ._convert import library_dtype
+from ._host import validate_data
 from ._sparse import from_sparse
 from .base import Estimator, described, learned, model_of, refuse_non_finite, table_of
 

@@ -8,13 +8,7 @@
 
 #include "arrow.h"
 
-struct chunks {
-    struct ArrowSchema schema;
-    struct ArrowArray *arrays;
-    int64_t n, room;
-};
-
-static void free_chunks(struct chunks *c)
+static void free_chunks(struct qn_py_chunks *c)
 {
     for (int64_t i = 0; i < c->n; i++)
         if (c->arrays[i].release != NULL) c->arrays[i].release(&c->arrays[i]);
@@ -27,23 +21,35 @@ static const char OWNER[] = "quern._core.chunks";
 
 static void drop_chunks(PyObject *capsule)
 {
+    PyObject *type, *value, *trace; /* of an error on whose way out this happens */
+    PyErr_Fetch(&type, &value, &trace);
     free_chunks(PyCapsule_GetPointer(capsule, OWNER));
+    PyErr_Restore(type, value, trace);
+}
+
+PyObject *qn_py_chunks_new(struct qn_py_chunks **out)
+{
+    struct qn_py_chunks *c = *out = calloc(1, sizeof *c);
+    if (c == NULL) return PyErr_NoMemory();
+    PyObject *owner = PyCapsule_New(c, OWNER, drop_chunks);
+    if (owner == NULL) free_chunks(c);
+    return owner;
 }
 
 /* ---- capsules ---- */
 
-static int released(const char *what)
+int qn_py_arrow_released(const char *what)
 {
     PyErr_Format(PyExc_ValueError, "the %s was released, or read, before", what);
     return -1;
 }
 
-static struct ArrowArray *next_place(struct chunks *c)
+struct ArrowArray *qn_py_next_chunk(struct qn_py_chunks *c)
 {
     if (c->n == c->room) {
         int64_t room = c->room != 0 ? 2 * c->room : 4;
         struct ArrowArray *more = realloc(c->arrays, (size_t)room * sizeof *more);
-        if (more == NULL) return NULL;
+        if (more == NULL) return (void *)PyErr_NoMemory();
         c->arrays = more; /* moving arrays bit by bit is what the interface allows */
         c->room = room;
     }
@@ -51,51 +57,50 @@ static struct ArrowArray *next_place(struct chunks *c)
     return &c->arrays[c->n];
 }
 
-static int stream_failed(struct ArrowArrayStream *stream, int code)
+int qn_py_arrow_failed(int code, const char *text)
 {
     if (PyErr_Occurred()) return -1;
-    const char *text = stream->get_last_error(stream);
     PyErr_Format(code == ENOMEM ? PyExc_MemoryError : PyExc_OSError, "the Arrow stream failed: %s",
                  text != NULL ? text : strerror(code));
     return -1;
 }
 
-static int read_stream(struct ArrowArrayStream *stream, struct chunks *c)
+static int read_stream(struct ArrowArrayStream *stream, struct qn_py_chunks *c)
 {
     int code;
     Py_BEGIN_ALLOW_THREADS;
     code = stream->get_schema(stream, &c->schema);
     Py_END_ALLOW_THREADS;
-    if (code != 0) return stream_failed(stream, code);
+    if (code != 0) return qn_py_arrow_failed(code, stream->get_last_error(stream));
     for (;;) {
-        struct ArrowArray *place = next_place(c);
-        if (place == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
+        struct ArrowArray *place = qn_py_next_chunk(c);
+        if (place == NULL) return -1;
         Py_BEGIN_ALLOW_THREADS;
         code = stream->get_next(stream, place);
         Py_END_ALLOW_THREADS;
-        if (code != 0) return stream_failed(stream, code);
+        if (code != 0) return qn_py_arrow_failed(code, stream->get_last_error(stream));
         if (place->release == NULL) return PyErr_CheckSignals();
         c->n++;
         if (PyErr_CheckSignals() < 0) return -1;
     }
 }
 
-static int from_stream(PyObject *capsule, struct chunks *c)
+static int from_stream(PyObject *capsule, struct qn_py_chunks *c)
 {
+    PyObject *type, *value, *trace; /* of a failure */
     struct ArrowArrayStream *given = PyCapsule_GetPointer(capsule, "arrow_array_stream");
     if (given == NULL) return -1;
-    if (given->release == NULL) return released("stream");
+    if (given->release == NULL) return qn_py_arrow_released("stream");
     struct ArrowArrayStream stream = *given;
     given->release = NULL;
     int failed = read_stream(&stream, c);
-    if (stream.release != NULL) stream.release(&stream);
+    PyErr_Fetch(&type, &value, &trace);
+    if (stream.release != NULL) stream.release(&stream); /* it may be Python */
+    PyErr_Restore(type, value, trace);
     return failed;
 }
 
-static int from_pair(PyObject *pair, struct chunks *c)
+static int from_pair(PyObject *pair, struct qn_py_chunks *c)
 {
     if (!PyTuple_Check(pair) || PyTuple_Size(pair) != 2) {
         PyErr_SetString(PyExc_TypeError, "__arrow_c_array__ gave no pair of capsules");
@@ -105,13 +110,10 @@ static int from_pair(PyObject *pair, struct chunks *c)
     if (schema == NULL) return -1;
     struct ArrowArray *array = PyCapsule_GetPointer(PyTuple_GetItem(pair, 1), "arrow_array");
     if (array == NULL) return -1;
-    if (schema->release == NULL) return released("schema");
-    if (array->release == NULL) return released("array");
-    struct ArrowArray *place = next_place(c);
-    if (place == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (schema->release == NULL) return qn_py_arrow_released("schema");
+    if (array->release == NULL) return qn_py_arrow_released("array");
+    struct ArrowArray *place = qn_py_next_chunk(c);
+    if (place == NULL) return -1;
     *place = *array;
     c->n = 1;
     c->schema = *schema;
@@ -120,8 +122,7 @@ static int from_pair(PyObject *pair, struct chunks *c)
     return 0;
 }
 
-/* obj.method(), or NULL without an exception where there is no such method. */
-static PyObject *call_if_there(PyObject *object, const char *name)
+PyObject *qn_py_call_if_there(PyObject *object, const char *name)
 {
     PyObject *method = PyObject_GetAttrString(object, name);
     if (method == NULL) {
@@ -133,20 +134,41 @@ static PyObject *call_if_there(PyObject *object, const char *name)
     return result;
 }
 
-static int fetch(PyObject *object, struct chunks *c)
+/* Producers with the forms for devices alone: their arrays may be the host's all the same. */
+static int fetch_host_of_device(const struct qn_py_state *state, PyObject *object,
+                                struct qn_py_chunks *c)
 {
-    PyObject *given = call_if_there(object, "__arrow_c_stream__");
+    int found = qn_py_fetch_device(object, c);
+    if (found < 0) return -1;
+    if (found == 0) {
+        PyErr_Format(PyExc_TypeError, "%.200R has neither __arrow_c_stream__ nor __arrow_c_array__",
+                     Py_TYPE(object));
+        return -1;
+    }
+    if (c->device == ARROW_CPU || (c->device == ARROW_CUDA_HOST && c->event == NULL)) return 0;
+    PyErr_Format(
+        state->unsupported,
+        "Arrow arrays (__arrow_c_device_array__) on a device of type %d, where host memory "
+        "is needed%s",
+        (int)c->device,
+        c->device == ARROW_CUDA || c->device == ARROW_CUDA_MANAGED
+            ? "; Table.from_device reads CUDA's"
+            : "");
+    return -1;
+}
+
+static int fetch(const struct qn_py_state *state, PyObject *object, struct qn_py_chunks *c)
+{
+    PyObject *given = qn_py_call_if_there(object, "__arrow_c_stream__");
     int failed = -1;
     if (given != NULL) {
         failed = from_stream(given, c);
     } else if (!PyErr_Occurred()) {
-        given = call_if_there(object, "__arrow_c_array__");
+        given = qn_py_call_if_there(object, "__arrow_c_array__");
         if (given != NULL) {
             failed = from_pair(given, c);
         } else if (!PyErr_Occurred()) {
-            PyErr_Format(PyExc_TypeError,
-                         "%.200R has neither __arrow_c_stream__ nor __arrow_c_array__",
-                         Py_TYPE(object));
+            failed = fetch_host_of_device(state, object, c);
         }
     }
     Py_XDECREF(given);
@@ -185,7 +207,7 @@ static int check_array(const struct ArrowSchema *schema, const struct ArrowArray
 }
 
 /* The rows of every chunk, of column j, or of the array itself. */
-static void take_pieces(const struct chunks *c, int is_struct, int64_t j,
+static void take_pieces(const struct qn_py_chunks *c, int is_struct, int64_t j,
                         struct qn_py_piece *pieces)
 {
     for (int64_t k = 0; k < c->n; k++) {
@@ -200,15 +222,15 @@ static void take_pieces(const struct chunks *c, int is_struct, int64_t j,
 }
 
 /* A stream may end before its first chunk. */
-static int64_t rows_of(const struct chunks *c)
+static int64_t rows_of(const struct qn_py_chunks *c)
 {
     int64_t rows = 0;
     for (int64_t k = 0; k < c->n; k++) rows += c->arrays[k].length;
     return rows;
 }
 
-static PyObject *make_table(const struct qn_py_state *state, const struct chunks *c, uint32_t n,
-                            const char *const *names, PyObject *owner)
+static PyObject *make_table(const struct qn_py_state *state, const struct qn_py_chunks *c,
+                            uint32_t n, const char *const *names, PyObject *owner)
 {
     int is_struct = strcmp(c->schema.format, "+s") == 0, viewed = 0;
     struct qn_py_keep keep = {0};
@@ -246,7 +268,7 @@ cleanup:
 
 static PyObject *from_chunks(const struct qn_py_state *state, PyObject *owner, PyObject *given)
 {
-    struct chunks *c = PyCapsule_GetPointer(owner, OWNER);
+    struct qn_py_chunks *c = PyCapsule_GetPointer(owner, OWNER);
     int is_struct = strcmp(c->schema.format, "+s") == 0;
     int64_t n = is_struct ? c->schema.n_children : 1;
     const char **names = NULL;
@@ -272,14 +294,10 @@ PyObject *qn_py_table_from_arrow(PyObject *class, PyObject *const *args, Py_ssiz
     const struct qn_py_state *state = PyType_GetModuleState((PyTypeObject *)class);
     PyObject *given[2];
     if (qn_py_arguments(&signature, args, n, named, given) < 0) return NULL;
-    struct chunks *c = calloc(1, sizeof *c);
-    if (c == NULL) return PyErr_NoMemory();
-    PyObject *owner = PyCapsule_New(c, OWNER, drop_chunks);
-    if (owner == NULL) {
-        free_chunks(c);
-        return NULL;
-    }
-    PyObject *table = fetch(given[0], c) == 0 ? from_chunks(state, owner, given[1]) : NULL;
+    struct qn_py_chunks *c;
+    PyObject *owner = qn_py_chunks_new(&c);
+    if (owner == NULL) return NULL;
+    PyObject *table = fetch(state, given[0], c) == 0 ? from_chunks(state, owner, given[1]) : NULL;
     Py_DECREF(owner);
     return table;
 }

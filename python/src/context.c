@@ -13,7 +13,7 @@ enum { ASK_EVERY_NS = 20 * 1000 * 1000, WAIT_US = 100 * 1000 };
 
 /* ---- callbacks: the GIL is released, cx->call is the call that runs ---- */
 
-static int64_t now_ns(void)
+int64_t qn_py_now_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -74,7 +74,7 @@ static int on_cancel(void *user)
     if (call == NULL) return 0;
     if (call->raised) return 1;
     if (call->listens < 0) return 0;
-    int64_t now = now_ns();
+    int64_t now = qn_py_now_ns();
     if (now - call->asked < ASK_EVERY_NS) return 0;
     call->asked = now;
     PyEval_RestoreThread(call->thread);
@@ -124,7 +124,7 @@ int qn_py_begin(struct qn_py_context *cx, struct qn_py_call *call)
         }
         cx->process = (long)getpid(); /* the CPU's threads start anew */
     }
-    *call = (struct qn_py_call){.cx = cx, .asked = now_ns()};
+    *call = (struct qn_py_call){.cx = cx, .asked = qn_py_now_ns()};
     cx->call = call;
     cx->owner = PyThread_get_thread_ident();
     call->thread = PyEval_SaveThread();
@@ -134,6 +134,7 @@ int qn_py_begin(struct qn_py_context *cx, struct qn_py_call *call)
 int qn_py_end(struct qn_py_call *call, quern_status status)
 {
     struct qn_py_context *cx = call->cx;
+    if (call->stage != QN_PY_NO_STAGE) qn_py_count_stage(call);
     PyEval_RestoreThread(call->thread);
     cx->call = NULL;
     PyThread_release_lock(cx->lock);
@@ -196,7 +197,7 @@ static int open_context(struct qn_py_context *self, quern_context_config *config
     config->progress = self->progress != NULL ? on_progress : NULL;
     config->cancel = on_cancel;
     config->user = self;
-    struct qn_py_call call = {.cx = self, .asked = now_ns()};
+    struct qn_py_call call = {.cx = self, .asked = qn_py_now_ns()};
     self->call = &call; /* opening may log */
     self->owner = PyThread_get_thread_ident();
     call.thread = PyEval_SaveThread();
@@ -236,6 +237,7 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *named
     self->call = NULL;
     self->owner = 0;
     self->process = (long)getpid();
+    memset(self->stages, 0, sizeof self->stages);
     self->lock = PyThread_allocate_lock();
     if (self->lock == NULL) {
         PyErr_NoMemory();
@@ -304,6 +306,33 @@ static PyObject *get_threads(PyObject *self, void *closure)
 {
     (void)closure;
     return PyLong_FromUnsignedLong(quern_context_threads(((struct qn_py_context *)self)->context));
+}
+
+static PyObject *get_progress(PyObject *self, void *closure)
+{
+    PyObject *progress = ((struct qn_py_context *)self)->progress;
+    (void)closure;
+    return Py_NewRef(progress != NULL ? progress : Py_None);
+}
+
+static int set_progress(PyObject *object, PyObject *given, void *closure)
+{
+    struct qn_py_context *self = (struct qn_py_context *)object;
+    struct qn_py_call call;
+    PyObject *made = NULL;
+    (void)closure;
+    if (parse_callback(given, "progress", &made) < 0) return -1;
+    if (qn_py_begin(self, &call) < 0) {
+        Py_XDECREF(made);
+        return -1;
+    }
+    PyObject *old = self->progress;
+    self->progress = made;
+    quern_context_callbacks(self->context, self->log != NULL ? on_log : NULL,
+                            made != NULL ? on_progress : NULL, on_cancel, self);
+    int failed = qn_py_end(&call, QUERN_OK);
+    Py_XDECREF(old);
+    return failed;
 }
 
 /* Appends `made` (NULL: an exception is set) to the list; frees the list on failure. */
@@ -414,6 +443,7 @@ static PyObject *context_reset(PyObject *object, PyObject *unused)
     (void)unused;
     if (qn_py_begin(self, &call) < 0) return NULL;
     quern_context_reset(self->context);
+    memset(self->stages, 0, sizeof self->stages);
     if (qn_py_end(&call, QUERN_OK) < 0) return NULL;
     Py_RETURN_NONE;
 }
@@ -435,6 +465,17 @@ static PyObject *context_trim(PyObject *object, PyObject *const *args, Py_ssize_
     return PyLong_FromUnsignedLongLong(back);
 }
 
+static PyObject *context_reset_peaks(PyObject *object, PyObject *unused)
+{
+    struct qn_py_context *self = (struct qn_py_context *)object;
+    struct qn_py_call call;
+    (void)unused;
+    if (qn_py_begin(self, &call) < 0) return NULL;
+    quern_context_reset_peaks(self->context);
+    if (qn_py_end(&call, QUERN_OK) < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyObject *bytes_or_none(uint64_t bytes)
 {
     if (bytes == UINT64_MAX) Py_RETURN_NONE;
@@ -443,14 +484,14 @@ static PyObject *bytes_or_none(uint64_t bytes)
 
 static PyObject *device_entry(const quern_device_info *d)
 {
-    return Py_BuildValue("{sNsssssssssssssNsNsNsIsIsNsNsN}", "present", PyBool_FromLong(d->present),
-                         "id", d->id, "backend", d->backend, "name", d->name, "driver", d->driver,
-                         "reason", d->reason, "same_as", d->same_as, "memory_total",
-                         bytes_or_none(d->memory_total), "memory_free",
-                         bytes_or_none(d->memory_free), "max_alloc", bytes_or_none(d->max_alloc),
-                         "compute_units", (unsigned)d->compute_units, "compute",
-                         (unsigned)d->compute, "float64", PyBool_FromLong(d->float64), "zero_copy",
-                         PyBool_FromLong(d->zero_copy), "pinned", PyBool_FromLong(d->pinned));
+    return Py_BuildValue(
+        "{sNsssssssssssssssNsNsNsIsIsNsNsN}", "present", PyBool_FromLong(d->present), "id", d->id,
+        "backend", d->backend, "name", d->name, "driver", d->driver, "reason", d->reason, "same_as",
+        d->same_as, "notes", d->notes, "memory_total", bytes_or_none(d->memory_total),
+        "memory_free", bytes_or_none(d->memory_free), "max_alloc", bytes_or_none(d->max_alloc),
+        "compute_units", (unsigned)d->compute_units, "compute", (unsigned)d->compute, "float64",
+        PyBool_FromLong(d->float64), "zero_copy", PyBool_FromLong(d->zero_copy), "pinned",
+        PyBool_FromLong(d->pinned));
 }
 
 static PyObject *context_devices(PyObject *object, PyObject *unused)
@@ -483,7 +524,9 @@ static PyMethodDef methods[] = {
     {"decisions", context_decisions, METH_NOARGS, qn_py_doc_context_decisions},
     {"ledger", context_ledger, METH_NOARGS, qn_py_doc_context_ledger},
     {"reset", context_reset, METH_NOARGS, qn_py_doc_context_reset},
+    {"stages", qn_py_context_stages, METH_NOARGS, qn_py_doc_context_stages},
     {"pool", context_pool, METH_NOARGS, qn_py_doc_context_pool},
+    {"reset_peaks", context_reset_peaks, METH_NOARGS, qn_py_doc_context_reset_peaks},
     {"trim", QN_PY_FAST(context_trim), QN_PY_FASTCALL, qn_py_doc_context_trim},
     {"devices", context_devices, METH_NOARGS, qn_py_doc_context_devices},
     {0},
@@ -491,6 +534,7 @@ static PyMethodDef methods[] = {
 static PyGetSetDef members[] = {
     {"device", get_device, NULL, "\"cpu\", \"opencl:0\", \"cuda:0\"", NULL},
     {"reason", get_reason, NULL, "why this device", NULL},
+    {"progress", get_progress, set_progress, "progress(stage, done, total), or None", NULL},
     {"threads", get_threads, NULL, "threads of the host that work", NULL},
     {0},
 };

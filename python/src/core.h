@@ -59,6 +59,23 @@ PyObject *qn_py_raise(const struct qn_py_state *, quern_status);
 
 /* ---- contexts and calls (context.c) ---- */
 
+/* What calls are counted as in the report (stages.c). */
+enum qn_py_stage {
+    QN_PY_NO_STAGE,
+    QN_PY_READ_FILE,
+    QN_PY_FIT,
+    QN_PY_FIT_TRANSFORM,
+    QN_PY_PUSH,
+    QN_PY_TRANSFORM,
+    QN_PY_INVERSE,
+    QN_PY_RUN,
+    QN_PY_APPLY_FILE,
+    QN_PY_STAGES
+};
+struct qn_py_totals {
+    uint64_t calls, ns, to_device, from_device, in_place, launches;
+};
+
 struct qn_py_call;
 struct qn_py_context {
     PyObject_HEAD quern_context *context;
@@ -67,6 +84,7 @@ struct qn_py_context {
     struct qn_py_call *call; /* the one that holds the lock               */
     unsigned long owner;     /* its thread                                */
     long process;            /* where the device was opened               */
+    struct qn_py_totals stages[QN_PY_STAGES];
 };
 struct qn_py_call {
     struct qn_py_context *cx;
@@ -74,9 +92,17 @@ struct qn_py_call {
     int64_t asked;         /* when signals were last looked at, in ns               */
     int listens;           /* 1: this is the main thread, -1: it is not, 0: unknown */
     int raised;            /* a signal or a callback left an exception in `thread`  */
+    enum qn_py_stage stage;
+    int64_t started; /* of a stage: when, and the ledger at that time */
+    quern_ledger before;
 };
 /* Takes the context and releases the GIL; -1: an exception, and neither has happened. */
 int qn_py_begin(struct qn_py_context *, struct qn_py_call *);
+/* The same, counted as a stage. */
+int qn_py_begin_stage(struct qn_py_context *, struct qn_py_call *, enum qn_py_stage);
+void qn_py_count_stage(struct qn_py_call *); /* what qn_py_end does with it */
+PyObject *qn_py_context_stages(PyObject *context, PyObject *unused);
+int64_t qn_py_now_ns(void);
 /* Takes the GIL back and gives up the context; -1: an exception is set. */
 int qn_py_end(struct qn_py_call *, quern_status);
 
@@ -92,10 +118,13 @@ struct qn_py_view {
     Py_buffer buffer;             /* .obj NULL: none */
     PyObject *owner;              /* keeps what came by another protocol */
 };
-enum { QN_PY_READ = 0, QN_PY_WRITE = 1 };
+enum { QN_PY_READ = 0, QN_PY_WRITE = 1, QN_PY_CUDA = 2 }; /* CUDA: of DLPack alone, to be read */
 /* By the buffer protocol, __array_interface__ or __dlpack__, the first that the object has. */
 int qn_py_view_get(const struct qn_py_state *, PyObject *object, int mode, const char *what,
                    struct qn_py_view *);
+/* A dict as of __array_interface__; and whether what it says can be. */
+int qn_py_read_interface(PyObject *dict, int mode, const char *what, struct qn_py_view *);
+int qn_py_check_extent(const char *what, const struct qn_py_view *);
 void qn_py_view_release(struct qn_py_view *);
 int qn_py_view_traverse(const struct qn_py_view *, visitproc visit, void *arg);
 size_t qn_py_type_bytes(quern_type);
@@ -134,7 +163,8 @@ struct qn_py_table {
 };
 /* Takes over table and keep, also on failure. */
 PyObject *qn_py_table_new(const struct qn_py_state *, quern_table *, struct qn_py_keep *);
-qn_py_fast qn_py_table_from_arrow; /* arrow.c */
+qn_py_fast qn_py_table_from_arrow;  /* arrow.c */
+qn_py_fast qn_py_table_from_device; /* device_table.c */
 quern_status qn_py_check_offsets(const void *offsets, uint32_t bits, uint64_t rows, uint64_t bytes);
 
 struct qn_py_pipeline {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * DLPack, the versioned and the legacy form, in and out. Only the CPU's memory: arrays elsewhere are
- * refused with the BufferError that the protocol asks for. */
+ * DLPack, the versioned and the legacy form, in and out. Tensors on CUDA come in where they are asked
+ * for (device_table.c); others are the CPU's, or refused with the protocol's BufferError. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,14 @@
 
 /* ---- the ABI ---- */
 
-enum { DL_CPU = 1, DL_CUDA_HOST = 3, DL_MAJOR = 1, DL_MINOR = 0 };
+enum {
+    DL_CPU = 1,
+    DL_CUDA = 2,
+    DL_CUDA_HOST = 3,
+    DL_CUDA_MANAGED = 13,
+    DL_MAJOR = 1,
+    DL_MINOR = 0
+};
 enum { DL_READ_ONLY = 1, DL_IS_COPIED = 2 };
 enum { DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BOOL = 6 };
 
@@ -44,14 +51,21 @@ static const char VERSIONED[] = "dltensor_versioned", VERSIONED_USED[] = "used_d
 
 static void release_versioned(PyObject *capsule)
 {
+    PyObject *type, *value,
+        *trace; /* of an error on whose way out this happens: the deleter may be Python */
     struct dl_versioned *m = PyCapsule_GetPointer(capsule, VERSIONED_USED);
+    PyErr_Fetch(&type, &value, &trace);
     if (m != NULL && m->deleter != NULL) m->deleter(m);
+    PyErr_Restore(type, value, trace);
 }
 
 static void release_legacy(PyObject *capsule)
 {
+    PyObject *type, *value, *trace;
     struct dl_managed *m = PyCapsule_GetPointer(capsule, LEGACY_USED);
+    PyErr_Fetch(&type, &value, &trace);
     if (m != NULL && m->deleter != NULL) m->deleter(m);
+    PyErr_Restore(type, value, trace);
 }
 
 static int refuse(const char *what, const char *why)
@@ -86,9 +100,17 @@ static int fill_strides(const struct dl_tensor *t, int64_t bytes, struct qn_py_v
     return 0;
 }
 
-static int fill(const struct dl_tensor *t, const char *what, struct qn_py_view *v)
+static int is_wanted(long device, int mode)
 {
-    if (t->device_type != DL_CPU && t->device_type != DL_CUDA_HOST)
+    if (mode == QN_PY_CUDA) return device == DL_CUDA || device == DL_CUDA_MANAGED;
+    return device == DL_CPU || device == DL_CUDA_HOST;
+}
+
+static int fill(const struct dl_tensor *t, int mode, const char *what, struct qn_py_view *v)
+{
+    if (!is_wanted(t->device_type, mode) && mode == QN_PY_CUDA)
+        return refuse(what, "the tensor is not in a CUDA device's memory");
+    if (!is_wanted(t->device_type, mode))
         return refuse(what, "the array is not in the host's memory; copy it there first");
     if (t->ndim < 1 || t->ndim > 2) {
         PyErr_Format(PyExc_ValueError, "%s: %d dimensions; 1 or 2 are needed", what, (int)t->ndim);
@@ -129,11 +151,12 @@ static int take(PyObject *capsule, int mode, const char *what, struct qn_py_view
         return -1;
     }
     if (mode == QN_PY_WRITE && v->readonly) return refuse(what, "the memory is read-only");
-    return fill(tensor, what, v);
+    return fill(tensor, mode, what, v);
 }
 
 /* Device first: asking a GPU's array for its capsule may already synchronise or copy. */
-static int check_device(const struct qn_py_state *state, PyObject *object, const char *what)
+static int check_device(const struct qn_py_state *state, PyObject *object, int mode,
+                        const char *what)
 {
     long kind = 0;
     PyObject *method = PyObject_GetAttr(object, state->dlpack_device);
@@ -146,7 +169,14 @@ static int check_device(const struct qn_py_state *state, PyObject *object, const
     Py_XDECREF(first);
     Py_XDECREF(number);
     if (PyErr_Occurred()) return -1;
-    if (kind == DL_CPU || kind == DL_CUDA_HOST) return 0;
+    if (is_wanted(kind, mode)) return 0;
+    if (mode == QN_PY_CUDA) {
+        PyErr_Format(PyExc_BufferError,
+                     "%s: the array is on a device of DLPack's type %ld; of devices the library "
+                     "reads those of CUDA (2, 13)",
+                     what, kind);
+        return -1;
+    }
     PyErr_Format(PyExc_BufferError,
                  "%s: the array is on a device of DLPack's type %ld; the library reads host memory "
                  "and uploads it itself; copy the array to the host first",
@@ -163,20 +193,27 @@ int qn_py_from_dlpack(const struct qn_py_state *state, PyObject *object, int mod
         PyErr_Clear();
         return 0;
     }
-    PyObject *none = NULL, *version = NULL, *capsule = NULL;
-    if (check_device(state, object, what) < 0) goto cleanup;
+    PyObject *none = NULL, *version = NULL, *capsule = NULL, *stream = NULL;
+    if (check_device(state, object, mode, what) < 0) goto cleanup;
     none = PyTuple_New(0);
     version = Py_BuildValue("{s(ii)}", "max_version", DL_MAJOR, DL_MINOR);
+    /* 1: the legacy default stream, which the exporter makes wait for its work, and we wait for */
+    if (version != NULL && mode == QN_PY_CUDA) {
+        stream = PyLong_FromLong(1);
+        if (stream == NULL || PyDict_SetItemString(version, "stream", stream) < 0) goto cleanup;
+    }
     if (none == NULL || version == NULL) goto cleanup;
     capsule = PyObject_Call(method, none, version);
     if (capsule == NULL && PyErr_ExceptionMatches(PyExc_TypeError)) { /* of before version 1 */
         PyErr_Clear();
-        capsule = PyObject_CallObject(method, NULL);
+        if (PyDict_DelItemString(version, "max_version") == 0)
+            capsule = PyObject_Call(method, none, version);
     }
 cleanup:;
     int failed = capsule == NULL || take(capsule, mode, what, v) < 0;
     Py_XDECREF(none);
     Py_XDECREF(version);
+    Py_XDECREF(stream);
     Py_XDECREF(capsule);
     Py_DECREF(method);
     return failed ? -1 : 1;

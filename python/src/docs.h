@@ -8,14 +8,15 @@
 extern const char qn_py_doc_module[], qn_py_doc_estimators[], qn_py_doc_read_table[],
     qn_py_doc_run[], qn_py_doc_apply_file[], qn_py_doc_context[], qn_py_doc_context_decisions[],
     qn_py_doc_context_ledger[], qn_py_doc_context_reset[], qn_py_doc_context_pool[],
-    qn_py_doc_context_trim[], qn_py_doc_context_devices[], qn_py_doc_unsupported[],
-    qn_py_doc_device_error[];
+    qn_py_doc_context_trim[], qn_py_doc_context_stages[], qn_py_doc_context_reset_peaks[],
+    qn_py_doc_context_devices[], qn_py_doc_unsupported[], qn_py_doc_device_error[];
 
 /* docs_data.c */
 extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_table_from_columns[],
-    qn_py_doc_table_from_arrow[], qn_py_doc_table_from_sparse[], qn_py_doc_table_set_weights[],
-    qn_py_doc_table_column[], qn_py_doc_matrix[], qn_py_doc_matrix_dlpack[],
-    qn_py_doc_matrix_dlpack_device[], qn_py_doc_buffer[], qn_py_doc_csr[];
+    qn_py_doc_table_from_arrow[], qn_py_doc_table_from_device[], qn_py_doc_table_from_sparse[],
+    qn_py_doc_table_set_weights[], qn_py_doc_table_column[], qn_py_doc_matrix[],
+    qn_py_doc_matrix_dlpack[], qn_py_doc_matrix_dlpack_device[], qn_py_doc_buffer[],
+    qn_py_doc_csr[];
 
 /* docs_model.c */
 extern const char qn_py_doc_pipeline[], qn_py_doc_pipeline_fit[],

@@ -262,12 +262,41 @@ const char qn_py_doc_context_ledger[] =
 const char qn_py_doc_context_reset[] = "reset($self, /)\n"
                                        "--\n"
                                        "\n"
-                                       "Forget the decisions and the ledger.\n"
+                                       "Forget the decisions, the ledger and the stages.\n"
                                        "\n"
                                        "Raises\n"
                                        "------\n"
                                        "RuntimeError\n"
                                        "    A callback of this context asks.";
+
+const char qn_py_doc_context_stages[] =
+    "stages($self, /)\n"
+    "--\n"
+    "\n"
+    "What calls took, by kind of call, since opening or reset.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "stages : list of dict\n"
+    "    For each kind that there was: stage, calls, ns; bytes to_device, from_device and "
+    "in_place;\n"
+    "    launches.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "RuntimeError\n"
+    "    A callback of this context asks.";
+
+const char qn_py_doc_context_reset_peaks[] =
+    "reset_peaks($self, /)\n"
+    "--\n"
+    "\n"
+    "Begin the pool's held_peak and used_peak anew at what is held and used now.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "RuntimeError\n"
+    "    A callback of this context asks.";
 
 const char qn_py_doc_context_pool[] =
     "pool($self, /)\n"

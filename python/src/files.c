@@ -31,7 +31,7 @@ PyObject *qn_py_read_table(PyObject *module, PyObject *const *args, Py_ssize_t n
         path_of(given[1], &name, &path) < 0)
         return NULL;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
-    int failed = qn_py_begin(cx, &call) < 0;
+    int failed = qn_py_begin_stage(cx, &call, QN_PY_READ_FILE) < 0;
     if (!failed) {
         quern_status status = QUERN_OK;
         if (spec != NULL) status = quern_pipeline_from_spec("spec", spec, strlen(spec), &pipeline);
@@ -91,7 +91,7 @@ PyObject *qn_py_run(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObj
         goto cleanup;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     job.no_transform = !transform;
-    if (qn_py_begin(cx, &call) < 0) goto cleanup;
+    if (qn_py_begin_stage(cx, &call, QN_PY_RUN) < 0) goto cleanup;
     quern_status status =
         quern_run(cx->context, ((struct qn_py_pipeline *)given[1])->pipeline, &job, &info, &model);
     if (qn_py_end(&call, status) < 0) {
@@ -123,7 +123,8 @@ PyObject *qn_py_apply_file(PyObject *module, PyObject *const *args, Py_ssize_t n
     PyObject *words_of_job[4] = {given[2], given[3], NULL, given[4]};
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     const quern_model *model = ((struct qn_py_model *)given[1])->model;
-    if (job_of(words_of_job, &job, keep) == 0 && qn_py_begin(cx, &call) == 0) {
+    if (job_of(words_of_job, &job, keep) == 0 &&
+        qn_py_begin_stage(cx, &call, QN_PY_APPLY_FILE) == 0) {
         quern_status status = quern_apply(cx->context, model, &job, &info);
         if (qn_py_end(&call, status) == 0) result = info_dict(&info);
     }

@@ -62,10 +62,11 @@ static void fit_dealloc(PyObject *object)
 }
 
 /* Takes the context; the fit may have been finished by whoever had it before. */
-static int begin(struct fit *self, struct qn_py_call *call)
+static int begin(struct fit *self, struct qn_py_call *call, enum qn_py_stage stage)
 {
-    if (qn_py_begin((struct qn_py_context *)self->context, call) < 0) return -1;
+    if (qn_py_begin_stage((struct qn_py_context *)self->context, call, stage) < 0) return -1;
     if (self->fit != NULL) return 0;
+    call->stage = QN_PY_NO_STAGE;
     (void)qn_py_end(call, QUERN_OK);
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "the fit is finished");
     return -1;
@@ -75,7 +76,7 @@ static PyObject *fit_push(PyObject *object, PyObject *table)
 {
     struct fit *self = (struct fit *)object;
     struct qn_py_call call;
-    if (!qn_py_is(table, qn_py_state(object)->table, "Table") || begin(self, &call) < 0)
+    if (!qn_py_is(table, qn_py_state(object)->table, "Table") || begin(self, &call, QN_PY_PUSH) < 0)
         return NULL;
     quern_status status = quern_fit_push(self->fit, ((struct qn_py_table *)table)->table);
     if (qn_py_end(&call, status) < 0) return NULL;
@@ -88,7 +89,7 @@ static PyObject *fit_finish(PyObject *object, PyObject *unused)
     struct qn_py_call call;
     quern_model *model = NULL;
     (void)unused;
-    if (begin(self, &call) < 0) return NULL;
+    if (begin(self, &call, QN_PY_FIT) < 0) return NULL;
     quern_fit *fit = self->fit;
     self->fit = NULL;
     quern_status status = quern_fit_finish(fit, &model);
@@ -103,7 +104,7 @@ static PyObject *fit_snapshot(PyObject *object, PyObject *unused)
     struct qn_py_call call;
     quern_model *model = NULL;
     (void)unused;
-    if (begin(self, &call) < 0) return NULL;
+    if (begin(self, &call, QN_PY_FIT) < 0) return NULL;
     quern_status status = quern_fit_snapshot(self->fit, &model);
     if (qn_py_end(&call, status) == 0) return qn_py_model_new(qn_py_state(object), model);
     quern_model_free(model);
@@ -118,7 +119,7 @@ static PyObject *fit_to_bytes(PyObject *object, PyObject *unused)
     size_t size = 0;
     PyObject *made = NULL;
     (void)unused;
-    if (begin(self, &call) < 0) return NULL;
+    if (begin(self, &call, QN_PY_NO_STAGE) < 0) return NULL;
     quern_status status = quern_fit_to_bytes(self->fit, &bytes, &size);
     if (qn_py_end(&call, status) == 0) made = PyBytes_FromStringAndSize(bytes, (Py_ssize_t)size);
     quern_free(bytes);

@@ -152,7 +152,7 @@ static PyObject *model_transform(PyObject *object, PyObject *const *args, Py_ssi
         return NULL;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     const quern_table *table = ((struct qn_py_table *)given[1])->table;
-    int failed = qn_py_begin(cx, &call) < 0;
+    int failed = qn_py_begin_stage(cx, &call, QN_PY_TRANSFORM) < 0;
     if (!failed) {
         quern_status status = quern_model_transform(
             cx->context, model, table, qn_py_result_matrix(&result), qn_py_result_csr(&result));
@@ -178,7 +178,7 @@ static PyObject *model_inverse_transform(PyObject *object, PyObject *const *args
         return NULL;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     const quern_table *table = ((struct qn_py_table *)given[1])->table;
-    int failed = qn_py_begin(cx, &call) < 0;
+    int failed = qn_py_begin_stage(cx, &call, QN_PY_INVERSE) < 0;
     if (!failed) {
         quern_status status =
             quern_model_inverse_transform(cx->context, model, table, qn_py_result_matrix(&result));

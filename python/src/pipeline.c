@@ -51,7 +51,7 @@ static PyObject *pipeline_fit(PyObject *object, PyObject *const *args, Py_ssize_
         return NULL;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     const quern_table *table = ((struct qn_py_table *)given[1])->table;
-    if (qn_py_begin(cx, &call) < 0) return NULL;
+    if (qn_py_begin_stage(cx, &call, QN_PY_FIT) < 0) return NULL;
     quern_status status = quern_pipeline_fit(cx->context, pipeline, table, &model);
     if (qn_py_end(&call, status) == 0) return qn_py_model_new(state, model);
     quern_model_free(model);
@@ -77,7 +77,7 @@ static PyObject *pipeline_fit_transform(PyObject *object, PyObject *const *args,
         return NULL;
     struct qn_py_context *cx = (struct qn_py_context *)given[0];
     const quern_table *table = ((struct qn_py_table *)given[1])->table;
-    int failed = qn_py_begin(cx, &call) < 0;
+    int failed = qn_py_begin_stage(cx, &call, QN_PY_FIT_TRANSFORM) < 0;
     if (!failed) {
         quern_status status =
             quern_pipeline_fit_transform(cx->context, pipeline, table, qn_py_result_matrix(&result),

@@ -593,7 +593,7 @@ static PyObject *table_column(PyObject *self, PyObject *number)
     uint64_t rows = quern_table_rows(table);
     if (c->type != QUERN_STRING && c->data == NULL && rows != 0) {
         PyErr_SetString(qn_py_state(self)->unsupported,
-                        "the columns of a sparse table are no arrays");
+                        "the columns of sparse tables, and of tables on a device, are no arrays");
         return NULL;
     }
     PyObject *name = qn_py_string(c->name), *type = qn_py_string(qn_py_type_name(c->type));
@@ -615,6 +615,8 @@ static PyMethodDef methods[] = {
      qn_py_doc_table_from_columns},
     {"from_arrow", QN_PY_FAST(qn_py_table_from_arrow), QN_PY_FASTCALL | METH_CLASS,
      qn_py_doc_table_from_arrow},
+    {"from_device", QN_PY_FAST(qn_py_table_from_device), QN_PY_FASTCALL | METH_CLASS,
+     qn_py_doc_table_from_device},
     {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
      qn_py_doc_table_from_sparse},
     {"set_weights", table_set_weights, METH_O, qn_py_doc_table_set_weights},

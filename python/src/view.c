@@ -166,10 +166,15 @@ static int type_of_typestr(PyObject *word, const char *what, struct qn_py_view *
     return 0;
 }
 
-static int read_interface(PyObject *dict, int mode, const char *what, struct qn_py_view *v)
+int qn_py_read_interface(PyObject *dict, int mode, const char *what, struct qn_py_view *v)
 {
     PyObject *strides = PyDict_GetItemString(dict, "strides");
     PyObject *data = PyDict_GetItemString(dict, "data");
+    PyObject *mask = PyDict_GetItemString(dict, "mask");
+    if (mask != NULL && mask != Py_None) {
+        PyErr_Format(PyExc_ValueError, "%s: an array interface with a mask", what);
+        return -1;
+    }
     v->ndim = integers(PyDict_GetItemString(dict, "shape"), v->shape, what);
     if (v->ndim < 0 || type_of_typestr(PyDict_GetItemString(dict, "typestr"), what, v) < 0)
         return -1;
@@ -206,7 +211,7 @@ static int from_interface(const struct qn_py_state *state, PyObject *object, int
     }
     int failed = -1;
     if (PyDict_Check(dict))
-        failed = read_interface(dict, mode, what, v);
+        failed = qn_py_read_interface(dict, mode, what, v);
     else
         PyErr_Format(PyExc_TypeError, "%s: __array_interface__ is no dict", what);
     /* the dictionary too: some exporters keep a temporary alive in it */
@@ -225,14 +230,15 @@ static int refuse_cuda(const struct qn_py_state *state, PyObject *object, const 
         return 0;
     }
     Py_DECREF(found);
-    PyErr_Format(state->unsupported,
-                 "%s: an array in CUDA memory (__cuda_array_interface__); the library reads host "
-                 "memory and uploads it itself; copy the array to the host first",
-                 what);
+    PyErr_Format(
+        state->unsupported,
+        "%s: an array in CUDA memory (__cuda_array_interface__), where host memory is needed; "
+        "copy the array to the host first, or see Table.from_device",
+        what);
     return -1;
 }
 
-static int check_extent(const char *what, struct qn_py_view *v)
+int qn_py_check_extent(const char *what, const struct qn_py_view *v)
 {
     for (int i = 0; i < v->ndim; i++)
         if (v->shape[i] < 0) {
@@ -273,7 +279,7 @@ int qn_py_view_get(const struct qn_py_state *state, PyObject *object, int mode, 
                    struct qn_py_view *v)
 {
     memset(v, 0, sizeof *v);
-    if (view_any(state, object, mode, what, v) == 0 && check_extent(what, v) == 0) return 0;
+    if (view_any(state, object, mode, what, v) == 0 && qn_py_check_extent(what, v) == 0) return 0;
     qn_py_view_release(v);
     return -1;
 }

@@ -9,6 +9,8 @@ import pytest
 
 from quern import UnsupportedError, _core
 
+from tensors import Exporter
+
 Table = _core.Table
 
 
@@ -102,6 +104,65 @@ def test_a_capsule_is_taken_once():
         Table.from_matrix(Again())
 
 
+@pytest.mark.parametrize("version", [None, (1, 0), (1, 3)])
+def test_a_tensor_is_deleted_once(version):
+    x = np.arange(6.0).reshape(3, 2)
+    exporter = Exporter(x, version=version)
+    table = Table.from_matrix(exporter)
+    assert np.shares_memory(values_of(table), x) and exporter.deleted == 0
+    del table
+    gc.collect()
+    assert exporter.deleted == 1
+    for refused in (Exporter(x, version=version, lanes=2), Exporter(x, version=version, within=(2, 0)),
+                    Exporter(x, version=version, code=3), Exporter(x, version=version, bits=4)):
+        with pytest.raises(BufferError):
+            Table.from_matrix(refused)
+        gc.collect()
+        assert refused.deleted == 1
+
+
+def test_a_tensor_of_another_major_version_is_only_deleted():
+    exporter = Exporter(np.ones((2, 2)), version=(2, 0), data=0, shape=0)
+    with pytest.raises(BufferError, match="major version"):
+        Table.from_matrix(exporter)
+    gc.collect()
+    assert exporter.deleted == 1
+
+
+def test_a_tensor_without_strides_is_in_c_order():
+    x = np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(values_of(Table.from_matrix(Exporter(x, strides=False)), 1), x[:, 1])
+
+
+def test_a_tensor_begins_at_its_offset():
+    x = np.arange(8.0).reshape(4, 2)
+    exporter = Exporter(x[:3], offset=16)
+    np.testing.assert_array_equal(values_of(Table.from_matrix(exporter)), x[1:, 0])
+
+
+@pytest.mark.parametrize("ndim", [0, 3])
+def test_dimensions_of_tensors(ndim):
+    with pytest.raises(ValueError, match="dimensions"):
+        Table.from_matrix(Exporter(np.ones((2,) * ndim)))
+
+
+@pytest.mark.parametrize("shape", [(-1, 2), (2, -1), (2 ** 62, 4)])
+def test_shapes_that_cannot_be(shape):
+    exporter = Exporter(np.ones((2, 2)))
+    exporter.shape[:] = shape
+    with pytest.raises((BufferError, ValueError), match="shape|negative|columns"):
+        Table.from_matrix(exporter)
+
+
+def test_what_the_exporter_cannot_express_is_its_own_error():
+    """Nulls in Arrow, the byte order of other machines in NumPy: nobody hands over a tensor."""
+    pa = pytest.importorskip("pyarrow")
+    with pytest.raises(Exception, match="null"):
+        Table.from_matrix(Dlpack(pa.array([1.0, None])))
+    with pytest.raises(BufferError):
+        Table.from_matrix(Dlpack(np.ones((2, 2), ">f8")))
+
+
 def test_errors_of_an_exporter_come_through():
     class Broken:
         def __dlpack_device__(self):
@@ -118,7 +179,7 @@ def test_errors_of_an_exporter_come_through():
     ({"typestr": ">f8"}, ValueError), ({"typestr": "<c16"}, TypeError), ({"typestr": "|O8"}, TypeError),
     ({"typestr": None}, TypeError), ({"shape": (2, -1)}, ValueError), ({"shape": None}, ValueError),
     ({"shape": (1, 2, 3)}, ValueError), ({"strides": (8,)}, ValueError), ({"data": None}, ValueError),
-    ({"data": (0, False)}, ValueError)])
+    ({"data": (0, False)}, ValueError), ({"mask": np.zeros((2, 2), bool)}, ValueError)])
 def test_wrong_interfaces(changes, error):
     with pytest.raises(error, match="^x: |typestr"):
         Table.from_matrix(Interface(np.ones((2, 2)), **changes))

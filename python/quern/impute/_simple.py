@@ -11,10 +11,10 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._sparse import _align_api_if_sparse
-from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, check_is_fitted,
-                                      validate_data)
+from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted
 
 from .. import _attributes, _core
+from .._host import validate_data
 from .._sparse import from_sparse, to_sparse
 from ..base import Estimator, described, learned, library_floats, table_of
 

@@ -5,13 +5,13 @@ import numbers
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils import _safe_indexing
 from sklearn.utils._missing import is_scalar_nan
-from sklearn.utils.validation import validate_data
 
 from .. import _attributes, _core
 from .._convert import (CODES, Plan, distinct, library_dtype, library_word, plain_numbers, texts,
                         unknown)
+from .._host import check_array, validate_data
 from ..base import Estimator, learned
 
 INFREQUENT = "infrequent_sklearn"

@@ -5,10 +5,10 @@ import warnings
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options, validate_params
 from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import check_array
 from ._max_abs import MaxAbsScaler
 from ._min_max import MinMaxScaler
 from ._robust import RobustScaler

@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import sparse
 from sklearn.base import _fit_context
-from sklearn.utils.validation import FLOAT_DTYPES, validate_data
+from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler, zero_is_one
 

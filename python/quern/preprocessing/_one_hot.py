@@ -4,12 +4,12 @@ import warnings
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._convert import unknown
+from .._host import check_array
 from .._sparse import as_scipy
 from ..base import described
 from ._encoder import INFREQUENT, WIDTH, Encoder

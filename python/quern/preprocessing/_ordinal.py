@@ -4,11 +4,11 @@ import numbers
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils.validation import check_is_fitted
 
+from .._host import check_array
 from ..base import described
 from ._encoder import INFREQUENT, WIDTH, Encoder
 

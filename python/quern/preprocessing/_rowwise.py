@@ -5,10 +5,10 @@ import numbers
 import numpy as np
 from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
-from sklearn.utils.validation import FLOAT_DTYPES, validate_data
+from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import check_array, validate_data
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, described, library_floats, model_of, refuse_non_finite,
                     table_of)

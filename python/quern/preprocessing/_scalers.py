@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import sparse
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import check_array
-from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted, validate_data
+from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .. import _core
 from .._config import serves_on_cpu
+from .._host import check_array, validate_data
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, learned, library_floats, model_of, refuse_non_finite,
                     table_of)

@@ -9,9 +9,9 @@ except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:
         pass
-from sklearn.utils.validation import (FLOAT_DTYPES, _check_sample_weight, check_is_fitted,
-                                      validate_data)
+from sklearn.utils.validation import FLOAT_DTYPES, _check_sample_weight, check_is_fitted
 
+from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler
 
