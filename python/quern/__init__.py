@@ -37,7 +37,7 @@ from ._core import version as __version__
 _SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline",
                          "preprocessing"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
-          "last_report": "_config", "set_config": "_config",
+          "last_report": "_report", "set_config": "_config", "devices": "_devices", "pool": "_devices",
           "from_sklearn": "interop", "to_model": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}

@@ -8,15 +8,19 @@ import collections
 import contextlib
 import json
 import logging
+import operator
 import os
 import threading
 
 from . import _core
 
-_DEFAULTS = {"device": None, "fallback": "report", "threads": 0, "max_memory": 0, "device_memory": 0}
+_DEFAULTS = {"device": None, "fallback": "report", "threads": 0, "max_memory": 0, "device_memory": 0,
+             "progress": "auto"}
+# the others are read when they are used
+_OF_CONTEXT = ("device", "fallback", "threads", "max_memory", "device_memory")
+_of_context = operator.itemgetter(*_OF_CONTEXT)
 _FALLBACKS = ("never", "report", "quiet")
-_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO,
-           "debug": logging.DEBUG}
+_LEVELS = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)  # by the library's numbers
 _log = logging.getLogger("quern")
 _process = dict(_DEFAULTS)
 
@@ -28,6 +32,7 @@ class _Thread(threading.local):
         self.context = None  # what context() returned last ...
         self.made_for = None  # ... and the configuration and environment it was for
         self.notes = collections.deque(maxlen=100)  # what scikit-learn did instead, and why
+        self.job = None  # what the last call on files did
 
 
 _thread = _Thread()
@@ -50,6 +55,8 @@ def _checked(changes):
             raise ValueError(f"fallback must be one of {_FALLBACKS}, not {value!r}")
         if key == "device" and value is not None and not isinstance(value, str):
             raise TypeError(f"device must be a string such as 'cpu' or 'opencl:0', not {value!r}")
+        if key == "progress" and value not in (True, False, "auto") and not callable(value):
+            raise ValueError(f"progress must be True, False, 'auto' or callable, not {value!r}")
     return changes
 
 
@@ -93,13 +100,15 @@ def set_config(**changes):
           machine gives.
         - max_memory : int. Bytes of host memory for a run over a file. 0: no limit.
         - device_memory : int. Bytes of device memory that may be held. 0: no limit.
+        - progress : "auto", bool or callable. A bar for calls on files: where standard error is a
+          terminal, always, never; or a function of (stage, done, total).
 
     Raises
     ------
     TypeError
         There is no such setting, or a device is no string.
     ValueError
-        There is no such fallback.
+        There is no such fallback, or progress is something else.
 
     See Also
     --------
@@ -198,7 +207,7 @@ def device(name):
 
 
 def _logged(level, text):
-    _log.log(_LEVELS.get(level, logging.INFO), "%s", text)
+    _log.log(_LEVELS[level], "%s", text)
 
 
 def note(estimator, reason):
@@ -210,12 +219,13 @@ def note(estimator, reason):
 def context():
     """The context of this thread and configuration."""
     settings = _thread.stack[-1] if _thread.stack else _process
-    wanted = (*settings.values(), os.environ.get("QUERN_DEVICE"))
+    wanted = (*_of_context(settings), os.environ.get("QUERN_DEVICE"))
     if _thread.made_for == wanted:
         return _thread.context
     found = _thread.contexts.get(wanted)
     if found is None:
-        found = _thread.contexts[wanted] = _core.Context(**settings, log=_logged)
+        found = _thread.contexts[wanted] = _core.Context(
+            **{name: settings[name] for name in _OF_CONTEXT}, log=_logged)
     _thread.context, _thread.made_for = found, wanted
     return found
 
@@ -225,37 +235,33 @@ def serves_on_cpu():
     return context().device == "cpu"
 
 
-def last_report():
-    """What this thread's context did since it was opened or reset.
+def outlook():
+    """(device, reason) of the next call of this thread; no device is opened to find out."""
+    settings = _thread.stack[-1] if _thread.stack else _process
+    asked = os.environ.get("QUERN_DEVICE")
+    found = _thread.contexts.get((*_of_context(settings), asked))
+    if found is not None:
+        return found.device, found.reason
+    if settings["device"] is not None:
+        return settings["device"], "asked for"
+    if asked:
+        return asked, "asked for by QUERN_DEVICE"
+    return "auto", "the first GPU that works, else the CPU"
 
-    Returns
-    -------
-    report : dict
-        - device, reason : str. Where work runs, and why there.
-        - decisions : list of dict. Where each step ran, how often, and what was refused before.
-        - ledger : dict. Bytes that moved, launches, times, passes.
-        - scikit_learn : list of dict. The last calls of this thread that scikit-learn's code did
-          instead, with the reason.
 
-    Raises
-    ------
-    quern.DeviceError
-        The configured device, which this opens, is not there.
+def notes():
+    """What scikit-learn did instead in this thread, the oldest first."""
+    return list(_thread.notes)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import quern
-    >>> from quern.preprocessing import MinMaxScaler
-    >>> with quern.config_context(device="cpu"):
-    ...     _ = MinMaxScaler().fit(np.arange(100.0).reshape(50, 2))
-    ...     report = quern.last_report()
-    >>> any(d["operation"] == "extremes" for d in report["decisions"])
-    True
-    """
-    found = context()
-    return {"device": found.device, "reason": found.reason, "decisions": found.decisions(),
-            "ledger": found.ledger(), "scikit_learn": list(_thread.notes)}
+
+def last_job():
+    """What the last call on files of this thread did, or None."""
+    return _thread.job
+
+
+def remember_job(info):
+    """Keeps what a call on files did for the report."""
+    _thread.job = info
 
 
 def descriptors():

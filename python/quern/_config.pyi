@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Literal, TypedDict, type_check_only
 
@@ -11,9 +12,9 @@ class _Settings(TypedDict, total=False):
     threads: int
     max_memory: int
     device_memory: int
+    progress: bool | Literal["auto"] | Callable[[str, int, int], object]
 
 def get_config() -> dict[str, Any]: ...
 def set_config(**changes: Unpack[_Settings]) -> None: ...
 def config_context(**changes: Unpack[_Settings]) -> AbstractContextManager[None]: ...
 def device(name: str | None) -> AbstractContextManager[None]: ...
-def last_report() -> dict[str, Any]: ...

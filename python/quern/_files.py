@@ -9,10 +9,14 @@ import tempfile
 import numpy as np
 
 from . import _config, _core
-from ._core import Model, Pipeline, Table, UnsupportedError
+from ._core import DeviceError, Model, Pipeline, Table, UnsupportedError
+from ._host import cuda_protocol
+from ._progress import watched
 
 _ARROW = {".parquet": "parquet", ".pq": "parquet", ".feather": "feather", ".arrow": "feather"}
 _ARRAYS = (".npy", ".npz")
+_ARROW_HOST = ("__arrow_c_stream__", "__arrow_c_array__")
+_ARROW_DEVICE = ("__arrow_c_device_stream__", "__arrow_c_device_array__")
 
 
 def _suffix(path):
@@ -42,16 +46,62 @@ def _arrow_module(path):
     return {"parquet": pyarrow.parquet, "feather": pyarrow.feather}[_ARROW[_suffix(path)]]
 
 
+def _read(path, spec):
+    with watched() as context:
+        return _core.read_table(context, path, spec)
+
+
+def _run(*args, **kwargs):
+    """The Model of a run from file to file."""
+    with watched() as context:
+        info, model = _core.run(context, *args, **kwargs)
+    _config.remember_job(info)
+    return model
+
+
+def _apply_file(model, input, output):
+    with watched() as context:
+        _config.remember_job(_core.apply_file(context, model, input, output=output))
+
+
 def _table(given, spec=None):
     if isinstance(given, Table):
         return given
     if _is_path(given):
         if _suffix(given) not in _ARROW:
-            return _core.read_table(_config.context(), given, spec)
+            return _read(given, spec)
         given = _arrow_module(given).read_table(os.fspath(given))
-    if hasattr(given, "__arrow_c_stream__") or hasattr(given, "__arrow_c_array__"):
+    if any(hasattr(given, name) for name in _ARROW_HOST):
         return Table.from_arrow(given)
+    if any(hasattr(given, name) for name in _ARROW_DEVICE):
+        return _of_device_arrow(given)
+    protocol = cuda_protocol(given)
+    if protocol is not None:
+        return _on_cuda(given, protocol)
     return Table.from_matrix(given)
+
+
+def _of_device_arrow(given):
+    """A Table of what speaks Arrow's protocol for devices alone: in host memory or in CUDA's."""
+    try:
+        return Table.from_arrow(given)
+    except UnsupportedError as error:
+        if "on a device of type" not in str(error):
+            raise
+        return _on_cuda(given, "__arrow_c_device_array__")
+
+
+def _on_cuda(given, protocol):
+    """A Table of an array that is in CUDA memory already."""
+    context = _config.context()
+    if context.device.startswith("cuda"):
+        return Table.from_device(context, given)
+    found = [d for d in context.devices() if d["backend"] == "cuda"]
+    here = [d["id"] for d in found if d["present"]]
+    why = (f"ask for it by quern.device({here[0]!r})" if here
+           else f"CUDA is not available: {found[0]['reason'] if found else 'this build is without it'}")
+    raise DeviceError(f"the input is in CUDA memory ({protocol}), and work runs on {context.device} "
+                      f"({context.reason}); {why}")
 
 
 def _model(given):
@@ -78,7 +128,7 @@ def _apply_text(model, path):
     from scipy import sparse
     with tempfile.TemporaryDirectory() as folder:
         name = os.path.join(folder, "out.npz" if model.is_sparse else "out.npy")
-        _core.apply_file(_config.context(), model, path, output=name)
+        _apply_file(model, path, name)
         return sparse.load_npz(name) if model.is_sparse else np.load(name)
 
 
@@ -152,7 +202,7 @@ def read_csv(path, spec=None):
     >>> [table.column(i)[:2] for i in range(table.columns)]
     [('age', 'int64'), ('city', 'string')]
     """
-    return _core.read_table(_config.context(), path, None if spec is None else _spec(spec)[0])
+    return _read(path, None if spec is None else _spec(spec)[0])
 
 
 def fit(spec, input, model=None):
@@ -207,8 +257,7 @@ def fit(spec, input, model=None):
     """
     text, name = _spec(spec)
     if _is_path(input) and _suffix(input) not in _ARROW:
-        return _core.run(_config.context(), Pipeline(text, name), input, model=model,
-                         transform=False)[1]
+        return _run(Pipeline(text, name), input, model=model, transform=False)
     made = Pipeline(text, name).fit(_config.context(), _table(input))
     if model is not None:
         made.save(model)
@@ -277,7 +326,7 @@ def run(spec, input, output=None, model=None):
     text, name = _spec(spec)
     pipeline = Pipeline(text, name)
     if _streams(input, output):
-        return None, _core.run(_config.context(), pipeline, input, output=output, model=model)[1]
+        return None, _run(pipeline, input, output=output, model=model)
     table = _table(input, text)
     made = pipeline.fit(_config.context(), table)
     if model is not None:
@@ -341,7 +390,7 @@ def transform(model, input, output=None):
     """
     model = _model(model)
     if _streams(input, output):
-        _core.apply_file(_config.context(), model, input, output=output)
+        _apply_file(model, input, output)
         return None
     text = _is_path(input) and _suffix(input) not in _ARROW
     out = _apply_text(model, input) if text else _apply(model, _table(input))

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from . import _attributes, _config, _core, _serve
 from ._convert import texts
+from ._html import DeviceRow, of_parts
 from ._sparse import as_scipy, is_sparse
 from .base import Estimator
 
@@ -29,7 +30,7 @@ class NotFused(Exception):
     """The reason why estimators run one by one."""
 
 
-class Fused:
+class Fused(DeviceRow):
     """What ColumnTransformer and Pipeline have beside scikit-learn's: remembered models."""
 
     __slots__ = ()
@@ -73,6 +74,14 @@ class Fused:
     def _orchestrated(self, why):
         self._models["why"] = str(why)
         _config.note(type(self).__name__, str(why))
+        self._models["why"] = str(why)
+
+    def _where(self):
+        steps = getattr(self, "steps", None) or getattr(self, "transformers_", ())
+        ran, why = of_parts(step[1] for step in steps), self._models.get("why")
+        if ran is None or why is None:
+            return ran
+        return ran[0], f"{ran[1]}; scikit-learn ran the parts one by one: {why}"
 
     def _model_for(self, X):
         """The model that rows like X go through; or NotFused."""
@@ -295,7 +304,7 @@ class Plan:
         table, out = self.columns.table(self.used, self.rowwise), self._room()
         try:
             made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
-                _config.context(), table, out=out, sparse=self.sparse)
+                self._context(), table, out=out, sparse=self.sparse)
             tensors = _attributes.read(model.to_bytes())[1]
             for place, estimator, types in self.links:
                 found = {key[len(place) + 1:]: value for key, value in tensors.items()
@@ -306,6 +315,11 @@ class Plan:
         remember.clear()
         remember[self._key()] = model
         return self._array(made, out, self.sparse, model.is_sparse)
+
+    def _context(self):
+        for _, estimator, _ in self.links:
+            estimator._context()  # which remembers it, for those who ask where it ran
+        return _config.context()
 
     def _array(self, made, out, is_sparse, wanted):
         if out is not None:
@@ -330,13 +344,14 @@ class Plan:
                 if len(remembered) >= MODELS:
                     remembered.clear()
                 remembered[key] = model
-            made = model.transform(_config.context(), self.columns.table(self.used, self.rowwise),
+            made = model.transform(self._context(), self.columns.table(self.used, self.rowwise),
                                    out=out, sparse=sparse)
         except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
+        remembered.pop("why", None)
         out = self._array(made, out, sparse, sparse)
         if owner is not None:
-            owner._models["last"] = model
+            owner._models.pop("why", None)
         if owner is not None and self._is_matrix():
             owner._models["service"] = _serve.service_for(owner, self.columns.X, model, out, self.used)
         return out

@@ -23,11 +23,13 @@ def _falling_back(cls, name):
         try:
             return own(self, *args, **kwargs)
         except UnsupportedError as why:
-            _config.note(f"{cls.__name__}.{name}", str(why))
+            reason = str(why)
+            _config.note(f"{cls.__name__}.{name}", reason)
         theirs = interop.to_sklearn(self)
         out = getattr(theirs, name)(*args, **kwargs)
         params = self.get_params(deep=False)
         self.__dict__.update({k: v for k, v in vars(theirs).items() if k not in params})
+        self._native.ran = ("the CPU by scikit-learn", reason)
         return self if out is theirs else out
 
     return method

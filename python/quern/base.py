@@ -5,7 +5,6 @@ Parameters, their defaults and what they may be come from the descriptors of the
 below hold what Python needs beside them. Learned attributes are ordinary Python attributes. The
 library's model is made from them (`Native`), remembered, and made anew when parameters or attributes
 are no longer those that it was made of."""
-import html
 import numbers
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
 from ._array_api import METHODS, following
+from ._html import DeviceRow
 from ._serve import service_for
 
 # The order of parameters in Python, "*" before those that are given by name alone. What the library
@@ -141,7 +141,7 @@ class Native:
         self.service = None  # for a few rows (_serve.py)
 
 
-class Estimator(BaseEstimator):
+class Estimator(DeviceRow, BaseEstimator):
     """The root of quern's estimators.
 
     They are scikit-learn's estimators for whoever asks: parameters, `clone`, `set_output`, tags, pickles and
@@ -251,8 +251,8 @@ class Estimator(BaseEstimator):
         self._native.ran = (found.device, found.reason)
         return found
 
-    def _repr_html_inner(self):
-        return _with_device_row(super()._repr_html_inner(), self)
+    def _where(self):
+        return self._native.ran
 
 
 def _jsonable(value):
@@ -265,14 +265,6 @@ def _jsonable(value):
     if isinstance(value, (tuple, list, np.ndarray)):
         return [_jsonable(v) for v in value]
     return value
-
-
-def _with_device_row(text, estimator):
-    ran = estimator._native.ran
-    where = (f"{ran[0]} ({ran[1]})" if ran else "not used yet")
-    row = f'<div class="quern-device">quern device: {html.escape(where)}</div>'
-    head, found, tail = text.rpartition("</div>")
-    return head + row + found + tail if found else text + row
 
 
 # ---- matrices of numbers ----

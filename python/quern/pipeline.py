@@ -224,6 +224,7 @@ class Pipeline(Fused, _sk.Pipeline):
         head = np.empty((1, out.shape[1]))
         for estimator in chain[first is None:]:
             remember_features(estimator, head)
+        self._models.pop("why", None)
         return out
 
     def _fused_transform(self, X, params):

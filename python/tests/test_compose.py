@@ -383,7 +383,7 @@ def test_scikit_learn_runs_the_rest_and_the_reason_is_told(frame, reason, caplog
     with caplog.at_level(logging.INFO, "quern"):
         out = ours.fit_transform(X)
     assert not fits and reason in caplog.text
-    assert any(reason in note["reason"] for note in _config.last_report()["scikit_learn"])
+    assert any(reason in note["reason"] for note in quern.last_report()["scikit_learn"])
     again = ours.transform(X)
     if sparse.issparse(out):
         out, again = out.toarray(), again.toarray()

@@ -257,7 +257,7 @@ def test_pickles_clones_and_html(ours):
         else:
             wanted = out
         np.testing.assert_array_equal(again, wanted)
-    assert "quern device: cpu" in estimator._repr_html_() or "quern device: opencl" in (
+    assert "quern: ran on cpu" in estimator._repr_html_() or "quern: ran on opencl" in (
         estimator._repr_html_())
 
 

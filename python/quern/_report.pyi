@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+from typing import Any
+
+class Report(dict[str, Any]): ...
+
+def last_report() -> Report: ...
