@@ -51,7 +51,8 @@ static void on_progress(void *user, const char *stage, uint64_t done, uint64_t t
     call->thread = PyEval_SaveThread();
 }
 
-/* Signals are handled on the main thread only. -1 is never an error here: not main, do not ask. */
+/* Signals are handled on the main thread only. 1: this is it, -1: it is not. An exception may be set: a
+ * signal's handler can run in here, and what it raises must not be lost. */
 static int is_main_thread(void)
 {
     int main = -1;
@@ -60,7 +61,6 @@ static int is_main_thread(void)
         threading != NULL ? PyObject_CallMethod(threading, "main_thread", NULL) : NULL;
     PyObject *ident = thread != NULL ? PyObject_GetAttrString(thread, "ident") : NULL;
     if (ident != NULL && PyLong_AsUnsignedLong(ident) == PyThread_get_thread_ident()) main = 1;
-    PyErr_Clear();
     Py_XDECREF(ident);
     Py_XDECREF(thread);
     Py_XDECREF(threading);
@@ -79,7 +79,7 @@ static int on_cancel(void *user)
     call->asked = now;
     PyEval_RestoreThread(call->thread);
     if (call->listens == 0) call->listens = is_main_thread();
-    if (call->listens > 0 && PyErr_CheckSignals() < 0) call->raised = 1;
+    if (PyErr_Occurred() || (call->listens > 0 && PyErr_CheckSignals() < 0)) call->raised = 1;
     call->thread = PyEval_SaveThread();
     return call->raised;
 }
