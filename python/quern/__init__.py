@@ -11,7 +11,8 @@ the work, with the same bits on every device.
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
-`last_report`                      where work ran, why, and what moved
+`devices`, `pool`                  what is there; the device memory that is held
+`last_report`                      where work ran, why, how long, and what moved
 `from_sklearn`, `to_sklearn`       estimators of scikit-learn as quern's, and back; `to_model`, a file
 `patch_sklearn`                    quern's classes in scikit-learn's place; `unpatch_sklearn`
 `UnsupportedError`, `DeviceError`  what the library cannot do; a device that is not there

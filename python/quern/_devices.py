@@ -147,6 +147,3 @@ def pool(device=None):
         return Pool(_config.context())
     with _config.device(device):
         return Pool(_config.context())
-
-
-__all__ = ["Devices", "Pool", "devices", "pool"]

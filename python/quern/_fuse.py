@@ -352,6 +352,7 @@ class Plan:
         out = self._array(made, out, sparse, sparse)
         if owner is not None:
             owner._models.pop("why", None)
+            owner._models["last"] = model
         if owner is not None and self._is_matrix():
             owner._models["service"] = _serve.service_for(owner, self.columns.X, model, out, self.used)
         return out

@@ -93,6 +93,3 @@ def last_report():
         stages.append({"stage": stage["stage"], "device": ", ".join(ran) or found.device, **stage})
     return Report(device=found.device, reason=found.reason, stages=stages, decisions=decisions,
                   ledger=found.ledger(), job=_config.last_job(), scikit_learn=_config.notes())
-
-
-__all__ = ["Report", "last_report"]

@@ -52,6 +52,10 @@ class OnCuda:
     __cuda_array_interface__ = {}
 
 
+class AtAddress:
+    __cuda_array_interface__ = {"shape": (2, 2), "typestr": "<f8", "data": (1 << 40, False), "version": 3}
+
+
 class Fails:
     """A stream that breaks off after a batch."""
 
@@ -286,6 +290,7 @@ def functions():
         with quern.device("cuda:99"):
             quern.last_report()
     yield "last_report quern.DeviceError", absent
+    yield "pool quern.DeviceError", lambda: quern.pool("cuda:99")
     yield "read_csv OSError", lambda: quern.read_csv("none.csv")
     yield "read_csv OSError", lambda: quern.read_csv(csv(), "none.json")
     yield "read_csv ValueError", lambda: quern.read_csv(written("bad.csv", "a,a\n1,2\n"))
@@ -346,6 +351,11 @@ def tables():
     yield "_core.Table.from_arrow ValueError", lambda: from_arrow(pa.table({"a": [1]}), names=["a", "b"])
     yield f"_core.Table.from_arrow {REFUSED}", lambda: from_arrow(TIMES)
     yield "_core.Table.from_arrow OSError", lambda: from_arrow(Fails())
+    from_device = _core.Table.from_device
+    yield "_core.Table.from_device TypeError", lambda: from_device(ctx(), 3)
+    yield "_core.Table.from_device ValueError", lambda: from_device(ctx(), OnCuda())
+    yield "_core.Table.from_device BufferError", lambda: from_device(ctx(), X)
+    yield f"_core.Table.from_device {REFUSED}", lambda: from_device(ctx(), AtAddress())
     parts = ROWS.indptr, ROWS.indices, ROWS.data
     yield "_core.Table.from_sparse TypeError", lambda: from_sparse("csr", 3, *parts)
     yield "_core.Table.from_sparse TypeError", lambda: from_sparse("csr", ROWS.shape, *parts[:2], "a")
@@ -418,7 +428,7 @@ def contexts():
         yield "_core.Context ValueError", lambda w=words: _core.Context(**w)
     for words in ({"device": 3}, {"log": 3}, {"threads": "a"}):
         yield "_core.Context TypeError", lambda w=words: _core.Context(**w)
-    for method in ("decisions", "ledger", "reset", "pool", "trim", "devices"):
+    for method in ("decisions", "ledger", "reset", "stages", "pool", "reset_peaks", "trim", "devices"):
         yield f"_core.Context.{method} RuntimeError", lambda m=method: within(m)
     yield "_core.Context.trim TypeError", lambda: ctx().trim("a")
     yield "_core.Context.trim OverflowError", lambda: ctx().trim(-1)
