@@ -15,7 +15,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import validate_data
 
 from . import _attributes, _config, _core, _serve
-from ._convert import texts
+from ._convert import column_texts
 from ._sparse import as_scipy, is_sparse
 from .base import Estimator
 
@@ -120,7 +120,7 @@ class Columns:
         found = self.X.dtypes.iloc[i] if self.frame else self.X.dtype
         if self.frame and (found == object or found == "str"):
             if i not in self._texts:
-                self._texts[i] = texts(self.X.iloc[:, i].to_numpy(dtype=object))
+                self._texts[i] = column_texts(self.X.iloc[:, i])
             if self._texts[i] is not None and not self._texts[i].kinds - {"nan"}:
                 return np.dtype(object)
         if (not isinstance(found, np.dtype) or found.kind not in _KINDS or not found.isnative

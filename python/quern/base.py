@@ -11,7 +11,7 @@ import numbers
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, MissingValues, RealNotInt, StrOptions
-from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
+from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite, validate_data
 
 from . import _attributes, _config, _core
 from ._array_api import METHODS, following
@@ -118,7 +118,7 @@ def described(cls):
 class Native:
     """What an estimator has of the library: models made of its attributes, by input."""
 
-    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service", "place")
+    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service", "place", "features")
 
     def __init__(self):
         self.key = None  # parameters and attributes that `models` were made of
@@ -128,6 +128,7 @@ class Native:
         self.ran = None  # (device, reason) of the last call
         self.place = None  # namespace and device of a fit that scikit-learn dispatched (_array_api.py)
         self.service = None  # for a few rows (_serve.py)
+        self.features = None  # what was known of features before a fit that may yet be refused
 
 
 class Estimator(BaseEstimator):
@@ -214,6 +215,18 @@ class Estimator(BaseEstimator):
         if self.copy:
             self._native.service = service_for(self, X, model, out, exactly=exactly)
 
+    def _validated(self, X, lazily, reset, **options):
+        """validate_data. lazily: whether the library finds what `ensure_all_finite` refuses on its own
+        way through the data; then arrays of floats are not gone through for that beforehand, and the
+        caller gives the library's error to refuse_non_finite."""
+        self._native.features = None
+        if lazily and is_plain_matrix(X):
+            options["ensure_all_finite"] = False
+            if reset:
+                self._native.features = {word: self.__dict__[word] for word in _FEATURES
+                                         if word in self.__dict__}
+        return validate_data(self, X, reset=reset, **options)
+
     def _context(self):
         found = _config.context()
         self._native.ran = (found.device, found.reason)
@@ -221,6 +234,9 @@ class Estimator(BaseEstimator):
 
     def _repr_html_inner(self):
         return _with_device_row(super()._repr_html_inner(), self)
+
+
+_FEATURES = ("n_features_in_", "feature_names_in_")
 
 
 def _jsonable(value):
@@ -257,6 +273,10 @@ def as_given(out, dtype):
 
 def refuse_non_finite(error, X, estimator, allow_nan=True):
     """The library found what it must refuse: scikit-learn's sentence, else the library's."""
+    if estimator._native.features is not None:  # scikit-learn refuses before it counts features
+        for word in _FEATURES:
+            estimator.__dict__.pop(word, None)
+        estimator.__dict__.update(estimator._native.features)
     assert_all_finite(X, allow_nan=allow_nan, estimator_name=type(estimator).__name__,
                       input_name="X")
     raise error

@@ -10,14 +10,13 @@ except ImportError:  # before scikit-learn 1.9
     class CallbackSupportMixin:
         pass
 from sklearn.utils import check_array
-from sklearn.utils.validation import (FLOAT_DTYPES, _check_sample_weight, check_is_fitted,
-                                      validate_data)
+from sklearn.utils.validation import FLOAT_DTYPES, _check_sample_weight, check_is_fitted
 
 from .. import _core
 from .._config import serves_on_cpu
 from .._sparse import from_sparse, to_sparse, write_back
-from ..base import (Estimator, as_given, described, learned, library_floats, model_of,
-                    refuse_non_finite, table_of)
+from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
+                    model_of, refuse_non_finite, table_of)
 
 CALLBACKS = hasattr(CallbackSupportMixin, "set_callbacks")
 SERVED_ROWS = 32  # so many rows go without a context
@@ -31,6 +30,10 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _fusable = True
     _follows = True
     _sparse_formats = False  # what check_array accepts in transform and inverse_transform
+
+    def _works(self):
+        """Whether a transform does anything; what does nothing looks for nothing."""
+        return True
 
     # -- models --
 
@@ -147,6 +150,13 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         check_is_fitted(self)
         return self._run(self._checked(X, self.copy), self.copy)
 
+    def transform_into(self, X, out):
+        """X, scaled, into `out`, which is returned: an array of the shape and dtype of the result.
+
+        Scikit-learn has no such method. Memory that was written before need not be cleared again."""
+        check_is_fitted(self)
+        return self._run(self._checked(X, True), True, out=out)
+
     def inverse_transform(self, X):
         """The way back."""
         check_is_fitted(self)
@@ -155,7 +165,8 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _served(self, X):
         """A few rows of a plain matrix, the short way; None: not this time."""
         if (type(X) is not np.ndarray or X.ndim != 2 or X.shape[0] > SERVED_ROWS
-                or not X.flags.c_contiguous or not X.flags.aligned or not self.copy):
+                or not X.flags.c_contiguous or not X.flags.aligned or not self.copy
+                or not self._works()):
             return None
         values = self.__dict__
         dtype = X.dtype
@@ -171,16 +182,21 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return out
 
     def _checked(self, X, copy, **options):
-        return validate_data(self, X, reset=False, accept_sparse=self._sparse_formats, copy=False,
-                             dtype=FLOAT_DTYPES, force_writeable=not copy,
-                             ensure_all_finite="allow-nan", **options)
+        return self._validated(X, self._works(), reset=False, accept_sparse=self._sparse_formats,
+                               copy=False, dtype=FLOAT_DTYPES, force_writeable=not copy,
+                               ensure_all_finite="allow-nan", **options)
 
     def _checked_back(self, X, copy):
+        finite = False if self._works() and is_plain_matrix(X) else "allow-nan"
         return check_array(X, accept_sparse=self._sparse_formats, copy=False, dtype=FLOAT_DTYPES,
-                           force_writeable=not copy, ensure_all_finite="allow-nan")
+                           force_writeable=not copy, ensure_all_finite=finite)
 
-    def _run(self, X, copy, inverse=False):
-        """X, checked, through the model."""
+    def _run(self, X, copy, inverse=False, out=None):
+        """X, checked, through the model, into `out` if there is one."""
+        if out is not None:
+            refuse_room(out, X)
+        elif not copy:
+            out = X
         if inverse and sparse.issparse(X):
             return self._multiplied(X, copy)
         given = library_floats(X)
@@ -189,16 +205,18 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         call = model.inverse_transform if inverse else model.transform
         try:
             if sparse.issparse(X):
-                out = to_sparse(call(self._context(), table, sparse=True), X)
-                return out if copy else write_back(out, X)
-            out = np.empty(X.shape, given.dtype)
-            call(self._context(), table, out=out)
+                made = to_sparse(call(self._context(), table, sparse=True), X)
+                return made if copy else write_back(made, X)
+            direct = out is not None and has_room(out, given)
+            made = out if direct else np.empty(X.shape, given.dtype)
+            call(self._context(), table, out=made)
         except ValueError as error:
             refuse_non_finite(error, X, self)
-        if copy:
-            return as_given(out, X.dtype)
-        X[...] = out
-        return X
+        if out is None:
+            return as_given(made, X.dtype)
+        if not direct:
+            out[...] = made
+        return out
 
     def _learned_dtype(self):
         """The way back computes with attributes as they were learned."""
@@ -223,6 +241,22 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return tags
 
 
+def refuse_room(out, X):
+    """An `out` that cannot take what X becomes."""
+    if sparse.issparse(X):
+        raise ValueError("out is for dense X")
+    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != X.dtype:
+        raise ValueError(f"out must be an array of shape {X.shape} and dtype {X.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+
+
+def has_room(out, given):
+    """Whether the library can write there while it reads what is given."""
+    return (type(out) is np.ndarray and out.dtype == given.dtype and out.flags.c_contiguous
+            and not np.may_share_memory(out, given))
+
+
 @described
 class StandardScaler(CallbackSupportMixin, Scaler):
     """Subtract the mean and divide by the standard deviation, per column.
@@ -233,6 +267,9 @@ class StandardScaler(CallbackSupportMixin, Scaler):
     _vectors = ("mean_", "scale_")
     _switches = ("with_mean", "with_std")
     _sparse_formats = "csr"
+
+    def _works(self):
+        return self.with_mean or self.with_std
 
     def _tensors(self):
         n = self.n_features_in_
@@ -267,8 +304,8 @@ class StandardScaler(CallbackSupportMixin, Scaler):
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit(self, X, y, sample_weight, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan", reset=first)
+        X = self._validated(X, sample_weight is None, first, accept_sparse=("csr", "csc"),
+                            dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         callbacks = self._init_callback_context() if CALLBACKS else None
         if callbacks is not None:
@@ -415,7 +452,7 @@ class MinMaxScaler(Scaler):
             raise TypeError("MinMaxScaler does not support sparse input. "
                             "Consider using MaxAbsScaler instead.")
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, reset=first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         vectors = {name: found[name].astype(X.dtype) for name in self._learned}
         if not whole:
@@ -463,8 +500,8 @@ class MaxAbsScaler(Scaler):
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, reset=first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+                            ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         largest, scale = (found[name].astype(X.dtype) for name in ("max_abs_", "scale_"))
         if not whole:
@@ -492,6 +529,9 @@ class RobustScaler(Scaler):
     _switches = ("with_centering", "with_scaling")
     _sparse_formats = ("csr", "csc")
 
+    def _works(self):
+        return self.with_centering or self.with_scaling
+
     def _tensors(self):
         tensors = {}
         if self.with_centering:
@@ -510,8 +550,8 @@ class RobustScaler(Scaler):
         """Learns medians and quantiles.
 
         X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
-        X = validate_data(self, X, accept_sparse="csc", dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan")
+        X = self._validated(X, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
+                            ensure_all_finite="allow-nan")
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise ValueError(f"Invalid quantile range: {self.quantile_range}")
