@@ -5,9 +5,10 @@ import threading
 
 import numpy as np
 from scipy import sparse
-from sklearn import compose as _sk
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer as _ColumnTransformer
 from sklearn.compose import make_column_selector
+from sklearn.compose import make_column_transformer as _make_column_transformer
 from sklearn.pipeline import _fit_transform_one
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing
@@ -25,7 +26,7 @@ class _Part(np.ndarray):
     """Some columns of a joined output, which is `joined`."""
 
 
-class ColumnTransformer(Fused, _sk.ColumnTransformer):
+class ColumnTransformer(Fused, _ColumnTransformer):
     """`sklearn.compose.ColumnTransformer` whose transformers are fitted, and applied, in one call.
 
     That is so if all transformers are quern's, "drop" or "passthrough" and the columns are numbers
@@ -81,8 +82,9 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
         validate(then)
         out = plan.fit(self._models)
         self.__dict__.pop("_transformers_feature_names_out", None)
+        head = X[:1]
         for block, transformer in zip(blocks, transformers):
-            _remember(transformer, _safe_indexing(X[:1], block.indices, axis=1))
+            _remember(transformer, _safe_indexing(head, block.indices, axis=1))
         return list(zip(_parts(out, plan.widths()), transformers))
 
     def _named(self, blocks):
@@ -167,7 +169,7 @@ def with_chain(owner, transformer, method, chain, *args):
 def make_column_transformer(*transformers, remainder="drop", sparse_threshold=0.3, n_jobs=None,
                             verbose=False, verbose_feature_names_out=True):
     """A ColumnTransformer of (transformer, columns) with names made of the classes'."""
-    named = _sk.make_column_transformer(*transformers).transformers
+    named = _make_column_transformer(*transformers).transformers
     return ColumnTransformer(named, remainder=remainder, sparse_threshold=sparse_threshold,
                              n_jobs=n_jobs, verbose=verbose,
                              verbose_feature_names_out=verbose_feature_names_out)

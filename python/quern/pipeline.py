@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pipeline as one model."""
 import numpy as np
-from sklearn import pipeline as _sk
 from sklearn.base import _fit_context
+from sklearn.pipeline import Pipeline as _Pipeline
+from sklearn.pipeline import make_pipeline as _make_pipeline
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
@@ -16,7 +17,7 @@ def _passes(step):
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-class Pipeline(Fused, _sk.Pipeline):
+class Pipeline(Fused, _Pipeline):
     """`sklearn.pipeline.Pipeline` whose steps are fitted, and applied, in one call.
 
     That is so if they are quern's (the first may be a ColumnTransformer of such). Before a final
@@ -134,7 +135,7 @@ def _width(X):
 
 def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     """A Pipeline of steps with names made of the classes'."""
-    named = _sk.make_pipeline(*steps).steps
+    named = _make_pipeline(*steps).steps
     return Pipeline(named, memory=memory, transform_input=transform_input, verbose=verbose)
 
 
