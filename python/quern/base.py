@@ -221,11 +221,21 @@ class Estimator(BaseEstimator):
         caller gives the library's error to refuse_non_finite."""
         self._native.features = None
         if lazily and is_plain_matrix(X):
-            options["ensure_all_finite"] = False
             if reset:
                 self._native.features = {word: self.__dict__[word] for word in _FEATURES
                                          if word in self.__dict__}
+            if self._needs_no_check(X, reset, options):
+                self.__dict__.setdefault("n_features_in_", X.shape[1])
+                return X
+            options["ensure_all_finite"] = False
         return validate_data(self, X, reset=reset, **options)
+
+    def _needs_no_check(self, X, reset, options):
+        """Whether validate_data would find nothing and change nothing, which takes it a while."""
+        known = self.__dict__.get("n_features_in_", X.shape[1] if reset else None)
+        return (X.size > 0 and X.shape[1] == known and "feature_names_in_" not in self.__dict__
+                and (options.get("dtype") is None or options["dtype"] is FLOAT_DTYPES)
+                and (X.flags.writeable or not options.get("force_writeable")))
 
     def _context(self):
         found = _config.context()

@@ -90,6 +90,14 @@ def test_infinities_in_columns_that_an_imputer_leaves_out_are_refused():
         imputer.transform(bad(np.arange(12.0).reshape(4, 3), np.inf, 2, 1))
 
 
+def test_an_imputer_warns_of_columns_that_it_leaves_out_each_time():
+    x = np.arange(12.0).reshape(4, 3)
+    imputer = SimpleImputer().fit(np.where(np.arange(3) == 1, np.nan, x))
+    for _ in range(3):
+        with pytest.warns(UserWarning, match="Skipping features"):
+            imputer.transform(x)
+
+
 def test_rows_of_weight_zero_are_looked_at_too():
     x = bad(np.arange(12.0).reshape(6, 2), np.inf, 3, 1)
     with pytest.raises(ValueError, match="infinity"):
@@ -104,6 +112,14 @@ def test_a_fit_that_is_refused_leaves_what_was_known(estimator):
     with pytest.raises(ValueError, match="infinity"):
         estimator.fit(np.full((3, 2), np.inf))
     assert {k: v for k, v in vars(estimator).items() if k.endswith("_")} == before
+
+
+@pytest.mark.parametrize("make", [StandardScaler, MinMaxScaler, RobustScaler, SimpleImputer])
+def test_a_first_fit_that_is_refused_leaves_nothing(make):
+    estimator = make()
+    with pytest.raises(ValueError, match="infinity"):
+        estimator.fit(np.full((3, 2), np.inf))
+    assert not [name for name in vars(estimator) if name.endswith("n_features_in_")]
 
 
 @pytest.mark.parametrize("estimator", [*SCALERS, *IMPUTERS], ids=name_of)

@@ -338,7 +338,7 @@ class SimpleImputer(TransformerMixin, Estimator):
             out = self._fill_numbers(X, left_out)
         if not self.copy and out.shape == X.shape and type(out) is type(X):
             return self._in_place(out, X)
-        if len(self._native.models) == 1 and X.dtype.kind != "O":
+        if len(self._native.models) == 1 and X.dtype.kind != "O" and not left_out.any():
             self._will_serve(given, out, self._native.models[0])
         return out
 
