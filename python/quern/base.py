@@ -215,6 +215,20 @@ class Estimator(BaseEstimator):
         if self.copy:
             self._native.service = service_for(self, X, model, out, exactly=exactly)
 
+    def _validate_params(self):
+        """Scikit-learn's checks of parameters, which go through signatures: once for each set of them."""
+        values = [getattr(self, name) for name in self._parameter_constraints]
+        constant = all(type(v) in _CONSTANTS or (type(v) is tuple and _CONSTANTS.issuperset(map(type, v)))
+                       for v in values)
+        key = (type(self), *map(type, values), *values) if constant else None
+        if key in _valid_params:
+            return
+        super()._validate_params()
+        if key is not None:
+            if len(_valid_params) >= 256:
+                _valid_params.clear()
+            _valid_params.add(key)
+
     def _validated(self, X, lazily, reset, **options):
         """validate_data. lazily: whether the library finds what `ensure_all_finite` refuses on its own
         way through the data; then arrays of floats are not gone through for that beforehand, and the
@@ -247,6 +261,8 @@ class Estimator(BaseEstimator):
 
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
+_CONSTANTS = frozenset((bool, int, float, str, type, type(None)))
+_valid_params = set()  # classes with parameters that scikit-learn has found valid
 
 
 def _jsonable(value):
