@@ -132,12 +132,12 @@ static struct qn_batch caller_batch(const struct qn_running *r, const struct qn_
     return (struct qn_batch){.rows = rows, .lanes = r->lanes, .n_lanes = kind->n};
 }
 
-/* The rows of the open block. */
+/* The rows of the open block; a state that was read may have none, and no room for any. */
 static struct qn_batch open_batch(const struct qn_running *r, const struct qn_running_kind *kind,
                                   uint64_t rows)
 {
     for (uint32_t i = 0; i < kind->n; i++)
-        r->lanes[i] = (struct qn_lane){.data = r->open + kind->place[i],
+        r->lanes[i] = (struct qn_lane){.data = r->open != NULL ? r->open + kind->place[i] : NULL,
                                        .stride = (int64_t)(r->width * sizeof(double)),
                                        .type = QN_T_F64,
                                        .work = QN_W_F64};

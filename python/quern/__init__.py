@@ -1,17 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
-"""quern: scikit-learn's preprocessing on the CPU, an OpenCL device or a CUDA GPU.
+"""scikit-learn's preprocessing on the CPU, an OpenCL device or a CUDA GPU.
 
-Importing this package loads the library and no driver; drivers are looked for when a context is
-opened. Submodules are imported when they are first used."""
+The classes and functions have scikit-learn's names, parameters, attributes and meaning; the library does
+the work, with the same bits on every device.
+
+=================================  =================================================================
+`quern.preprocessing`              scalers, encoders, Normalizer, Binarizer, and functions of them
+`quern.impute`                     SimpleImputer
+`quern.feature_selection`          VarianceThreshold
+`quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
+`fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
+`set_config`, `config_context`     device, threads, memory; `device`, `get_config`
+`last_report`                      where work ran, why, and what moved
+`from_sklearn`, `to_sklearn`       estimators of scikit-learn as quern's, and back; `to_model`, a file
+`patch_sklearn`                    quern's classes in scikit-learn's place; `unpatch_sklearn`
+`UnsupportedError`, `DeviceError`  what the library cannot do; a device that is not there
+`quern._core`                      the library's C interface as objects
+=================================  =================================================================
+
+Importing the package loads the library and no driver; drivers are looked for when a context is opened.
+Submodules are imported when they are first used.
+
+Examples
+--------
+>>> import numpy as np
+>>> import quern
+>>> with quern.device("cpu"):
+...     quern.preprocessing.StandardScaler().fit_transform(np.array([[1.0], [3.0]])).ravel()
+array([-1.,  1.])
+"""
 import importlib as _importlib
 
 from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline", "preprocessing"))
+_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline",
+                         "preprocessing"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
           "last_report": "_config", "set_config": "_config",
-          "from_sklearn": "interop", "to_sklearn": "interop",
+          "from_sklearn": "interop", "to_model": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 

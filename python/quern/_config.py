@@ -54,20 +54,106 @@ def _checked(changes):
 
 
 def get_config():
-    """The settings in force in this thread, as a dict."""
+    """The settings in force in this thread.
+
+    Returns
+    -------
+    settings : dict
+        device, fallback, threads, max_memory and device_memory; `set_config` says what they are.
+
+    See Also
+    --------
+    quern.set_config : Changes them.
+
+    Examples
+    --------
+    >>> import quern
+    >>> with quern.config_context(threads=2):
+    ...     quern.get_config()["threads"]
+    2
+    """
     return dict(_thread.stack[-1] if _thread.stack else _process)
 
 
 def set_config(**changes):
-    """Changes the settings of the process: device, fallback, threads, max_memory, device_memory.
+    """Change the settings of the process.
 
-    A thread inside `config_context` keeps what that says."""
+    A thread inside `config_context` keeps what that says.
+
+    Parameters
+    ----------
+    **changes
+        The settings to be changed:
+
+        - device : str or None. "auto", "cpu", "cuda:0", "opencl:1", "opencl:pocl", ….
+          None: the environment's QUERN_DEVICE, else "auto".
+        - fallback : {"report", "never", "quiet"}. What is done where the device cannot do a step: the
+          CPU does it, with a warning in the log; the call fails; the CPU does it.
+        - threads : int. Threads of the host. 0: QUERN_NUM_THREADS, OMP_NUM_THREADS, else what the
+          machine gives.
+        - max_memory : int. Bytes of host memory for a run over a file. 0: no limit.
+        - device_memory : int. Bytes of device memory that may be held. 0: no limit.
+
+    Raises
+    ------
+    TypeError
+        There is no such setting, or a device is no string.
+    ValueError
+        There is no such fallback.
+
+    See Also
+    --------
+    quern.config_context : For some lines of a program alone.
+
+    Notes
+    -----
+    A device is opened, and other values are looked at, when the library is next used:
+    `quern.DeviceError` comes then.
+
+    Examples
+    --------
+    >>> import quern
+    >>> before = quern.get_config()
+    >>> quern.set_config(device="cpu", threads=1)
+    >>> quern.set_config(**before)
+    """
     _process.update(_checked(changes))
 
 
 @contextlib.contextmanager
 def config_context(**changes):
-    """Settings for the body of a `with` statement, in this thread alone."""
+    """Settings for the body of a ``with`` statement, in this thread alone.
+
+    Parameters
+    ----------
+    **changes
+        The settings to be changed, as for `set_config`; the others stay.
+
+    Returns
+    -------
+    context : context manager
+        What ``with`` takes; it can be used once.
+
+    Raises
+    ------
+    TypeError
+        There is no such setting, or a device is no string. It is raised by ``with``.
+    ValueError
+        There is no such fallback. It is raised by ``with``.
+
+    See Also
+    --------
+    quern.device : For the device alone.
+    quern.set_config : For the whole process.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from quern.preprocessing import StandardScaler
+    >>> with quern.config_context(device="cpu", fallback="never"):
+    ...     StandardScaler().fit_transform([[1.0], [3.0]]).ravel()
+    array([-1.,  1.])
+    """
     _thread.stack.append({**get_config(), **_checked(changes)})
     try:
         yield
@@ -76,7 +162,38 @@ def config_context(**changes):
 
 
 def device(name):
-    """`with quern.device("opencl:0"):` is short for `config_context(device=...)`."""
+    """A device for the body of a ``with`` statement, in this thread alone.
+
+    Parameters
+    ----------
+    name : str or None
+        "auto", "cpu", "cuda:0", "opencl:1", "opencl:pocl", …, as for `set_config`.
+
+    Returns
+    -------
+    context : context manager
+        What ``with`` takes; it can be used once.
+
+    Raises
+    ------
+    TypeError
+        The name is no string. It is raised by ``with``.
+
+    See Also
+    --------
+    quern.config_context : For other settings too.
+
+    Notes
+    -----
+    Bits do not depend on the device.
+
+    Examples
+    --------
+    >>> import quern
+    >>> with quern.device("cpu"):
+    ...     quern.last_report()["device"]
+    'cpu'
+    """
     return config_context(device=name)
 
 
@@ -109,8 +226,33 @@ def serves_on_cpu():
 
 
 def last_report():
-    """What this thread's context did since it was opened or reset: device, reason, decisions, ledger;
-    and, as `scikit_learn`, the last calls of this thread that scikit-learn's code ran, with the reason."""
+    """What this thread's context did since it was opened or reset.
+
+    Returns
+    -------
+    report : dict
+        - device, reason : str. Where work runs, and why there.
+        - decisions : list of dict. Where each step ran, how often, and what was refused before.
+        - ledger : dict. Bytes that moved, launches, times, passes.
+        - scikit_learn : list of dict. The last calls of this thread that scikit-learn's code did
+          instead, with the reason.
+
+    Raises
+    ------
+    quern.DeviceError
+        The configured device, which this opens, is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import quern
+    >>> from quern.preprocessing import MinMaxScaler
+    >>> with quern.config_context(device="cpu"):
+    ...     _ = MinMaxScaler().fit(np.arange(100.0).reshape(50, 2))
+    ...     report = quern.last_report()
+    >>> any(d["operation"] == "extremes" for d in report["decisions"])
+    True
+    """
     found = context()
     return {"device": found.device, "reason": found.reason, "decisions": found.decisions(),
             "ledger": found.ledger(), "scikit_learn": list(_thread.notes)}

@@ -111,17 +111,100 @@ def _write(out, model, path):
 
 
 def read_csv(path, spec=None):
-    """A Table of a text file (CSV, TSV; .gz, .zst), typed as docs/csv.md says.
+    r"""Read a text or .npy file.
 
-    spec : dict, JSON or path, default=None; its `input` says how the text is read"""
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file of comma- or tab-separated text, plain or compressed (.gz, .zst), or a .npy file.
+    spec : dict, str or os.PathLike, default=None
+        A spec as a dict, as JSON or as the path of a file (``docs/spec.md``); its `input` says how the
+        text is read.
+
+    Returns
+    -------
+    table : quern.Table
+        The columns, with types as ``docs/csv.md`` says.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    ValueError
+        The file or the spec has a fault; the message names the line.
+
+    See Also
+    --------
+    quern.run : From a file to features.
+
+    Notes
+    -----
+    Reading is the host's, by as many threads as are configured.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import quern
+    >>> _ = pathlib.Path("people.csv").write_text("age,city\n31,Rome\n45,Oslo\n")
+    >>> table = quern.read_csv("people.csv")
+    >>> table.rows, table.columns
+    (2, 2)
+    >>> [table.column(i)[:2] for i in range(table.columns)]
+    [('age', 'int64'), ('city', 'string')]
+    """
     return _core.read_table(_config.context(), path, None if spec is None else _spec(spec)[0])
 
 
 def fit(spec, input, model=None):
-    """Learns a Model, and saves it to the path `model` if there is one.
+    """Learn a model.
 
-    spec : dict, JSON or path of a spec (docs/spec.md)
-    input : path (text, .npy, .parquet, .feather), Table, array, or what exports an Arrow stream"""
+    Parameters
+    ----------
+    spec : dict, str or os.PathLike
+        What to learn: a spec as a dict, as JSON or as the path of a file (``docs/spec.md``).
+    input : str, os.PathLike, quern.Table, array-like of shape (n_samples, n_features) or Arrow table
+        A file (text, .npy, .parquet, .feather), a table, a numeric array, or an object that exports an
+        Arrow stream (pyarrow, Polars, DuckDB, …).
+    model : str or os.PathLike, default=None
+        Where the model is saved too.
+
+    Returns
+    -------
+    model : quern.Model
+        What was learned.
+
+    Raises
+    ------
+    ValueError
+        The spec does not fit the columns, or the data has a fault.
+    OSError
+        A file cannot be read or written.
+    quern.UnsupportedError
+        The library has no such types, or cannot do this.
+    ImportError
+        The file is .parquet or .feather, and there is no pyarrow.
+
+    See Also
+    --------
+    quern.run : Fits and transforms.
+    quern.transform : Transforms with a model.
+
+    Notes
+    -----
+    Text and .npy files are streamed: with `max_memory` (`quern.set_config`) they may be larger than
+    memory. The fit has the bits of one in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import quern
+    >>> spec = {"quern": 1, "steps": [{"columns": "*", "apply": ["StandardScaler"]}]}
+    >>> model = quern.fit(spec, np.array([[1.0, 2.0], [3.0, 6.0]]), model="scaler.model")
+    >>> model.input_types
+    ['float64', 'float64']
+    >>> quern.transform("scaler.model", np.array([[2.0, 8.0]]))
+    array([[0., 2.]])
+    """
     text, name = _spec(spec)
     if _is_path(input) and _suffix(input) not in _ARROW:
         return _core.run(_config.context(), Pipeline(text, name), input, model=model,
@@ -133,7 +216,64 @@ def fit(spec, input, model=None):
 
 
 def run(spec, input, output=None, model=None):
-    """Learns and transforms: (output, Model). The output is None if it went to the path `output`."""
+    r"""Learn a model and transform the same rows.
+
+    Parameters
+    ----------
+    spec : dict, str or os.PathLike
+        What to learn: a spec as a dict, as JSON or as the path of a file (``docs/spec.md``).
+    input : str, os.PathLike, quern.Table, array-like of shape (n_samples, n_features) or Arrow table
+        A file (text, .npy, .parquet, .feather), a table, a numeric array, or an object that exports an
+        Arrow stream (pyarrow, Polars, DuckDB, …).
+    output : str or os.PathLike, default=None
+        Where the features go: .npy, .npz (sparse), .parquet or .feather; from text and .npy files also
+        .csv. None: they are returned.
+    model : str or os.PathLike, default=None
+        Where the model is saved too.
+
+    Returns
+    -------
+    out : ndarray, scipy.sparse.csr_matrix or None
+        The features, of shape (n_samples, n_outputs); None if they went to a file.
+    model : quern.Model
+        What was learned.
+
+    Raises
+    ------
+    ValueError
+        The spec does not fit the columns, or the data has a fault.
+    OSError
+        A file cannot be read or written.
+    quern.UnsupportedError
+        The library has no such types, or cannot do this; or `output` is of another kind.
+    ImportError
+        A file is .parquet or .feather, and there is no pyarrow.
+
+    See Also
+    --------
+    quern.fit : Learns alone.
+    quern.transform : Transforms with a model.
+
+    Notes
+    -----
+    From a text or .npy file to .npy, .npz or .csv the library streams, as the program ``quern run`` does,
+    with the same bytes. Everything else is in memory.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import quern
+    >>> _ = pathlib.Path("people.csv").write_text("age,city\n31,Rome\n45,Oslo\n")
+    >>> spec = {"quern": 1, "steps": [{"name": "a", "columns": ["age"], "apply": ["MinMaxScaler"]},
+    ...                               {"name": "c", "columns": ["city"], "apply": ["OneHotEncoder"]}],
+    ...         "output": {"sparse": False}}
+    >>> out, model = quern.run(spec, "people.csv")
+    >>> out
+    array([[0., 0., 1.],
+           [1., 1., 0.]])
+    >>> model.output_names
+    ['a__age', 'c__city_Oslo', 'c__city_Rome']
+    """
     text, name = _spec(spec)
     pipeline = Pipeline(text, name)
     if _streams(input, output):
@@ -150,8 +290,55 @@ def run(spec, input, output=None, model=None):
 
 
 def transform(model, input, output=None):
-    """The rows of `input` through a model (or the path of one): an array or CSR matrix; or None, if
-    they went to the path `output`."""
+    """Transform rows with a model.
+
+    Parameters
+    ----------
+    model : quern.Model, str or os.PathLike
+        What was learned, or the file of it.
+    input : str, os.PathLike, quern.Table, array-like of shape (n_samples, n_features) or Arrow table
+        A file (text, .npy, .parquet, .feather), a table, a numeric array, or an object that exports an
+        Arrow stream (pyarrow, Polars, DuckDB, …).
+    output : str or os.PathLike, default=None
+        Where the features go: .npy, .npz (sparse), .parquet or .feather; from text and .npy files also
+        .csv. None: they are returned.
+
+    Returns
+    -------
+    out : ndarray, scipy.sparse.csr_matrix or None
+        The features, of shape (n_samples, n_outputs); None if they went to a file.
+
+    Raises
+    ------
+    ValueError
+        A column of the model is missing or of another type, or the data has a fault.
+    OSError
+        A file cannot be read or written.
+    quern.UnsupportedError
+        The library has no such types; or `output` is of another kind.
+    ImportError
+        A file is .parquet or .feather, and there is no pyarrow.
+
+    See Also
+    --------
+    quern.run : Learns the model too.
+
+    Notes
+    -----
+    Text is read with the types that the model has, not with those that its cells look like.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import quern
+    >>> spec = {"quern": 1, "steps": [{"columns": "*", "apply": ["MaxAbsScaler"]}]}
+    >>> model = quern.fit(spec, np.array([[4.0], [-8.0]]))
+    >>> quern.transform(model, np.array([[2.0]]))
+    array([[0.25]])
+    >>> quern.transform(model, np.array([[2.0]]), output="out.npy")
+    >>> np.load("out.npy")
+    array([[0.25]])
+    """
     model = _model(model)
     if _streams(input, output):
         _core.apply_file(_config.context(), model, input, output=output)

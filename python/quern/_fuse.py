@@ -49,12 +49,40 @@ class Fused:
         self.__dict__.update(state)
 
     def to_sklearn(self):
-        """The same estimator, fitted or not, of scikit-learn's classes."""
+        """The same estimator, fitted or not, of scikit-learn's classes.
+
+        Returns
+        -------
+        made : sklearn.base.BaseEstimator
+            A new estimator with the same parameters and copies of the attributes; all that is in it is
+            scikit-learn's too.
+
+        Raises
+        ------
+        quern.UnsupportedError
+            Something in it has no counterpart.
+
+        See Also
+        --------
+        quern.to_sklearn : The same as a function.
+        quern.from_sklearn : The way back.
+        """
         from .interop import to_sklearn
         return to_sklearn(self)
 
     def _orchestrated(self, why):
+        self._models["why"] = str(why)
         _config.note(type(self).__name__, str(why))
+
+    def _model_for(self, X):
+        """The model that rows like X go through; or NotFused."""
+        self._models.pop("service", None)
+        self._models.pop("last", None)
+        self.transform(X)
+        found = self._models.get("last")
+        if found is None:
+            raise NotFused(self._models.pop("why", "there is nothing to be done"))
+        return found
 
 
 def is_ours(estimator):
@@ -309,6 +337,8 @@ class Plan:
         except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
         out = self._array(made, out, sparse, sparse)
+        if owner is not None:
+            owner._models["last"] = model
         if owner is not None and self._is_matrix():
             owner._models["service"] = _serve.service_for(owner, self.columns.X, model, out, self.used)
         return out

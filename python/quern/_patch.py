@@ -66,15 +66,60 @@ def _rebind(new):
 
 
 def patch_sklearn():
-    """Puts quern's classes in the place of scikit-learn's, wherever a loaded module has a name for one.
+    """Put quern's classes in the place of scikit-learn's.
 
-    What is imported from scikit-learn later finds them too. Calls that the library refuses as
-    unsupported are scikit-learn's own; the logger "quern" tells which and why."""
+    In scikit-learn's modules, and in every loaded module that has a name for one of them: what was imported
+    before the call counts, and what is imported later finds them too. Objects stay what they are.
+
+    See Also
+    --------
+    quern.unpatch_sklearn : Undoes it.
+    quern.from_sklearn : Converts single estimators.
+
+    Notes
+    -----
+    Where the library refuses a call as unsupported, scikit-learn's own method does it, and the estimator
+    takes its attributes over. The logger "quern" tells which call and why, and so does
+    `quern.last_report`. ``python -m quern script.py`` patches before it runs a program.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> quern.patch_sklearn()
+    >>> from sklearn import preprocessing
+    >>> preprocessing.StandardScaler is StandardScaler
+    False
+    >>> issubclass(preprocessing.StandardScaler, quern.preprocessing.StandardScaler)
+    True
+    >>> quern.unpatch_sklearn()
+    >>> preprocessing.StandardScaler is StandardScaler
+    True
+    """
     with _lock:
         _rebind(_replacements)
 
 
 def unpatch_sklearn():
-    """Undoes `patch_sklearn`. Objects that were made meanwhile stay what they are."""
+    """Undo `patch_sklearn`.
+
+    Objects that were made meanwhile stay what they are, and go on working.
+
+    See Also
+    --------
+    quern.patch_sklearn : What is undone.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from sklearn import preprocessing
+    >>> quern.patch_sklearn()
+    >>> scaler = preprocessing.StandardScaler()
+    >>> quern.unpatch_sklearn()
+    >>> preprocessing.StandardScaler.__module__.split(".")[0]
+    'sklearn'
+    >>> scaler.fit_transform([[1.0], [3.0]]).ravel()
+    array([-1.,  1.])
+    """
     with _lock:
         _rebind({made: theirs for theirs, made in _replacements.items()})

@@ -84,7 +84,18 @@ def _constraint(parameter):
 
 
 def described(cls):
-    """Class decorator: gives the class `__init__` and `_parameter_constraints` of its descriptor."""
+    """Give a class the `__init__` and the `_parameter_constraints` of the library's descriptor.
+
+    Parameters
+    ----------
+    cls : type
+        A class that has the name of an estimator of the library.
+
+    Returns
+    -------
+    cls : type
+        The same class: this is a decorator.
+    """
     name = cls.__name__
     descriptor = _config.descriptors()[name]
     known = {p["name"]: p for p in descriptor["params"]}
@@ -132,7 +143,11 @@ class Native:
 
 
 class Estimator(BaseEstimator):
-    """The root of quern's estimators."""
+    """The root of quern's estimators.
+
+    They are scikit-learn's estimators for whoever asks: parameters, `clone`, `set_output`, tags, pickles and
+    HTML are its own. Learned attributes are ordinary attributes that may be read, set and copied.
+    """
 
     __slots__ = ("_quern",)  # beside __dict__: neither copied, pickled nor compared
     _follows = False  # outputs and attributes are arrays of the input's library (_array_api.py)
@@ -199,7 +214,24 @@ class Estimator(BaseEstimator):
         return repr(self._json())
 
     def to_sklearn(self):
-        """The same estimator, fitted or not, of scikit-learn's class."""
+        """The same estimator, fitted or not, of scikit-learn's class.
+
+        Returns
+        -------
+        made : sklearn.base.BaseEstimator
+            A new estimator with the same parameters and copies of the attributes.
+
+        Raises
+        ------
+        quern.UnsupportedError
+            The class was derived from quern's; or there is a parameter that scikit-learn's, of this version,
+            has not.
+
+        See Also
+        --------
+        quern.to_sklearn : The same as a function.
+        quern.from_sklearn : The way back.
+        """
         from .interop import to_sklearn
         return to_sklearn(self)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ColumnTransformer as one model."""
+"""ColumnTransformer as one model, and what `sklearn.compose` has beside it."""
 import functools
 import threading
 
@@ -27,11 +27,72 @@ class _Part(np.ndarray):
 
 
 class ColumnTransformer(Fused, _ColumnTransformer):
-    """`sklearn.compose.ColumnTransformer` whose transformers are fitted, and applied, in one call.
+    """Columns through transformers of their own, side by side, as one model.
 
-    That is so if all transformers are quern's, "drop" or "passthrough" and the columns are numbers
-    in an array or a pandas frame. Else scikit-learn runs them one by one; the log and
-    `quern.last_report()` tell the reason."""
+    Parameters
+    ----------
+    transformers : list of (name, transformer, columns)
+        A transformer is an estimator, "drop" or "passthrough". Columns are names, numbers, a slice, a
+        mask, or a function of X that gives one of these (`make_column_selector`); one name or number
+        without a list stands for a vector.
+    remainder : estimator, "drop" or "passthrough", default="drop"
+        What becomes of the columns that no transformer takes.
+    sparse_threshold : float, default=0.3
+        The output is sparse if a part is, and its density is below this.
+    n_jobs : int or None, default=None
+        Processes of scikit-learn's code, where that runs the parts; one model needs none.
+    transformer_weights : dict or None, default=None
+        Factors of the outputs, by name.
+    verbose : bool, default=False
+        Print how long each part takes.
+    verbose_feature_names_out : bool, str or callable, default=True
+        How names of output columns are made: True prefixes them with the transformer's name, False
+        leaves them as they are; a format string or a function makes others.
+
+    Attributes
+    ----------
+    transformers_ : list of (name, transformer, columns)
+        The fitted transformers.
+    named_transformers_ : sklearn.utils.Bunch
+        The same by name.
+    sparse_output_ : bool
+        Whether the output is sparse.
+    output_indices_ : dict of slice
+        The output columns of each transformer.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.compose.make_column_transformer : Makes the names.
+    quern.pipeline.Pipeline : One step after another.
+
+    Notes
+    -----
+    It derives from `sklearn.compose.ColumnTransformer`, which its methods belong to. Where all
+    transformers are quern's, and the columns are numbers or strings of an array or of a frame of pandas or
+    Polars, a fit and a transform are one call of the library each: columns cross to a device once, and run
+    there.
+    Otherwise scikit-learn's code runs the parts one by one, each of quern's on the configured device;
+    ``docs/python.md`` says when. The log and `quern.last_report` tell the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.compose import ColumnTransformer
+    >>> from quern.preprocessing import MinMaxScaler, OneHotEncoder
+    >>> X = np.array([[1.0, 7.0], [3.0, 8.0], [2.0, 7.0]])
+    >>> columns = ColumnTransformer([("size", MinMaxScaler(), [0]), ("kind", OneHotEncoder(), [1])],
+    ...                             sparse_threshold=0)
+    >>> columns.fit_transform(X)
+    array([[0. , 1. , 0. ],
+           [1. , 0. , 1. ],
+           [0.5, 1. , 0. ]])
+    >>> columns.get_feature_names_out().tolist()
+    ['size__x0', 'kind__x1_7.0', 'kind__x1_8.0']
+    """
 
     __slots__ = ("_quern",)
 
@@ -168,7 +229,40 @@ def with_chain(owner, transformer, method, chain, *args):
 
 def make_column_transformer(*transformers, remainder="drop", sparse_threshold=0.3, n_jobs=None,
                             verbose=False, verbose_feature_names_out=True):
-    """A ColumnTransformer of (transformer, columns) with names made of the classes'."""
+    """A ColumnTransformer with names made of the classes'.
+
+    Parameters
+    ----------
+    *transformers : (transformer, columns)
+        As in `ColumnTransformer`, without names.
+    remainder : estimator, "drop" or "passthrough", default="drop"
+        What becomes of the columns that no transformer takes.
+    sparse_threshold : float, default=0.3
+        The output is sparse if a part is, and its density is below this.
+    n_jobs : int or None, default=None
+        Processes of scikit-learn's code, where that runs the parts.
+    verbose : bool, default=False
+        Print how long each part takes.
+    verbose_feature_names_out : bool, str or callable, default=True
+        How names of output columns are made.
+
+    Returns
+    -------
+    columns : ColumnTransformer
+        Not fitted.
+
+    See Also
+    --------
+    quern.compose.ColumnTransformer : Says what the parameters mean.
+
+    Examples
+    --------
+    >>> from quern.compose import make_column_transformer
+    >>> from quern.preprocessing import MaxAbsScaler, StandardScaler
+    >>> columns = make_column_transformer((StandardScaler(), [0]), (MaxAbsScaler(), [1, 2]))
+    >>> [name for name, _, _ in columns.transformers]
+    ['standardscaler', 'maxabsscaler']
+    """
     named = _make_column_transformer(*transformers).transformers
     return ColumnTransformer(named, remainder=remainder, sparse_threshold=sparse_threshold,
                              n_jobs=n_jobs, verbose=verbose,

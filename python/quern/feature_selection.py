@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VarianceThreshold."""
+"""The estimators of `sklearn.feature_selection` that the library has: VarianceThreshold."""
 import json
 
 import numpy as np
@@ -18,16 +18,70 @@ from .base import Estimator, described, learned, model_of, refuse_non_finite, ta
 class VarianceThreshold(SelectorMixin, Estimator):
     """Leave out columns whose variance is not greater than a threshold.
 
-    Parameters, attributes and methods are those of `sklearn.feature_selection.VarianceThreshold`."""
+    Missing values (NaN) take no part in the fit and stay where they are.
+
+    Parameters
+    ----------
+    threshold : float, default=0.0
+        Columns whose variance is not greater are left out: with 0, those that are constant.
+
+    Attributes
+    ----------
+    variances_ : ndarray of shape (n_features,), dtype float64
+        Variances, with the divisor n; with the threshold 0 the range of the column, where that is smaller.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.feature_selection.VarianceThreshold`; values keep their dtype. One
+    difference: a constant column with missing values has the variance 0, where scikit-learn's rounded mean
+    can leave a tiny one, so that the column stays.
+
+    Variances, and the transform of arrays, are computed on the configured device. Sparse matrices are fitted
+    and transformed on the host, and so is the way back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.feature_selection import VarianceThreshold
+    >>> X = np.array([[1.0, 2.0, 0.0], [1.0, 3.0, 0.0], [1.0, 7.0, 0.5]])
+    >>> selector = VarianceThreshold(0.01).fit(X)
+    >>> selector.get_support()
+    array([False,  True,  True])
+    >>> selector.transform(X)
+    array([[2. , 0. ],
+           [3. , 0. ],
+           [7. , 0.5]])
+    """
 
     _fusable = True
     _changes_width = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learns the variances.
+        """Learn the variances.
 
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; all numbers and booleans become float64.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : VarianceThreshold
+            The fitted selector.
+
+        Raises
+        ------
+        ValueError
+            The threshold is negative; no column's variance is greater; or X has infinities, no row or no
+            column, or cells that are no numbers.
+        """
         X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=np.float64,
                           ensure_all_finite="allow-nan")
         table = from_sparse(X) if sparse.issparse(X) else table_of(X)

@@ -6,9 +6,11 @@ import copy
 import importlib
 import inspect
 
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.validation import check_is_fitted
 
 from ._core import UnsupportedError
 
@@ -37,13 +39,143 @@ def plain_class(cls):
 
 
 def from_sklearn(estimator):
-    """An estimator of scikit-learn, fitted or not, as quern's."""
+    """Make quern's estimator of scikit-learn's.
+
+    Parameters
+    ----------
+    estimator : sklearn.base.BaseEstimator
+        An estimator that quern has too, fitted or not; ColumnTransformers and Pipelines with all that
+        is in them. One of quern is copied.
+
+    Returns
+    -------
+    made : sklearn.base.BaseEstimator
+        A new estimator of quern's class, with the same parameters and copies of the attributes.
+
+    Raises
+    ------
+    quern.UnsupportedError
+        An estimator has no counterpart, or is of a class that was derived from one that has; or it has
+        a parameter that quern's has not.
+
+    See Also
+    --------
+    quern.to_sklearn : The way back.
+    quern.patch_sklearn : Replaces the classes of a whole program.
+
+    Notes
+    -----
+    Attributes are copied as they are, so both give the same output.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> theirs = StandardScaler().fit([[1.0], [3.0]])
+    >>> ours = quern.from_sklearn(theirs)
+    >>> type(ours).__module__.split(".")[0], ours.mean_
+    ('quern', array([2.]))
+    """
     return _Conversion({theirs: ours for ours, theirs in pairs().items()}).of(estimator)
 
 
 def to_sklearn(estimator):
-    """An estimator of quern, fitted or not, as scikit-learn's."""
+    """Make scikit-learn's estimator of quern's.
+
+    Parameters
+    ----------
+    estimator : sklearn.base.BaseEstimator
+        An estimator of quern, fitted or not; ColumnTransformers and Pipelines with all that is in them.
+        One of scikit-learn that quern has too is copied.
+
+    Returns
+    -------
+    made : sklearn.base.BaseEstimator
+        A new estimator of scikit-learn's class, with the same parameters and copies of the attributes.
+
+    Raises
+    ------
+    quern.UnsupportedError
+        An estimator has no counterpart, as a class that was derived from quern's; or it has a parameter
+        that scikit-learn's, of this version, has not.
+
+    See Also
+    --------
+    quern.from_sklearn : The way back.
+
+    Notes
+    -----
+    A pickle of the result can be read where quern is not installed. `clip` of MaxAbsScaler needs a
+    scikit-learn that has it.
+
+    Examples
+    --------
+    >>> import quern
+    >>> from quern.preprocessing import StandardScaler
+    >>> theirs = quern.to_sklearn(StandardScaler().fit([[1.0], [3.0]]))
+    >>> type(theirs).__module__.split(".")[0], theirs.mean_
+    ('sklearn', array([2.]))
+    """
     return _Conversion(pairs()).of(estimator)
+
+
+def to_model(estimator, X):
+    """Make the model of a fitted estimator, to be saved and served without scikit-learn.
+
+    Parameters
+    ----------
+    estimator : sklearn.base.BaseEstimator
+        A fitted estimator, ColumnTransformer or Pipeline of quern.
+    X : array or frame of shape (n_samples, n_features)
+        Rows like those that the model is to take: their names and dtypes become the model's. One will do.
+
+    Returns
+    -------
+    model : quern.Model
+        A model of the attributes that the estimator has now.
+
+    Raises
+    ------
+    quern.UnsupportedError
+        One model cannot hold the estimator; the message has the reason.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+
+    See Also
+    --------
+    quern.to_sklearn : The estimator as scikit-learn's.
+
+    Notes
+    -----
+    `model.save(path)` writes a file that the program `quern`, the C interface and `quern.Model.load`
+    read; `model.apply(row, out)` serves it.
+
+    Examples
+    --------
+    >>> import numpy as np, quern
+    >>> from quern.preprocessing import StandardScaler
+    >>> X = np.array([[1.0], [3.0]])
+    >>> model = quern.to_model(StandardScaler().fit(X), X)
+    >>> out = np.empty((2, 1))
+    >>> model.apply(X, out)
+    >>> out.tolist()
+    [[-1.0], [1.0]]
+    """
+    from . import _fuse  # its modules import this one
+    from .base import Estimator
+
+    try:
+        if isinstance(estimator, Estimator):
+            chain = _fuse.chain_of(estimator, "default")
+            plan = _fuse.Plan(X, [_fuse.Block("x", chain, list(range(X.shape[1])), view=True)], named=False)
+            check_is_fitted(estimator)
+            return plan.model()
+        if not isinstance(estimator, _fuse.Fused):
+            raise UnsupportedError(f"{type(estimator).__name__} is not an estimator of quern")
+        with config_context(transform_output="default"):
+            return estimator._model_for(X)
+    except _fuse.NotFused as why:
+        raise UnsupportedError(f"{type(estimator).__name__} is not one model: {why}") from why
 
 
 class _Conversion:
@@ -94,4 +226,4 @@ class _Conversion:
         return made
 
 
-__all__ = ["from_sklearn", "to_sklearn"]
+__all__ = ["from_sklearn", "to_model", "to_sklearn"]

@@ -18,17 +18,85 @@ def _passes(step):
 
 
 class Pipeline(Fused, _Pipeline):
-    """`sklearn.pipeline.Pipeline` whose steps are fitted, and applied, in one call.
+    """Estimators one after another, fitted and applied as one model.
 
-    That is so if they are quern's (the first may be a ColumnTransformer of such). Before a final
-    estimator of another kind, the steps ahead of it are. Else scikit-learn runs them one by one; the
-    log and `quern.last_report()` tell the reason."""
+    Parameters
+    ----------
+    steps : list of (name, estimator)
+        What rows go through: transformers, "passthrough" or None, and at last any estimator.
+    transform_input : list of str or None, default=None
+        Fit parameters of the last step that go through the steps before it, for scikit-learn's
+        metadata routing.
+    memory : str, joblib.Memory or None, default=None
+        Where scikit-learn caches fitted steps.
+    verbose : bool, default=False
+        Print how long each step takes.
+
+    Attributes
+    ----------
+    named_steps : sklearn.utils.Bunch
+        The steps by name.
+    classes_ : ndarray of shape (n_classes,)
+        Those of the last step, if that is a classifier.
+    n_features_in_ : int
+        Number of columns of the first step.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the first step saw them.
+
+    See Also
+    --------
+    quern.pipeline.make_pipeline : Makes the names.
+    quern.compose.ColumnTransformer : Parts side by side.
+
+    Notes
+    -----
+    It derives from `sklearn.pipeline.Pipeline`, which methods other than those below belong to. Where all
+    steps are quern's (the first may be a ColumnTransformer), a fit and a transform are one call of the
+    library each: rows cross to a device once, and stay there between steps. Before a last estimator of
+    another kind, the fit of the steps ahead of it is. Otherwise scikit-learn's code runs the steps one by
+    one, each of quern's on the configured device; ``docs/python.md`` says when. The log and
+    `quern.last_report` tell the reason.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.impute import SimpleImputer
+    >>> from quern.pipeline import Pipeline
+    >>> from quern.preprocessing import StandardScaler
+    >>> line = Pipeline([("fill", SimpleImputer()), ("scale", StandardScaler())])
+    >>> line.fit_transform(np.array([[1.0], [np.nan], [3.0], [4.0], [0.0]])).ravel().round(3)
+    array([-0.707,  0.   ,  0.707,  1.414, -1.414])
+    >>> line.named_steps["scale"].mean_
+    array([2.])
+    """
 
     __slots__ = ("_quern",)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
-        """Fits all steps."""
+        """Fit all steps.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_samples, n_features)
+            What the first step takes.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for steps that want them.
+        **params : dict
+            Parameters of steps' fits, as ``step__parameter``; scikit-learn's code then runs the steps.
+
+        Returns
+        -------
+        self : Pipeline
+            The fitted pipeline.
+
+        Raises
+        ------
+        ValueError
+            A step refuses its parameters or its input.
+        TypeError
+            A step that is not the last one is no transformer.
+        """
         if self._all_ours() and self._try_fit(self.steps, X, y, params) is not None:
             return self
         return super().fit(X, y, **params)
@@ -40,7 +108,29 @@ class Pipeline(Fused, _Pipeline):
     @available_if(_can_fit_transform)
     @_fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None, **params):
-        """Fits all steps and gives the last one's output."""
+        """Fit all steps, and give the output of the last one.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_samples, n_features)
+            What the first step takes.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for steps that want them.
+        **params : dict
+            Parameters of steps' fits, as ``step__parameter``; scikit-learn's code then runs the steps.
+
+        Returns
+        -------
+        X_out : {ndarray, sparse matrix, frame} of shape (n_samples, n_outputs)
+            The rows after the last step.
+
+        Raises
+        ------
+        ValueError
+            A step refuses its parameters or its input.
+        TypeError
+            A step that is not the last one is no transformer.
+        """
         if self._all_ours():
             out = self._try_fit(self.steps, X, y, params)
             if out is not None:
@@ -63,7 +153,27 @@ class Pipeline(Fused, _Pipeline):
 
     @available_if(_can_transform)
     def transform(self, X, **params):
-        """X through all steps."""
+        """Rows through all steps.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or frame of shape (n_samples, n_features)
+            Rows with the columns of the fit.
+        **params : dict
+            Parameters of steps' transforms, where scikit-learn's metadata routing is on.
+
+        Returns
+        -------
+        X_out : {ndarray, sparse matrix, frame} of shape (n_samples, n_outputs)
+            The rows after the last step.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            A step was not fitted.
+        ValueError
+            A step refuses its input, or there are parameters without routing.
+        """
         out = None if params else served(self, X)
         if out is not None:
             return out
@@ -134,7 +244,36 @@ def _width(X):
 
 
 def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
-    """A Pipeline of steps with names made of the classes'."""
+    """A Pipeline with names made of the classes'.
+
+    Parameters
+    ----------
+    *steps : estimator
+        As in `Pipeline`, without names.
+    memory : str, joblib.Memory or None, default=None
+        Where scikit-learn caches fitted steps.
+    transform_input : list of str or None, default=None
+        Fit parameters of the last step that go through the steps before it.
+    verbose : bool, default=False
+        Print how long each step takes.
+
+    Returns
+    -------
+    line : Pipeline
+        Not fitted.
+
+    See Also
+    --------
+    quern.pipeline.Pipeline : Says what the parameters mean.
+
+    Examples
+    --------
+    >>> from quern.impute import SimpleImputer
+    >>> from quern.pipeline import make_pipeline
+    >>> from quern.preprocessing import MinMaxScaler
+    >>> [name for name, _ in make_pipeline(SimpleImputer(), MinMaxScaler()).steps]
+    ['simpleimputer', 'minmaxscaler']
+    """
     named = _make_pipeline(*steps).steps
     return Pipeline(named, memory=memory, transform_input=transform_input, verbose=verbose)
 

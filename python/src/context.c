@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core.h"
+#include "docs.h"
 
 enum { ASK_EVERY_NS = 20 * 1000 * 1000, WAIT_US = 100 * 1000 };
 
@@ -479,13 +480,12 @@ static PyObject *context_repr(PyObject *self)
 }
 
 static PyMethodDef methods[] = {
-    {"decisions", context_decisions, METH_NOARGS, "Where each step ran, and why: list of dict."},
-    {"ledger", context_ledger, METH_NOARGS, "What moved and what ran since opening or reset."},
-    {"reset", context_reset, METH_NOARGS, "Forgets the decisions and the ledger."},
-    {"pool", context_pool, METH_NOARGS, "The pool of device memory in numbers."},
-    {"trim", QN_PY_FAST(context_trim), QN_PY_FASTCALL,
-     "trim(keep=0): gives idle device memory back; returns the bytes given back."},
-    {"devices", context_devices, METH_NOARGS, "Every device of the machine: list of dict."},
+    {"decisions", context_decisions, METH_NOARGS, qn_py_doc_context_decisions},
+    {"ledger", context_ledger, METH_NOARGS, qn_py_doc_context_ledger},
+    {"reset", context_reset, METH_NOARGS, qn_py_doc_context_reset},
+    {"pool", context_pool, METH_NOARGS, qn_py_doc_context_pool},
+    {"trim", QN_PY_FAST(context_trim), QN_PY_FASTCALL, qn_py_doc_context_trim},
+    {"devices", context_devices, METH_NOARGS, qn_py_doc_context_devices},
     {0},
 };
 static PyGetSetDef members[] = {
@@ -495,9 +495,7 @@ static PyGetSetDef members[] = {
     {0},
 };
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "Context(device=None, threads=0, fallback=\"report\", no_zero_copy=False, "
-                "max_memory=0, device_memory=0, cache_dir=None, log=None, progress=None)\n--\n\n"
-                "An open device, its threads, and the record of what happened."},
+    {Py_tp_doc, (void *)qn_py_doc_context},
     {Py_tp_new, (void *)context_new},
     {Py_tp_dealloc, (void *)context_dealloc},
     {Py_tp_traverse, (void *)context_traverse},

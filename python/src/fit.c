@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 struct fit {
     PyObject_HEAD quern_fit *fit;
@@ -152,18 +153,16 @@ static PyObject *fit_from_bytes(PyObject *class, PyObject *const *args, Py_ssize
 }
 
 static PyMethodDef methods[] = {
-    {"snapshot", fit_snapshot, METH_NOARGS, "snapshot(): the Model of the rows so far."},
-    {"to_bytes", fit_to_bytes, METH_NOARGS, "to_bytes(): what was learned so far."},
+    {"snapshot", fit_snapshot, METH_NOARGS, qn_py_doc_fit_snapshot},
+    {"to_bytes", fit_to_bytes, METH_NOARGS, qn_py_doc_fit_to_bytes},
     {"from_bytes", QN_PY_FAST(fit_from_bytes), QN_PY_FASTCALL | METH_CLASS,
-     "from_bytes(ctx, b): a fit that goes on where the other stood."},
-    {"push", fit_push, METH_O,
-     "push(table): the next rows, which the fit does not need afterwards."},
-    {"finish", fit_finish, METH_NOARGS, "finish(): the Model of all rows; the fit is over."},
+     qn_py_doc_fit_from_bytes},
+    {"push", fit_push, METH_O, qn_py_doc_fit_push},
+    {"finish", fit_finish, METH_NOARGS, qn_py_doc_fit_finish},
     {0},
 };
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "Fit(ctx, pipeline)\n--\n\nA fit chunk by chunk, with the bits of one fit of all "
-                "rows."},
+    {Py_tp_doc, (void *)qn_py_doc_fit},
     {Py_tp_new, (void *)fit_new},
     {Py_tp_dealloc, (void *)fit_dealloc},
     {Py_tp_traverse, (void *)fit_traverse},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 static char nothing[64]; /* where empty results point: consumers dislike NULL */
 
@@ -99,9 +100,8 @@ static Py_ssize_t matrix_length(PyObject *object)
 }
 
 static PyMethodDef matrix_methods[] = {
-    {"__dlpack__", QN_PY_FAST(matrix_dlpack), QN_PY_FASTCALL,
-     "__dlpack__(*, stream=None, max_version=None, dl_device=None, copy=None)"},
-    {"__dlpack_device__", qn_py_dlpack_device, METH_NOARGS, "(1, 0): host memory"},
+    {"__dlpack__", QN_PY_FAST(matrix_dlpack), QN_PY_FASTCALL, qn_py_doc_matrix_dlpack},
+    {"__dlpack_device__", qn_py_dlpack_device, METH_NOARGS, qn_py_doc_matrix_dlpack_device},
     {0},
 };
 static PyGetSetDef matrix_members[] = {
@@ -111,7 +111,7 @@ static PyGetSetDef matrix_members[] = {
     {0},
 };
 static PyType_Slot matrix_slots[] = {
-    {Py_tp_doc, "A dense result, row after row. numpy.asarray(matrix) copies nothing."},
+    {Py_tp_doc, (void *)qn_py_doc_matrix},
     {Py_tp_dealloc, (void *)matrix_dealloc},
     {Py_bf_getbuffer, (void *)matrix_getbuffer},
     {Py_sq_length, (void *)matrix_length},
@@ -211,12 +211,9 @@ static Py_ssize_t buffer_length(PyObject *object)
 }
 
 static PyType_Slot buffer_slots[] = {
-    {Py_tp_doc, "One-dimensional memory of a table or a result: for memoryview and numpy.asarray."},
-    {Py_tp_dealloc, (void *)buffer_dealloc},
-    {Py_tp_traverse, (void *)buffer_traverse},
-    {Py_bf_getbuffer, (void *)buffer_getbuffer},
-    {Py_sq_length, (void *)buffer_length},
-    {0},
+    {Py_tp_doc, (void *)qn_py_doc_buffer},     {Py_tp_dealloc, (void *)buffer_dealloc},
+    {Py_tp_traverse, (void *)buffer_traverse}, {Py_bf_getbuffer, (void *)buffer_getbuffer},
+    {Py_sq_length, (void *)buffer_length},     {0},
 };
 PyType_Spec qn_py_buffer_spec = {
     .name = "quern._core.Buffer",
@@ -292,9 +289,7 @@ static PyGetSetDef csr_members[] = {
     {0},
 };
 static PyType_Slot csr_slots[] = {
-    {Py_tp_doc,
-     "A result as compressed sparse rows: scipy.sparse.csr_array((data, indices, indptr), "
-     "shape) copies nothing."},
+    {Py_tp_doc, (void *)qn_py_doc_csr},
     {Py_tp_dealloc, (void *)csr_dealloc},
     {Py_tp_getset, csr_members},
     {0},

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 PyObject *qn_py_model_new(const struct qn_py_state *state, quern_model *model)
 {
@@ -240,18 +241,16 @@ static PyObject *is_sparse(PyObject *object, void *closure)
 }
 
 static PyMethodDef methods[] = {
-    {"from_bytes", model_from_bytes, METH_O | METH_CLASS, "from_bytes(b): a model file in memory."},
-    {"to_bytes", model_to_bytes, METH_NOARGS, "to_bytes(): the model file."},
-    {"load", model_load, METH_O | METH_CLASS, "load(path)"},
-    {"save", model_save, METH_O, "save(path)"},
-    {"inspect", model_inspect, METH_NOARGS, "inspect(): everything about the model as JSON."},
-    {"__reduce__", model_reduce, METH_NOARGS, "Pickled as to_bytes()."},
-    {"transform", QN_PY_FAST(model_transform), QN_PY_FASTCALL,
-     "transform(ctx, table, out=None, sparse=False): Matrix, Csr, or None when out is given."},
+    {"from_bytes", model_from_bytes, METH_O | METH_CLASS, qn_py_doc_model_from_bytes},
+    {"to_bytes", model_to_bytes, METH_NOARGS, qn_py_doc_model_to_bytes},
+    {"load", model_load, METH_O | METH_CLASS, qn_py_doc_model_load},
+    {"save", model_save, METH_O, qn_py_doc_model_save},
+    {"inspect", model_inspect, METH_NOARGS, qn_py_doc_model_inspect},
+    {"__reduce__", model_reduce, METH_NOARGS, qn_py_doc_model_reduce},
+    {"transform", QN_PY_FAST(model_transform), QN_PY_FASTCALL, qn_py_doc_model_transform},
     {"inverse_transform", QN_PY_FAST(model_inverse_transform), QN_PY_FASTCALL,
-     "inverse_transform(ctx, table, out=None): the way back; Matrix, or None when out is given."},
-    {"apply", QN_PY_FAST(qn_py_model_apply), QN_PY_FASTCALL,
-     "apply(x, out): rows of one type of number into out, without a context, for serving."},
+     qn_py_doc_model_inverse_transform},
+    {"apply", QN_PY_FAST(qn_py_model_apply), QN_PY_FASTCALL, qn_py_doc_model_apply},
     {0},
 };
 static PyGetSetDef members[] = {
@@ -263,7 +262,7 @@ static PyGetSetDef members[] = {
     {0},
 };
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "A fitted pipeline. Read-only; any number of threads may use it."},
+    {Py_tp_doc, (void *)qn_py_doc_model},
     {Py_tp_dealloc, (void *)model_dealloc},
     {Py_tp_methods, methods},
     {Py_tp_getset, members},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 struct qn_py_state *qn_py_state(PyObject *self)
 {
@@ -22,14 +23,10 @@ static PyObject *estimators(PyObject *module, PyObject *unused)
 }
 
 static PyMethodDef functions[] = {
-    {"estimators", estimators, METH_NOARGS, "estimators(): the table of estimators as JSON."},
-    {"read_table", QN_PY_FAST(qn_py_read_table), QN_PY_FASTCALL,
-     "read_table(ctx, path, spec_json=None): a Table from a .csv, .tsv or .npy file."},
-    {"run", QN_PY_FAST(qn_py_run), QN_PY_FASTCALL,
-     "run(ctx, pipeline, input, output=None, model=None, names=None, transform=True): fits a file, "
-     "transforms it; (dict, Model)."},
-    {"apply_file", QN_PY_FAST(qn_py_apply_file), QN_PY_FASTCALL,
-     "apply_file(ctx, model, input, output=None, names=None): transforms a file; dict."},
+    {"estimators", estimators, METH_NOARGS, qn_py_doc_estimators},
+    {"read_table", QN_PY_FAST(qn_py_read_table), QN_PY_FASTCALL, qn_py_doc_read_table},
+    {"run", QN_PY_FAST(qn_py_run), QN_PY_FASTCALL, qn_py_doc_run},
+    {"apply_file", QN_PY_FAST(qn_py_apply_file), QN_PY_FASTCALL, qn_py_doc_apply_file},
     {0},
 };
 
@@ -55,11 +52,10 @@ static int add_types(PyObject *module, struct qn_py_state *s)
 
 static int add_exceptions(PyObject *module, struct qn_py_state *s)
 {
-    s->unsupported = PyErr_NewExceptionWithDoc("quern.UnsupportedError",
-                                               "The library, or the device, cannot do this.",
+    s->unsupported = PyErr_NewExceptionWithDoc("quern.UnsupportedError", qn_py_doc_unsupported,
                                                PyExc_NotImplementedError, NULL);
-    s->device_error = PyErr_NewExceptionWithDoc(
-        "quern.DeviceError", "There is no such device, or it was lost.", PyExc_RuntimeError, NULL);
+    s->device_error = PyErr_NewExceptionWithDoc("quern.DeviceError", qn_py_doc_device_error,
+                                                PyExc_RuntimeError, NULL);
     if (s->unsupported == NULL || s->device_error == NULL) return -1;
     if (PyModule_AddObjectRef(module, "UnsupportedError", s->unsupported) < 0) return -1;
     return PyModule_AddObjectRef(module, "DeviceError", s->device_error);
@@ -123,7 +119,7 @@ static PyModuleDef_Slot slots[] = {{Py_mod_exec, (void *)execute}, {0}};
 static struct PyModuleDef definition = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "quern._core",
-    .m_doc = "The library's C interface for Python; the package quern is built on it.",
+    .m_doc = qn_py_doc_module,
     .m_size = sizeof(struct qn_py_state),
     .m_methods = functions,
     .m_slots = slots,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 static PyObject *pipeline_new(PyTypeObject *type, PyObject *args, PyObject *named)
 {
@@ -107,16 +108,14 @@ static PyObject *pipeline_spec(PyObject *object, PyObject *unused)
 }
 
 static PyMethodDef methods[] = {
-    {"fit", QN_PY_FAST(pipeline_fit), QN_PY_FASTCALL, "fit(ctx, table): the fitted Model."},
+    {"fit", QN_PY_FAST(pipeline_fit), QN_PY_FASTCALL, qn_py_doc_pipeline_fit},
     {"fit_transform", QN_PY_FAST(pipeline_fit_transform), QN_PY_FASTCALL,
-     "fit_transform(ctx, table, out=None, sparse=False): (Matrix, Csr or None, Model)."},
-    {"spec", pipeline_spec, METH_NOARGS, "spec(): the pipeline as JSON."},
+     qn_py_doc_pipeline_fit_transform},
+    {"spec", pipeline_spec, METH_NOARGS, qn_py_doc_pipeline_spec},
     {0},
 };
 static PyType_Slot slots[] = {
-    {Py_tp_doc,
-     "Pipeline(spec_json, name=\"spec\")\n--\n\nA pipeline from the text of a spec; name "
-     "is for messages."},
+    {Py_tp_doc, (void *)qn_py_doc_pipeline},
     {Py_tp_new, (void *)pipeline_new},
     {Py_tp_dealloc, (void *)pipeline_dealloc},
     {Py_tp_methods, methods},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core.h"
+#include "docs.h"
 
 static PyTypeObject *type_of_class(PyObject *class)
 {
@@ -609,18 +610,15 @@ static PyObject *table_column(PyObject *self, PyObject *number)
 
 static PyMethodDef methods[] = {
     {"from_matrix", QN_PY_FAST(table_from_matrix), QN_PY_FASTCALL | METH_CLASS,
-     "from_matrix(x, names=None): a view of an array of one or two dimensions."},
+     qn_py_doc_table_from_matrix},
     {"from_columns", QN_PY_FAST(table_from_columns), QN_PY_FASTCALL | METH_CLASS,
-     "from_columns(columns, names=None): views of one-dimensional arrays, each an array, (array, "
-     "validity), (\"datetime\", array, validity) or (\"string\", offsets, bytes, validity)."},
+     qn_py_doc_table_from_columns},
     {"from_arrow", QN_PY_FAST(qn_py_table_from_arrow), QN_PY_FASTCALL | METH_CLASS,
-     "from_arrow(obj, names=None): a table of what __arrow_c_stream__ or __arrow_c_array__ gives."},
+     qn_py_doc_table_from_arrow},
     {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
-     "from_sparse(layout, shape, indptr, indices, data, names=None): a view of a matrix in \"csr\" "
-     "or \"csc\"."},
-    {"set_weights", table_set_weights, METH_O,
-     "set_weights(w): one float64 a row, for fits of this table; None removes them."},
-    {"column", table_column, METH_O, "column(i): (name, type, values, validity), not copied."},
+     qn_py_doc_table_from_sparse},
+    {"set_weights", table_set_weights, METH_O, qn_py_doc_table_set_weights},
+    {"column", table_column, METH_O, qn_py_doc_table_column},
     {0},
 };
 static PyGetSetDef members[] = {
@@ -629,7 +627,7 @@ static PyGetSetDef members[] = {
     {0},
 };
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "Columns of equal length: views of memory that the table keeps alive."},
+    {Py_tp_doc, (void *)qn_py_doc_table},
     {Py_tp_dealloc, (void *)table_dealloc},
     {Py_tp_traverse, (void *)table_traverse},
     {Py_tp_methods, methods},

@@ -136,7 +136,7 @@ def test_scripts_and_modules(tmp_path):
     folder.mkdir()
     (folder / "script.py").write_text(SCRIPT)
     (folder / "helper_of_script.py").write_text("word = 'found'\n")
-    expected = "quern.preprocessing._scalers ['--a', 'b'] found\n"
+    expected = "quern.preprocessing._standard ['--a', 'b'] found\n"
     done = run(["deep/script.py", "--a", "b"], tmp_path)
     assert done.stdout == expected, done.stderr
     done = run(["-m", "script", "--a", "b"], folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimators of `sklearn.impute` that the library has."""
+"""The estimators of `sklearn.impute` that the library has: SimpleImputer."""
 from ._simple import SimpleImputer
 
 __all__ = ["SimpleImputer"]

@@ -27,7 +27,55 @@ DENSIFIES = ("Imputation not possible when missing_values == 0 and input is spar
 class SimpleImputer(TransformerMixin, Estimator):
     """Fill missing cells with the column's mean, median, most frequent value or a constant.
 
-    Parameters, attributes and methods are those of `sklearn.impute.SimpleImputer`."""
+    Parameters
+    ----------
+    missing_values : int, float, str, numpy.nan, None or pandas.NA, default=numpy.nan
+        What counts as missing. With another marker than NaN, NaN is an error.
+    strategy : {"mean", "median", "most_frequent", "constant"} or callable, default="mean"
+        What missing cells become. The first two want numbers. Of equally frequent values it is the
+        smallest. A function gets the values of a column that are there, and gives a number.
+    fill_value : str, number or None, default=None
+        For "constant". None: 0, or ``"missing_value"`` among objects.
+    copy : bool, default=True
+        False: `transform` writes into X where the output has its shape and dtype.
+    add_indicator : bool, default=False
+        Append a column of 0 and 1 for each column that had missing cells at the fit.
+    keep_empty_features : bool, default=False
+        Keep columns without any value, filled with 0 or `fill_value`; else they are left out.
+
+    Attributes
+    ----------
+    statistics_ : ndarray of shape (n_features,)
+        What the cells of each column are filled with; NaN for columns that are left out.
+    indicator_ : sklearn.impute.MissingIndicator or None
+        The columns with an indicator. None without `add_indicator`.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.impute.SimpleImputer`; medians and most frequent values are equal,
+    means within their rounding errors.
+
+    Dense numbers are counted, averaged, selected and filled on the configured device, sparse matrices on
+    the host. The most frequent value needs a dictionary, which the host builds. Strings and other objects
+    are numbered in Python first, and functions as strategies run there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.impute import SimpleImputer
+    >>> X = [[1.0, np.nan], [np.nan, 4.0], [5.0, 8.0]]
+    >>> imputer = SimpleImputer(strategy="median", add_indicator=True)
+    >>> imputer.fit_transform(X)
+    array([[1., 6., 0., 1.],
+           [3., 4., 1., 0.],
+           [5., 8., 0., 0.]])
+    >>> imputer.get_feature_names_out(["a", "b"]).tolist()
+    ['a', 'b', 'missingindicator_a', 'missingindicator_b']
+    """
 
     # -- as a part of a larger model (_fuse.py) --
 
@@ -206,9 +254,29 @@ class SimpleImputer(TransformerMixin, Estimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learns what cells are to be filled with.
+        """Learn what cells are to be filled with.
 
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Numbers; objects, strings among them, for "most_frequent" and "constant".
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : SimpleImputer
+            The fitted imputer.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above; X has infinities, no row or no column, cells that the
+            strategy cannot use, or NaN beside another marker; X and the marker or the filling have types
+            that do not go together; or X is sparse and 0 the marker.
+        TypeError
+            Objects of a column cannot be hashed.
+        """
         X = self._validate(X, in_fit=True)
         self._fill_dtype = X.dtype
         if X.dtype.kind == "O":
@@ -320,9 +388,30 @@ class SimpleImputer(TransformerMixin, Estimator):
     # -- transforming --
 
     def transform(self, X):
-        """X without missing cells.
+        """Fill missing cells with what the fit learned.
 
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_imputed : {ndarray, sparse matrix} of shape (n_samples, n_features_out)
+            The columns that stay, filled, and then those of the indicators. Sparse: CSC.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, other columns than the fit saw, or a type that the statistics cannot fill.
+
+        Warns
+        -----
+        UserWarning
+            Columns without any value are left out.
+        """
         out = self._served(X)
         if out is not None:
             return out
@@ -389,7 +478,37 @@ class SimpleImputer(TransformerMixin, Estimator):
         return _align_api_if_sparse(sparse.hstack((out, mask), format=out.format))
 
     def inverse_transform(self, X):
-        """Missing cells where the indicator columns say they were."""
+        """Put missing cells back where the indicator columns say they were.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_features_out)
+            What `transform` gave.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features), dtype float64
+            Rows with `missing_values` in these cells.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            There is no indicator (`add_indicator`).
+
+        Notes
+        -----
+        NumPy does it on the host.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quern.impute import SimpleImputer
+        >>> imputer = SimpleImputer(add_indicator=True)
+        >>> imputer.inverse_transform(imputer.fit_transform([[1.0], [np.nan]])).ravel()
+        array([ 1., nan])
+        """
         check_is_fitted(self)
         if not self.add_indicator:
             raise ValueError("'inverse_transform' works only when 'SimpleImputer' is instantiated "
@@ -411,7 +530,25 @@ class SimpleImputer(TransformerMixin, Estimator):
         return out
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the columns that stay, then of the indicator columns."""
+        """Names of the columns that stay, then of the indicator columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns; None: those of the fit, or ``x0``, ``x1``, ….
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_features_out,), dtype object
+            The names; an indicator is called ``missingindicator_`` and its column.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            There is not one name for each column, or they are not those of the fit.
+        """
         check_is_fitted(self, "n_features_in_")
         features = _check_feature_names_in(self, input_features)
         names = features[~_get_mask(self.statistics_, np.nan)]

@@ -1,11 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimators and functions of `sklearn.preprocessing` that the library has."""
+"""The estimators and functions of `sklearn.preprocessing` that the library has.
+
+Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (as functions: scale,
+minmax_scale, maxabs_scale, robust_scale), rows with Normalizer (normalize), compare with Binarizer
+(binarize), and encode categories with OneHotEncoder and OrdinalEncoder.
+"""
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
+from ._max_abs import MaxAbsScaler
+from ._min_max import MinMaxScaler
 from ._one_hot import OneHotEncoder
 from ._ordinal import OrdinalEncoder
+from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
-from ._scalers import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from ._standard import StandardScaler
 
-__all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder", "RobustScaler",
-           "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize",
+__all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
+           "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize",
            "robust_scale", "scale"]

@@ -209,7 +209,10 @@ class Encoder(TransformerMixin, Estimator):
 
     @property
     def infrequent_categories_(self):
-        """Infrequent categories of each column, or None where it has none."""
+        """Infrequent categories of each column, or None where it has none: a list of length n_features.
+
+        There is no such attribute unless `min_frequency` or `max_categories` is given.
+        """
         return [None if rare is None else categories[rare]
                 for categories, rare in zip(self.categories_, self._infrequent_indices)]
 

@@ -19,15 +19,99 @@ from ._encoder import INFREQUENT, WIDTH, Encoder
 class OneHotEncoder(Encoder):
     """One column of 0 and 1 for each category of each column.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.OneHotEncoder`."""
+    Categories are numbers, booleans, strings and missing cells (NaN, None); each column has its own, in
+    ascending order, missing cells last.
+
+    Parameters
+    ----------
+    categories : "auto" or list of array-like, default="auto"
+        The categories of each column: those of the fit's rows, or one list for each column. Numbers
+        must ascend; strings keep their order.
+    drop : {"first", "if_binary"}, array-like of shape (n_features,) or None, default=None
+        A category of each column that gets no output column: the first, the first of two, or the one
+        that is named.
+    sparse_output : bool, default=True
+        Give a CSR matrix instead of an array.
+    dtype : number type, default=numpy.float64
+        Of the output.
+    handle_unknown : {"error", "ignore", "infrequent_if_exist", "warn"}, default="error"
+        What a category that the fit has not seen becomes: an error, zeros in all columns, or the
+        infrequent one where there is one ("warn": with a warning), else zeros.
+    min_frequency : int, float or None, default=None
+        Rarer categories share one output column: a count, or a fraction of the rows.
+    max_categories : int or None, default=None
+        The most output columns of a column, the shared one included.
+    feature_name_combiner : "concat" or callable, default="concat"
+        How names are made: ``feature_category``, or what the function gives for (feature, category).
+
+    Attributes
+    ----------
+    categories_ : list of ndarray
+        Categories of each column, in the column's dtype, those that are dropped or share a column
+        included.
+    drop_idx_ : ndarray of shape (n_features,), dtype object, or None
+        Place in `categories_` of the category that is dropped, or None where none is. None without
+        `drop`.
+    infrequent_categories_ : list of ndarray or None
+        Categories that share an output column; only with `min_frequency` or `max_categories`.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.OrdinalEncoder : A number for each category.
+
+    Notes
+    -----
+    The meaning, names of output columns included, is that of `sklearn.preprocessing.OneHotEncoder`. One
+    difference: 0.0 and -0.0 are one category, whose name has no sign.
+
+    Dictionaries of categories are built on the host, and strings are looked up there. Numbers are looked
+    up, and codes become columns, on the configured device. Cells that are neither numbers nor strings, and
+    the way back, are Python's.
+
+    Examples
+    --------
+    >>> from quern.preprocessing import OneHotEncoder
+    >>> encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    >>> encoder.fit_transform([["red", 1], ["green", 3], ["red", 3]])
+    array([[0., 1., 1., 0.],
+           [1., 0., 0., 1.],
+           [0., 1., 0., 1.]])
+    >>> encoder.get_feature_names_out(["colour", "size"]).tolist()
+    ['colour_green', 'colour_red', 'size_1', 'size_3']
+    >>> encoder.transform([["blue", 1]])
+    array([[0., 0., 1., 0.]])
+    """
 
     _changes_width = True
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learns the categories.
+        """Learn the categories.
 
-        X : array-like of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of numbers, booleans, strings and missing cells.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : OneHotEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above; `categories` or `drop` does not fit the columns; X has
+            infinities, no row or no column, or a category that the given ones have not.
+        TypeError
+            X is sparse, or a column mixes types that have no order.
+        """
         self._fit_categories(X)
         self._finish(self.n_features_in_)
         return self
@@ -118,7 +202,35 @@ class OneHotEncoder(Encoder):
     # -- transforming --
 
     def transform(self, X):
-        """X encoded: CSR, or dense without `sparse_output`."""
+        """Encode rows with the categories of the fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_out : {sparse matrix, ndarray} of shape (n_samples, n_encoded_features)
+            CSR, a matrix or an array as scikit-learn's configuration says; an array without
+            `sparse_output`. The dtype is the parameter's.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has an unknown category while `handle_unknown` is "error", or other columns than the fit saw;
+            or frames are wanted (`set_output`) of a sparse output.
+        TypeError
+            X is sparse, or has cells that cannot be hashed.
+
+        Warns
+        -----
+        UserWarning
+            X has an unknown category, and `handle_unknown` is "warn", or there is a `drop` so that zeros do
+            not tell it from the dropped one.
+        """
         check_is_fitted(self)
         container = _get_output_config("transform", estimator=self)["dense"]
         if container != "default" and self.sparse_output:
@@ -174,7 +286,34 @@ class OneHotEncoder(Encoder):
     def inverse_transform(self, X):
         """Categories of encoded rows.
 
-        X : {array-like, sparse matrix} of shape (n_samples, n_encoded_features)"""
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_encoded_features)
+            Encoded rows.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            The category whose column is largest, in the common dtype of the categories. A block of zeros is
+            the dropped category or, where unknown ones are allowed, None; infrequent categories are the
+            string "infrequent_sklearn".
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has another number of columns than `transform` gives, missing values or infinities, or a block
+            of zeros that stands for nothing.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quern.preprocessing import OneHotEncoder
+        >>> encoder = OneHotEncoder().fit([["green"], ["red"]])
+        >>> encoder.inverse_transform([[0.0, 1.0]]).tolist()
+        [['red']]
+        """
         check_is_fitted(self)
         X = check_array(X, accept_sparse="csr")
         width = sum(self._n_features_outs)
@@ -220,7 +359,27 @@ class OneHotEncoder(Encoder):
         return self.handle_unknown in ("infrequent_if_exist", "warn") and rare is None
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the output columns: `<feature>_<category>`."""
+        """Names of the output columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns; None: those of the fit, or ``x0``, ``x1``, ….
+
+        Returns
+        -------
+        feature_names_out : ndarray of shape (n_encoded_features,), dtype object
+            ``feature_category``, or what `feature_name_combiner` makes.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            There is not one name for each column, or they are not those of the fit.
+        TypeError
+            `feature_name_combiner` gives something else than a string.
+        """
         check_is_fitted(self)
         features = _check_feature_names_in(self, input_features)
         combine = self._combiner()

@@ -17,7 +17,65 @@ from ._encoder import INFREQUENT, WIDTH, Encoder
 class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
     """The number of each cell's category.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.OrdinalEncoder`."""
+    Categories are numbers, booleans, strings and missing cells (NaN); each column has its own, numbered
+    from 0 in ascending order.
+
+    Parameters
+    ----------
+    categories : "auto" or list of array-like, default="auto"
+        The categories of each column: those of the fit's rows, or one list for each column. Numbers
+        must ascend; strings keep their order.
+    dtype : number type, default=numpy.float64
+        Of the output.
+    handle_unknown : {"error", "use_encoded_value"}, default="error"
+        What a category that the fit has not seen becomes: an error, or `unknown_value`.
+    unknown_value : int, numpy.nan or None, default=None
+        The number of unknown categories; not one that a category has.
+    encoded_missing_value : int or numpy.nan, default=numpy.nan
+        The number of missing cells; not one that a category has.
+    min_frequency : int, float or None, default=None
+        Rarer categories share one number: a count, or a fraction of the rows.
+    max_categories : int or None, default=None
+        The most numbers of a column, the shared one included; missing and unknown cells do not count.
+
+    Attributes
+    ----------
+    categories_ : list of ndarray
+        Categories of each column, in the column's dtype, a missing one last.
+    infrequent_categories_ : list of ndarray or None
+        Categories that share a number; only with `min_frequency` or `max_categories`.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.OneHotEncoder : A column for each category.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.OrdinalEncoder`. Differences: 0.0 and -0.0 are one
+    category; and `inverse_transform` keeps missing and infrequent cells of one column apart, which
+    scikit-learn 1.9 mixes up.
+
+    Dictionaries of categories are built on the host, and strings are looked up there; numbers are looked
+    up on the configured device. Cells that are neither numbers nor strings, and the way back, are
+    Python's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.preprocessing import OrdinalEncoder
+    >>> encoder = OrdinalEncoder(categories=[["low", "mid", "high"]], handle_unknown="use_encoded_value",
+    ...                          unknown_value=-1)
+    >>> encoder.fit_transform([["high"], ["low"], ["mid"]]).ravel()
+    array([2., 0., 1.])
+    >>> encoder.transform([["top"]])
+    array([[-1.]])
+    >>> encoder.inverse_transform([[1], [-1]]).tolist()
+    [['mid'], [None]]
+    """
 
     _none_is_value = True
 
@@ -30,9 +88,30 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Learns the categories.
+        """Learn the categories.
 
-        X : array-like of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of numbers, booleans, strings and missing cells.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : OrdinalEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above, or has the number of a category; `categories` does not
+            fit the columns; X has infinities, no row or no column, a category that the given ones have not,
+            or missing cells that the dtype has no number for.
+        TypeError
+            `unknown_value` is missing, or given without "use_encoded_value"; X is sparse, or a column
+            mixes types that have no order.
+        """
         self._check_unknown_value()
         self._missing_indices = _Lazy(self)
         self._fit_categories(X)
@@ -95,7 +174,27 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
                              f"{invalid}")
 
     def transform(self, X):
-        """Numbers of categories."""
+        """Number rows with the categories of the fit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        X_out : ndarray of shape (n_samples, n_features)
+            Numbers of categories, in the dtype of the parameter.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has an unknown category while `handle_unknown` is "error", or other columns than the fit saw.
+        TypeError
+            X is sparse, or has cells that cannot be hashed.
+        """
         check_is_fitted(self, "categories_")
         columns, rows, words, table = self._cells(X)
         try:
@@ -107,7 +206,26 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
     def inverse_transform(self, X):
         """Categories of numbers.
 
-        X : array-like of shape (n_samples, n_features)"""
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Numbers of categories.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            Categories, in their common dtype. Unknown ones are None, infrequent ones the string
+            "infrequent_sklearn".
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has another number of columns than the fit saw, or cells that are no numbers.
+        IndexError
+            A number is beyond those of the categories.
+        """
         check_is_fitted(self)
         X = check_array(X, ensure_all_finite="allow-nan")
         if X.shape[1] != len(self.categories_):

@@ -28,7 +28,26 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
-        """Checks parameters and X; learns nothing."""
+        """Check the parameters and X; nothing is learned but the columns.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, whose number and names of columns later rows must have.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : object
+            The estimator itself. A transform works without a fit too.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those that are allowed, or X has missing values, infinities, no row or
+            no column, or cells that are no numbers.
+        """
         validate_data(self, X, accept_sparse="csr")
         return self
 
@@ -84,13 +103,65 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
 class Normalizer(Stateless):
     """Divide each row by its norm.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.Normalizer`."""
+    Rows do not depend on each other; nothing is learned. A row whose norm is 0 stays as it is.
+
+    Parameters
+    ----------
+    norm : {"l1", "l2", "max"}, default="l2"
+        The sum of absolute values, the root of the sum of squares, or the largest absolute value.
+    copy : bool, default=True
+        False: `transform` writes into X where X is a float array or a CSR matrix.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.normalize : The same as a function, along columns too.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.Normalizer`. A sum of many values depends on their order;
+    the library adds up as NumPy does for an array of the same memory layout, so the bits are
+    scikit-learn's (``docs/numbers-norms.md``).
+
+    Dense rows are divided on the configured device, sparse ones on the host.
+
+    Examples
+    --------
+    >>> from quern.preprocessing import Normalizer
+    >>> Normalizer().transform([[3.0, 4.0], [0.0, 0.0]])
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    >>> Normalizer(norm="max").transform([[3.0, 4.0]])
+    array([[0.75, 1.  ]])
+    """
 
     def transform(self, X, copy=None):
-        """X with rows of norm 1.
+        """Divide each row by its norm.
 
+        Parameters
+        ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        copy : bool, default=None (the parameter `copy`)"""
+            Rows without missing values.
+        copy : bool, default=None
+            In the place of the parameter `copy`, if it is not None.
+
+        Returns
+        -------
+        X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            Rows of norm 1, in the dtype of X if that is a float, else float64.
+
+        Raises
+        ------
+        ValueError
+            A parameter is not one of those above, or X has missing values, infinities, cells that are no
+            numbers, or other columns than the fit saw.
+        """
         out = self._served(X) if copy is None else None
         if out is not None:
             return out
@@ -107,16 +178,64 @@ class Normalizer(Stateless):
 class Binarizer(Stateless):
     """1 where a value is greater than the threshold, else 0.
 
-    Parameters, attributes and methods are those of `sklearn.preprocessing.Binarizer`."""
+    Nothing is learned.
+
+    Parameters
+    ----------
+    threshold : float, default=0.0
+        Greater values become 1. It may not be negative for sparse matrices, which would be filled up.
+    copy : bool, default=True
+        False: `transform` writes into X where X is an array or a CSR or CSC matrix of numbers.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.preprocessing.binarize : The same as a function.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.Binarizer`, and the bits are; of a sparse matrix no zero
+    is stored. Dense rows are compared on the configured device, sparse ones on the host.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.preprocessing import Binarizer
+    >>> Binarizer(threshold=2).transform(np.array([[1, 2, 3], [5, 0, 2]]))
+    array([[0, 0, 1],
+           [1, 0, 0]])
+    """
 
     def _output_types(self, types):
         return [np.result_type(*types)] * len(types)
 
     def transform(self, X, copy=None):
-        """0 and 1.
+        """Compare each value with the threshold.
 
+        Parameters
+        ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        copy : bool, default=None (the parameter `copy`)"""
+            Numbers or booleans without missing values.
+        copy : bool, default=None
+            In the place of the parameter `copy`, if it is not None.
+
+        Returns
+        -------
+        X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            0 and 1 in the dtype of X.
+
+        Raises
+        ------
+        ValueError
+            X has missing values, infinities, cells that are no numbers or other columns than the fit saw,
+            or is sparse while the threshold is negative.
+        """
         out = self._served(X) if copy is None else None
         if out is not None:
             return out
@@ -151,7 +270,52 @@ def norms_of(X, norm):
      "return_norm": ["boolean"]},
     prefer_skip_nested_validation=True)
 def normalize(X, norm="l2", *, axis=1, copy=True, return_norm=False):
-    """Divides rows (axis 1) or columns (axis 0) by their norm; `sklearn.preprocessing.normalize`."""
+    """Divide rows, or columns, by their norm.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Numbers without missing values. A sparse matrix becomes CSR, or CSC along axis 0.
+    norm : {"l1", "l2", "max"}, default="l2"
+        The sum of absolute values, the root of the sum of squares, or the largest absolute value.
+    axis : {0, 1}, default=1
+        1: each row is divided by its norm; 0: each column.
+    copy : bool, default=True
+        False: writes into X where X is a float array or a matrix of that form.
+    return_norm : bool, default=False
+        Give the norms too.
+
+    Returns
+    -------
+    X : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        Rows, or columns, of norm 1, in the dtype of X if that is a float, else float64.
+    norms : ndarray of shape (n_samples,) or (n_features,)
+        With `return_norm`: what was divided by, 1 in the place of 0.
+
+    Raises
+    ------
+    ValueError
+        A parameter is not one of those above, or X has missing values, infinities or cells that are no
+        numbers.
+    NotImplementedError
+        The norms "l1" and "l2" of a sparse matrix are asked for.
+
+    See Also
+    --------
+    quern.preprocessing.Normalizer : The same as an estimator.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.normalize`. The norms that are returned are computed by
+    NumPy on the host, beside those that the library divides by.
+
+    Examples
+    --------
+    >>> from quern.preprocessing import normalize
+    >>> normalize([[3.0, 4.0], [5.0, 12.0]], return_norm=True)
+    (array([[0.6       , 0.8       ],
+           [0.38461538, 0.92307692]]), array([ 5., 13.]))
+    """
     X = check_array(X, accept_sparse="csr" if axis == 1 else "csc", copy=False,
                     estimator="the normalize function", dtype=FLOAT_DTYPES,
                     force_writeable=not copy)
@@ -176,6 +340,41 @@ def normalize(X, norm="l2", *, axis=1, copy=True, return_norm=False):
      "threshold": [Interval(numbers.Real, None, None, closed="neither")], "copy": ["boolean"]},
     prefer_skip_nested_validation=True)
 def binarize(X, *, threshold=0.0, copy=True):
-    """1 where a value is greater than the threshold, else 0; `sklearn.preprocessing.binarize`."""
+    """1 where a value is greater than the threshold, else 0.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Numbers or booleans without missing values.
+    threshold : float, default=0.0
+        Greater values become 1. It may not be negative for sparse matrices.
+    copy : bool, default=True
+        False: writes into X where X is an array or a CSR or CSC matrix of numbers.
+
+    Returns
+    -------
+    X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+        0 and 1 in the dtype of X.
+
+    Raises
+    ------
+    ValueError
+        X has missing values, infinities or cells that are no numbers, or is sparse while the threshold
+        is negative.
+
+    See Also
+    --------
+    quern.preprocessing.Binarizer : The same as an estimator.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.preprocessing.binarize`.
+
+    Examples
+    --------
+    >>> from quern.preprocessing import binarize
+    >>> binarize([[0.4, 0.6, 0.5]], threshold=0.5)
+    array([[0., 1., 0.]])
+    """
     X = check_array(X, accept_sparse=["csr", "csc"], force_writeable=not copy, copy=False)
     return Binarizer(threshold=threshold)._binarize(X, copy)

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler."""
+"""What StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler have in common."""
 import numpy as np
 from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
-try:
-    from sklearn.callback import CallbackSupportMixin
-except ImportError:  # before scikit-learn 1.9
-
-    class CallbackSupportMixin:
-        pass
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import FLOAT_DTYPES, _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .. import _core
 from .._config import serves_on_cpu
 from .._sparse import from_sparse, to_sparse, write_back
-from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
-                    model_of, refuse_non_finite, table_of)
+from ..base import (Estimator, as_given, is_plain_matrix, learned, library_floats, model_of,
+                    refuse_non_finite, table_of)
 
-CALLBACKS = hasattr(CallbackSupportMixin, "set_callbacks")
 SERVED_ROWS = 32  # so many rows go without a context
+
+
+def refuse_room(out, X):
+    """An `out` that cannot take what X becomes."""
+    if sparse.issparse(X):
+        raise ValueError("out is for dense X")
+    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != X.dtype:
+        raise ValueError(f"out must be an array of shape {X.shape} and dtype {X.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+
+
+def has_room(out, given):
+    """Whether the library can write there while it reads what is given."""
+    return (type(out) is np.ndarray and out.dtype == given.dtype and out.flags.c_contiguous
+            and not np.may_share_memory(out, given))
 
 
 class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
@@ -143,7 +152,37 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     # -- transforming --
 
     def transform(self, X):
-        """X, scaled."""
+        """Scale rows with what the fit learned.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            float32 and float64 keep their dtype; float16 is computed in float32; other numbers and
+            booleans become float64. NaN stays. MinMaxScaler takes no sparse matrix, RobustScaler only
+            one without centering.
+
+        Returns
+        -------
+        X_tr : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The scaled rows: a new array, or X itself if it could be written to and `copy` is False.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns or other names than the fit saw, or cells that
+            are no numbers.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
+        quern.UnsupportedError
+            X is sparse and a RobustScaler was fitted with centering.
+
+        Notes
+        -----
+        The transform runs on the configured device; that of a sparse matrix, and that of at most 32 rows
+        where the device is the CPU, on the host. The bits are the same everywhere.
+        """
         served = self._served(X)
         if served is not None:
             return served
@@ -151,14 +190,73 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return self._run(self._checked(X, self.copy), self.copy)
 
     def transform_into(self, X, out):
-        """X, scaled, into `out`, which is returned: an array of the shape and dtype of the result.
+        """Scale rows into an array that is there, whose memory need not be cleared again.
 
-        Scikit-learn has no such method. Memory that was written before need not be cleared again."""
+        Scikit-learn has no such method.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as `transform` takes them, but not sparse.
+        out : ndarray of shape (n_samples, n_features)
+            Where the scaled rows go, in the dtype that `transform` would give them. Fortran arrays, and
+            memory that X has too, are written by way of a copy.
+
+        Returns
+        -------
+        out : ndarray of shape (n_samples, n_features)
+            The same array.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns or other names than the fit saw, or cells that
+            are no numbers, or is sparse; `out` has another shape or dtype, or is read-only.
+
+        Notes
+        -----
+        The transform runs on the configured device.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quern.preprocessing import MinMaxScaler
+        >>> X, out = np.array([[1.0], [3.0], [2.0]]), np.empty((3, 1))
+        >>> MinMaxScaler().fit(X).transform_into(X, out).ravel()
+        array([0. , 1. , 0.5])
+        """
         check_is_fitted(self)
         return self._run(self._checked(X, True), True, out=out)
 
     def inverse_transform(self, X):
-        """The way back."""
+        """Undo the scaling.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Scaled rows. Their column names are not looked at.
+
+        Returns
+        -------
+        X_original : {ndarray, sparse matrix} of shape (n_samples, n_features)
+            The rows as they were, up to rounding, in the dtype of X (floats) or float64: a new array, or
+            X itself if it could be written to and `copy` is False. What `clip` cut off is lost.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns than the fit saw, or cells that are no numbers.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
+
+        Notes
+        -----
+        Dense rows go back on the configured device, sparse ones in NumPy on the host.
+        """
         check_is_fitted(self)
         return self._run(self._checked_back(X, self.copy), self.copy, inverse=True)
 
@@ -241,329 +339,6 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return tags
 
 
-def refuse_room(out, X):
-    """An `out` that cannot take what X becomes."""
-    if sparse.issparse(X):
-        raise ValueError("out is for dense X")
-    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != X.dtype:
-        raise ValueError(f"out must be an array of shape {X.shape} and dtype {X.dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only")
-
-
-def has_room(out, given):
-    """Whether the library can write there while it reads what is given."""
-    return (type(out) is np.ndarray and out.dtype == given.dtype and out.flags.c_contiguous
-            and not np.may_share_memory(out, given))
-
-
-@described
-class StandardScaler(CallbackSupportMixin, Scaler):
-    """Subtract the mean and divide by the standard deviation, per column.
-
-    Parameters, attributes and methods are those of `sklearn.preprocessing.StandardScaler`."""
-
-    _learned = ("scale_", "mean_", "var_")
-    _vectors = ("mean_", "scale_")
-    _switches = ("with_mean", "with_std")
-    _sparse_formats = "csr"
-
-    def _works(self):
-        return self.with_mean or self.with_std
-
-    def _tensors(self):
-        n = self.n_features_in_
-        tensors = {"n_samples_seen_": self._counts(n)}
-        if self.with_mean or self.with_std:
-            tensors["mean_"] = self._vector("mean_", 0.0)
-        if self.with_std:
-            tensors["scale_"] = self._vector("scale_", 1.0)
-            tensors["var_"] = self._vector("var_", 1.0)
-        return tensors
-
-    def _take(self, found, dtype, rows):
-        for name in self._learned:
-            value = found.get(name)
-            self.__dict__[name] = None if value is None else np.array(value)
-        counted = np.float64 if self.with_mean or self.with_std else np.int64
-        seen = found["n_samples_seen_"].astype(counted)
-        self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else seen
-
-    def fit(self, X, y=None, sample_weight=None):
-        """Learns mean and standard deviation.
-
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None"""
-        self._forget()
-        return self._partial_fit(X, y, sample_weight, False)
-
-    def partial_fit(self, X, y=None, sample_weight=None):
-        """Learns from more rows."""
-        return self._partial_fit(X, y, sample_weight, True)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit(self, X, y, sample_weight, goes_on):
-        first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, sample_weight is None, first, accept_sparse=("csr", "csc"),
-                            dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
-        tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        callbacks = self._init_callback_context() if CALLBACKS else None
-        if callbacks is not None:
-            callbacks.call_on_fit_task_begin(**tell)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-        if sparse.issparse(X) and self.with_mean:
-            raise ValueError("Cannot center sparse matrices: pass `with_mean=False` "
-                             "instead. See docstring for motivation and alternatives.")
-        found, whole = self._learn(X, sample_weight, goes_on, first)
-        seen = found["n_samples_seen_"]
-        seen = self._counted(seen, X, sample_weight)
-        mean, var, scale = (found.get(k) for k in ("mean_", "var_", "scale_"))
-        if sparse.issparse(X) and not self.with_std:
-            mean = None
-        if not whole:
-            mean, var, seen = merge_moments(
-                (self.mean_, self.var_, self.n_samples_seen_), (mean, var, seen))
-        self.mean_ = None if mean is None else np.array(mean)
-        self.var_ = None if var is None else np.array(var)
-        self.n_samples_seen_ = seen[0] if np.min(seen) == np.max(seen) else np.array(seen)
-        if not self.with_std:
-            self.scale_ = None
-        elif whole:
-            self.scale_ = np.array(scale)
-        else:
-            self.scale_ = standard_scale(self.mean_, self.var_, self.n_samples_seen_)
-        self._remember()
-        if callbacks is not None:
-            callbacks.call_on_fit_task_end(**tell, reconstruction_attributes={})
-        return self
-
-    def _counted(self, seen, X, sample_weight):
-        """Counts in the dtype that scikit-learn's arithmetic leaves them in."""
-        if sparse.issparse(X):
-            if self.with_std or sample_weight is not None:
-                return seen.astype(X.dtype)
-            return seen.astype(np.int64)
-        return seen.astype(np.float64 if self.with_mean or self.with_std else np.int64)
-
-    def transform(self, X, copy=None):
-        """X, standardized.
-
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        copy : bool, default=None (the parameter `copy`)"""
-        if copy is None:
-            served = self._served(X)
-            if served is not None:
-                return served
-            copy = self.copy
-        check_is_fitted(self)
-        X = self._checked(X, copy)
-        if sparse.issparse(X) and self.with_mean:
-            raise ValueError("Cannot center sparse matrices: pass `with_mean=False` "
-                             "instead. See docstring for motivation and alternatives.")
-        return self._run(X, copy)
-
-    def inverse_transform(self, X, copy=None):
-        """The way back."""
-        check_is_fitted(self)
-        copy = copy if copy is not None else self.copy
-        X = self._checked_back(X, copy)
-        if sparse.issparse(X) and self.with_mean:
-            raise ValueError("Cannot uncenter sparse matrices: pass `with_mean=False` "
-                             "instead See docstring for motivation and alternatives.")
-        return self._run(X, copy, inverse=True)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self.with_mean
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-
-def merge_moments(before, new):
-    """Means and variances of two sets of rows together, per column (Chan, Golub, LeVeque)."""
-    mean_a, var_a, n_a = before
-    mean_b, var_b, n_b = new
-    n_b = np.asarray(n_b)
-    n_a = np.broadcast_to(np.asarray(n_a), n_b.shape)
-    total = n_a + n_b
-    if mean_a is None or mean_b is None:
-        return None, None, total
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(total > 0, n_b / total, 0.0)
-    old, new_ = np.where(n_a > 0, mean_a, mean_b), np.where(n_b > 0, mean_b, mean_a)
-    delta = new_ - old
-    mean = np.where(n_a > 0, old + delta * share, new_)
-    if var_a is None or var_b is None:
-        return mean, None, total
-    va, vb = np.where(n_a > 0, var_a, 0.0), np.where(n_b > 0, var_b, 0.0)
-    var = va * (1 - share) + vb * share + delta * delta * (1 - share) * share
-    return mean, np.where(total > 0, var, np.nan), total
-
-
-def standard_scale(mean, var, n):
-    """docs/numbers.md: 1 where the column cannot be told from a constant one."""
-    eps = np.finfo(np.float64).eps
-    with np.errstate(invalid="ignore"):
-        constant = var <= n * eps * var + (n * mean * eps) ** 2
-        scale = np.sqrt(var)
-    scale[constant] = 1.0
-    return scale
-
-
 def zero_is_one(scale):
     """Near-zero scales are 1, by the spacing of their dtype."""
     return np.where(scale < 10 * np.finfo(scale.dtype).eps, scale.dtype.type(1), scale)
-
-
-@described
-class MinMaxScaler(Scaler):
-    """Map each column's range to `feature_range`.
-
-    Parameters, attributes and methods are those of `sklearn.preprocessing.MinMaxScaler`."""
-
-    _learned = ("scale_", "min_", "data_min_", "data_max_", "data_range_")
-    _vectors = ("scale_", "min_")
-    _switches = ("clip", "feature_range")
-
-    def _tensors(self):
-        tensors = {name: self._vector(name, 0.0) for name in self._learned}
-        tensors["n_samples_seen_"] = self._counts(1)
-        return tensors
-
-    def fit(self, X, y=None):
-        """Learns each column's range.
-
-        X : array-like of shape (n_samples, n_features)"""
-        self._forget()
-        return self._partial_fit(X, False)
-
-    def partial_fit(self, X, y=None):
-        """Learns from more rows."""
-        return self._partial_fit(X, True)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit(self, X, goes_on):
-        low, high = self.feature_range
-        if low >= high:
-            raise ValueError("Minimum of desired feature range must be smaller than maximum. Got "
-                             f"{self.feature_range}.")
-        if sparse.issparse(X):
-            raise TypeError("MinMaxScaler does not support sparse input. "
-                            "Consider using MaxAbsScaler instead.")
-        first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
-        found, whole = self._learn(X, None, goes_on, first)
-        vectors = {name: found[name].astype(X.dtype) for name in self._learned}
-        if not whole:
-            vectors = self._merged(vectors)
-        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
-        self.__dict__.update(vectors)
-        self._remember()
-        return self
-
-    def _merged(self, new):
-        low = np.minimum(self.data_min_, new["data_min_"])
-        high = np.maximum(self.data_max_, new["data_max_"])
-        first, last = (low.dtype.type(v) for v in self.feature_range)
-        scale = (last - first) / zero_is_one(high - low)
-        return {"scale_": scale, "min_": first - low * scale, "data_min_": low, "data_max_": high,
-                "data_range_": high - low}
-
-
-@described
-class MaxAbsScaler(Scaler):
-    """Divide each column by its largest absolute value.
-
-    Parameters, attributes and methods are those of `sklearn.preprocessing.MaxAbsScaler`."""
-
-    _learned = ("scale_", "max_abs_")
-    _vectors = ("scale_",)
-    _switches = ("clip",)
-    _sparse_formats = ("csr", "csc")
-
-    def _tensors(self):
-        return {"max_abs_": self._vector("max_abs_", 1.0), "scale_": self._vector("scale_", 1.0),
-                "n_samples_seen_": self._counts(1)}
-
-    def fit(self, X, y=None):
-        """Learns each column's largest absolute value.
-
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
-        self._forget()
-        return self._partial_fit(X, False)
-
-    def partial_fit(self, X, y=None):
-        """Learns from more rows."""
-        return self._partial_fit(X, True)
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def _partial_fit(self, X, goes_on):
-        first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
-                            ensure_all_finite="allow-nan")
-        found, whole = self._learn(X, None, goes_on, first)
-        largest, scale = (found[name].astype(X.dtype) for name in ("max_abs_", "scale_"))
-        if not whole:
-            largest = np.maximum(self.max_abs_, largest)
-            scale = zero_is_one(largest)
-        self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)
-        self.max_abs_, self.scale_ = largest, scale
-        self._remember()
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
-
-
-@described
-class RobustScaler(Scaler):
-    """Subtract the median and divide by the range between two quantiles, per column.
-
-    Parameters, attributes and methods are those of `sklearn.preprocessing.RobustScaler`."""
-
-    _learned = ("center_", "scale_")
-    _vectors = ("center_", "scale_")
-    _switches = ("with_centering", "with_scaling")
-    _sparse_formats = ("csr", "csc")
-
-    def _works(self):
-        return self.with_centering or self.with_scaling
-
-    def _tensors(self):
-        tensors = {}
-        if self.with_centering:
-            tensors["center_"] = self._vector("center_", 0.0)
-        if self.with_scaling:
-            tensors["scale_"] = self._vector("scale_", 1.0)
-        return tensors
-
-    def _take(self, found, dtype, rows):
-        self.center_ = (found["center_"].astype(dtype)
-                        if self.with_centering else None)
-        self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learns medians and quantiles.
-
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)"""
-        X = self._validated(X, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
-                            ensure_all_finite="allow-nan")
-        low, high = self.quantile_range
-        if not 0 <= low <= high <= 100:
-            raise ValueError(f"Invalid quantile range: {self.quantile_range}")
-        if self.with_centering and sparse.issparse(X):
-            raise ValueError("Cannot center sparse matrices: use `with_centering=False`"
-                             " instead. See docstring for motivation and alternatives.")
-        found, _ = self._learn(X)
-        self._take(found, X.dtype, X.shape[0])
-        self._remember()
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = not self.with_centering
-        return tags

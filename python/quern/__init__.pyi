@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+from . import _core as _core
+from . import compose as compose
+from . import feature_selection as feature_selection
+from . import impute as impute
+from . import interop as interop
+from . import pipeline as pipeline
+from . import preprocessing as preprocessing
+from ._config import config_context as config_context
+from ._config import device as device
+from ._config import get_config as get_config
+from ._config import last_report as last_report
+from ._config import set_config as set_config
+from ._core import DeviceError as DeviceError
+from ._core import Model as Model
+from ._core import Table as Table
+from ._core import UnsupportedError as UnsupportedError
+from ._files import fit as fit
+from ._files import read_csv as read_csv
+from ._files import run as run
+from ._files import transform as transform
+from ._patch import patch_sklearn as patch_sklearn
+from ._patch import unpatch_sklearn as unpatch_sklearn
+from .interop import from_sklearn as from_sklearn
+from .interop import to_model as to_model
+from .interop import to_sklearn as to_sklearn
+
+__version__: str
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "config_context", "device",
+           "fit", "from_sklearn", "get_config", "last_report", "patch_sklearn", "read_csv", "run",
+           "set_config", "to_model", "to_sklearn", "transform", "unpatch_sklearn"]

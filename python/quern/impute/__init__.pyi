@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import sparray, spmatrix
+from sklearn.base import TransformerMixin
+from sklearn.impute import MissingIndicator
+from typing_extensions import Self
+
+from ..base import Estimator
+
+__all__ = ["SimpleImputer"]
+
+_Rows: TypeAlias = ArrayLike | sparray | spmatrix
+_Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
+_Strategy: TypeAlias = (Literal["mean", "median", "most_frequent", "constant"]
+                        | Callable[[NDArray[Any]], float])
+
+class SimpleImputer(TransformerMixin, Estimator):
+    missing_values: Any
+    strategy: _Strategy
+    fill_value: Any
+    copy: bool
+    add_indicator: bool
+    keep_empty_features: bool
+    statistics_: NDArray[Any]
+    indicator_: MissingIndicator | None
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self, *, missing_values: Any = ..., strategy: _Strategy = "mean",
+                 fill_value: Any = None, copy: bool = True, add_indicator: bool = False,
+                 keep_empty_features: bool = False) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def transform(self, X: _Rows) -> _Out: ...
+    def fit_transform(self, X: _Rows, y: Any = None, **fit_params: Any) -> _Out: ...
+    def inverse_transform(self, X: NDArray[Any]) -> NDArray[np.float64]: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeAlias, overload, type_check_only
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from scipy.sparse import sparray, spmatrix
+from sklearn.base import TransformerMixin
+from typing_extensions import Self
+
+from ..base import Estimator
+
+__all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
+           "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize",
+           "robust_scale", "scale"]
+
+_Rows: TypeAlias = ArrayLike | sparray | spmatrix
+_Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
+# One that a parameter can take away is `| Any` and not `| None`: mostly it is there.
+_Vector: TypeAlias = NDArray[np.float64]
+_Floats: TypeAlias = NDArray[np.floating[Any]]  # float32 after a fit of float32
+_Request: TypeAlias = bool | str | None  # of metadata routing
+_Container: TypeAlias = Literal["default", "pandas", "polars"] | None
+
+@type_check_only
+class _Transformer(TransformerMixin, Estimator):
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def fit_transform(self, X: _Rows, y: Any = None, **fit_params: Any) -> _Out: ...
+    def set_output(self, *, transform: _Container = None) -> Self: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+
+@type_check_only
+class _Scaler(_Transformer):
+    copy: bool
+    def transform(self, X: _Rows) -> _Out: ...
+    def transform_into(self, X: ArrayLike, out: NDArray[Any]) -> NDArray[Any]: ...
+    def inverse_transform(self, X: _Rows) -> Any: ...
+
+@type_check_only
+class _Encoder(_Transformer):
+    categories: Literal["auto"] | Sequence[ArrayLike]
+    dtype: DTypeLike
+    handle_unknown: str
+    min_frequency: float | None
+    max_categories: int | None
+    categories_: list[NDArray[Any]]
+    @property
+    def infrequent_categories_(self) -> list[NDArray[Any] | None]: ...
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def transform(self, X: ArrayLike) -> _Out: ...
+
+class StandardScaler(_Scaler):
+    with_mean: bool
+    with_std: bool
+    mean_: _Vector | Any
+    var_: _Vector | Any
+    scale_: _Vector | Any
+    n_samples_seen_: Any  # a number, or an array of one for each column
+    def __init__(self, *, copy: bool = True, with_mean: bool = True, with_std: bool = True) -> None: ...
+    def fit(self, X: _Rows, y: Any = None, sample_weight: ArrayLike | None = None) -> Self: ...
+    def partial_fit(self, X: _Rows, y: Any = None, sample_weight: ArrayLike | None = None) -> Self: ...
+    def transform(self, X: _Rows, copy: bool | None = None) -> _Out: ...
+    def inverse_transform(self, X: _Rows, copy: bool | None = None) -> Any: ...
+    def set_fit_request(self, *, sample_weight: _Request = ...) -> Self: ...
+    def set_partial_fit_request(self, *, sample_weight: _Request = ...) -> Self: ...
+    def set_transform_request(self, *, copy: _Request = ...) -> Self: ...
+    def set_inverse_transform_request(self, *, copy: _Request = ...) -> Self: ...
+
+class MinMaxScaler(_Scaler):
+    feature_range: tuple[float, float]
+    clip: bool
+    data_min_: _Floats
+    data_max_: _Floats
+    data_range_: _Floats
+    scale_: _Floats
+    min_: _Floats
+    n_samples_seen_: int
+    def __init__(self, feature_range: tuple[float, float] = (0, 1), *, copy: bool = True,
+                 clip: bool = False) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+
+class MaxAbsScaler(_Scaler):
+    clip: bool
+    max_abs_: _Floats
+    scale_: _Floats
+    n_samples_seen_: int
+    def __init__(self, *, copy: bool = True, clip: bool = False) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def partial_fit(self, X: _Rows, y: Any = None) -> Self: ...
+
+class RobustScaler(_Scaler):
+    with_centering: bool
+    with_scaling: bool
+    quantile_range: tuple[float, float]
+    unit_variance: bool
+    center_: _Floats | Any
+    scale_: _Vector | Any
+    def __init__(self, *, with_centering: bool = True, with_scaling: bool = True,
+                 quantile_range: tuple[float, float] = (25.0, 75.0), copy: bool = True,
+                 unit_variance: bool = False) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+
+class Normalizer(_Transformer):
+    norm: Literal["l1", "l2", "max"]
+    copy: bool
+    def __init__(self, norm: Literal["l1", "l2", "max"] = "l2", *, copy: bool = True) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def transform(self, X: _Rows, copy: bool | None = None) -> _Out: ...
+    def set_transform_request(self, *, copy: _Request = ...) -> Self: ...
+
+class Binarizer(_Transformer):
+    threshold: float
+    copy: bool
+    def __init__(self, *, threshold: float = 0.0, copy: bool = True) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def transform(self, X: _Rows, copy: bool | None = None) -> _Out: ...
+    def set_transform_request(self, *, copy: _Request = ...) -> Self: ...
+
+class OneHotEncoder(_Encoder):
+    drop: Literal["first", "if_binary"] | ArrayLike | None
+    sparse_output: bool
+    feature_name_combiner: Literal["concat"] | Callable[[Any, Any], str]
+    drop_idx_: NDArray[np.object_] | Any
+    def __init__(self, *, categories: Literal["auto"] | Sequence[ArrayLike] = "auto",
+                 drop: Literal["first", "if_binary"] | ArrayLike | None = None,
+                 sparse_output: bool = True, dtype: DTypeLike = ...,
+                 handle_unknown: Literal["error", "ignore", "infrequent_if_exist", "warn"] = "error",
+                 min_frequency: float | None = None, max_categories: int | None = None,
+                 feature_name_combiner: Literal["concat"] | Callable[[Any, Any], str] = "concat",
+                 ) -> None: ...
+    def inverse_transform(self, X: _Rows) -> NDArray[Any]: ...
+
+class OrdinalEncoder(_Encoder):
+    unknown_value: float | None
+    encoded_missing_value: float
+    def __init__(self, *, categories: Literal["auto"] | Sequence[ArrayLike] = "auto",
+                 dtype: DTypeLike = ...,
+                 handle_unknown: Literal["error", "use_encoded_value"] = "error",
+                 unknown_value: float | None = None, encoded_missing_value: float = ...,
+                 min_frequency: float | None = None, max_categories: int | None = None) -> None: ...
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]: ...
+
+def binarize(X: _Rows, *, threshold: float = 0.0, copy: bool = True) -> Any: ...
+def maxabs_scale(X: _Rows, *, axis: Literal[0, 1] = 0, copy: bool = True) -> Any: ...
+def minmax_scale(X: ArrayLike, feature_range: tuple[float, float] = (0, 1), *, axis: Literal[0, 1] = 0,
+                 copy: bool = True) -> _Floats: ...
+@overload
+def normalize(X: _Rows, norm: Literal["l1", "l2", "max"] = "l2", *, axis: Literal[0, 1] = 1,
+              copy: bool = True, return_norm: Literal[False] = False) -> Any: ...
+@overload
+def normalize(X: _Rows, norm: Literal["l1", "l2", "max"] = "l2", *, axis: Literal[0, 1] = 1,
+              copy: bool = True, return_norm: Literal[True]) -> tuple[Any, _Floats]: ...
+def robust_scale(X: _Rows, *, axis: Literal[0, 1] = 0, with_centering: bool = True,
+                 with_scaling: bool = True, quantile_range: tuple[float, float] = (25.0, 75.0),
+                 copy: bool = True, unit_variance: bool = False) -> Any: ...
+def scale(X: _Rows, *, axis: Literal[0, 1] = 0, with_mean: bool = True, with_std: bool = True,
+          copy: bool = True) -> Any: ...
