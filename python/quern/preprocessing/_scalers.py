@@ -212,8 +212,10 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         sklearn.exceptions.NotFittedError
             Nothing was fitted.
         ValueError
-            X has infinities, another number of columns or other names than the fit saw, or cells that
-            are no numbers, or is sparse; `out` has another shape or dtype, or is read-only.
+            X has infinities, another number of columns or other names than the fit saw, cells that are
+            no numbers, or is sparse; `out` is no array of the right shape and dtype, or is read-only.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
 
         Notes
         -----
