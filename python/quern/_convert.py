@@ -84,6 +84,40 @@ def texts(values):
         return None
 
 
+class ArrowTexts:
+    """Strings of a pandas column that are Arrow's already: the same memory."""
+
+    __slots__ = ("offsets", "data", "validity", "kinds")
+
+    def __init__(self, array):
+        n, first = len(array), array.offset
+        validity, offsets, data = array.buffers()
+        width = np.int64 if str(array.type) == "large_string" else np.int32
+        self.offsets = np.frombuffer(offsets, width)[first:first + n + 1]
+        self.data = np.frombuffer(data if data is not None and data.size else b"\0", np.uint8)
+        self.validity, self.kinds = None, frozenset()
+        if array.null_count:
+            bits = np.frombuffer(validity, np.uint8)[first // 8:]
+            if first % 8:
+                cells = np.unpackbits(bits, bitorder="little")[first % 8:first % 8 + n]
+                bits = np.packbits(cells, bitorder="little")
+            self.validity, self.kinds = bits, frozenset(("nan",))
+
+    def column(self):
+        return ("string", self.offsets, self.data, self.validity)
+
+
+def column_texts(column):
+    """The strings of a pandas column of the dtype object or str; None where it holds anything else."""
+    if column.dtype == "str" and getattr(column.dtype, "storage", None) == "pyarrow":
+        array = column.array.__arrow_array__()
+        if hasattr(array, "chunks"):
+            array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+        if len(array) and hasattr(array, "buffers") and str(array.type) in ("string", "large_string"):
+            return ArrowTexts(array)
+    return texts(column.to_numpy(dtype=object))
+
+
 def plain_numbers(values):
     """An object array of Python's integers (int64) or floats (float64) as an array, or None."""
     cells = values.tolist()

@@ -15,7 +15,7 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import validate_data
 
 from . import _attributes, _config, _core, _serve
-from ._convert import texts
+from ._convert import column_texts
 from ._html import DeviceRow, of_parts
 from ._sparse import as_scipy, is_sparse
 from .base import Estimator
@@ -142,27 +142,29 @@ class Columns:
         if X.shape[0] == 0 or X.shape[1] == 0:
             raise NotFused("the input has no rows or no columns")
         self.X, self.rows = X, X.shape[0]
+        if self.frame:  # asking pandas for one at a time takes a while
+            self._names, self._dtypes = list(X.columns), list(X.dtypes)
         self._texts = {}  # of columns of strings
 
     def name(self, i):
         if not self.frame:
             return None
-        name = self.X.columns[i]
+        name = self._names[i]
         return name if isinstance(name, str) else None
 
     def dtype(self, i):
         """The dtype of a column; object: strings."""
         if self.polars:
             return self._polars_dtype(self.X.to_series(i))
-        found = self.X.dtypes.iloc[i] if self.frame else self.X.dtype
+        found = self._dtypes[i] if self.frame else self.X.dtype
         if self.frame and (found == object or found == "str"):
             if i not in self._texts:
-                self._texts[i] = texts(self.X.iloc[:, i].to_numpy(dtype=object))
+                self._texts[i] = column_texts(self.X.iloc[:, i])
             if self._texts[i] is not None and not self._texts[i].kinds - {"nan"}:
                 return np.dtype(object)
         if (not isinstance(found, np.dtype) or found.kind not in _KINDS or not found.isnative
                 or (found.kind == "f" and found.itemsize not in (4, 8))):
-            label = self.X.columns[i] if self.frame else i
+            label = self._names[i] if self.frame else i
             raise NotFused(f"column {label!r} has the dtype {found}")
         return found
 

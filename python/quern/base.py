@@ -14,6 +14,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
 from ._array_api import METHODS, following
+from ._host import validate_data
 from ._html import DeviceRow
 from ._serve import service_for
 
@@ -129,7 +130,7 @@ def described(cls):
 class Native:
     """What an estimator has of the library: models made of its attributes, by input."""
 
-    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service", "place")
+    __slots__ = ("key", "models", "fit", "fit_key", "ran", "service", "place", "features")
 
     def __init__(self):
         self.key = None  # parameters and attributes that `models` were made of
@@ -139,6 +140,7 @@ class Native:
         self.ran = None  # (device, reason) of the last call
         self.place = None  # namespace and device of a fit that scikit-learn dispatched (_array_api.py)
         self.service = None  # for a few rows (_serve.py)
+        self.features = None  # what was known of features before a fit that may yet be refused
 
 
 class Estimator(DeviceRow, BaseEstimator):
@@ -246,6 +248,42 @@ class Estimator(DeviceRow, BaseEstimator):
         if self.copy:
             self._native.service = service_for(self, X, model, out, exactly=exactly)
 
+    def _validate_params(self):
+        """Scikit-learn's checks of parameters, which go through signatures: once for each set of them."""
+        values = [getattr(self, name) for name in self._parameter_constraints]
+        constant = all(type(v) in _CONSTANTS or (type(v) is tuple and _CONSTANTS.issuperset(map(type, v)))
+                       for v in values)
+        key = (type(self), *map(type, values), *values) if constant else None
+        if key in _valid_params:
+            return
+        super()._validate_params()
+        if key is not None:
+            if len(_valid_params) >= 256:
+                _valid_params.clear()
+            _valid_params.add(key)
+
+    def _validated(self, X, lazily, reset, **options):
+        """validate_data. lazily: whether the library finds what `ensure_all_finite` refuses on its own
+        way through the data; then arrays of floats are not gone through for that beforehand, and the
+        caller gives the library's error to refuse_non_finite."""
+        self._native.features = None
+        if lazily and is_plain_matrix(X):
+            if reset:
+                self._native.features = {word: self.__dict__[word] for word in _FEATURES
+                                         if word in self.__dict__}
+            if self._needs_no_check(X, reset, options):
+                self.__dict__.setdefault("n_features_in_", X.shape[1])
+                return X
+            options["ensure_all_finite"] = False
+        return validate_data(self, X, reset=reset, **options)
+
+    def _needs_no_check(self, X, reset, options):
+        """Whether validate_data would find nothing and change nothing, which takes it a while."""
+        known = self.__dict__.get("n_features_in_", X.shape[1] if reset else None)
+        return (X.size > 0 and X.shape[1] == known and "feature_names_in_" not in self.__dict__
+                and (options.get("dtype") is None or options["dtype"] is FLOAT_DTYPES)
+                and (X.flags.writeable or not options.get("force_writeable")))
+
     def _context(self):
         found = _config.context()
         self._native.ran = (found.device, found.reason)
@@ -253,6 +291,11 @@ class Estimator(DeviceRow, BaseEstimator):
 
     def _where(self):
         return self._native.ran
+
+
+_FEATURES = ("n_features_in_", "feature_names_in_")
+_CONSTANTS = frozenset((bool, int, float, str, type, type(None)))
+_valid_params = set()  # classes with parameters that scikit-learn has found valid
 
 
 def _jsonable(value):
@@ -281,6 +324,10 @@ def as_given(out, dtype):
 
 def refuse_non_finite(error, X, estimator, allow_nan=True):
     """The library found what it must refuse: scikit-learn's sentence, else the library's."""
+    if estimator._native.features is not None:  # scikit-learn refuses before it counts features
+        for word in _FEATURES:
+            estimator.__dict__.pop(word, None)
+        estimator.__dict__.update(estimator._native.features)
     assert_all_finite(X, allow_nan=allow_nan, estimator_name=type(estimator).__name__,
                       input_name="X")
     raise error

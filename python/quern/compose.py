@@ -5,9 +5,10 @@ import threading
 
 import numpy as np
 from scipy import sparse
-from sklearn import compose as _sk
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer as _ColumnTransformer
 from sklearn.compose import make_column_selector
+from sklearn.compose import make_column_transformer as _make_column_transformer
 from sklearn.pipeline import _fit_transform_one
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import _safe_indexing
@@ -25,7 +26,7 @@ class _Part(np.ndarray):
     """Some columns of a joined output, which is `joined`."""
 
 
-class ColumnTransformer(Fused, _sk.ColumnTransformer):
+class ColumnTransformer(Fused, _ColumnTransformer):
     """Columns through transformers of their own, side by side, as one model.
 
     Parameters
@@ -142,8 +143,9 @@ class ColumnTransformer(Fused, _sk.ColumnTransformer):
         validate(then)
         out = plan.fit(self._models)
         self.__dict__.pop("_transformers_feature_names_out", None)
+        head = X[:1]
         for block, transformer in zip(blocks, transformers):
-            _remember(transformer, _safe_indexing(X[:1], block.indices, axis=1))
+            _remember(transformer, _safe_indexing(head, block.indices, axis=1))
         return list(zip(_parts(out, plan.widths()), transformers))
 
     def _named(self, blocks):
@@ -261,7 +263,7 @@ def make_column_transformer(*transformers, remainder="drop", sparse_threshold=0.
     >>> [name for name, _, _ in columns.transformers]
     ['standardscaler', 'maxabsscaler']
     """
-    named = _sk.make_column_transformer(*transformers).transformers
+    named = _make_column_transformer(*transformers).transformers
     return ColumnTransformer(named, remainder=remainder, sparse_threshold=sparse_threshold,
                              n_jobs=n_jobs, verbose=verbose,
                              verbose_feature_names_out=verbose_feature_names_out)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pipeline as one model."""
 import numpy as np
-from sklearn import pipeline as _sk
 from sklearn.base import _fit_context
+from sklearn.pipeline import Pipeline as _Pipeline
+from sklearn.pipeline import make_pipeline as _make_pipeline
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
@@ -16,7 +17,7 @@ def _passes(step):
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
-class Pipeline(Fused, _sk.Pipeline):
+class Pipeline(Fused, _Pipeline):
     """Estimators one after another, fitted and applied as one model.
 
     Parameters
@@ -274,7 +275,7 @@ def make_pipeline(*steps, memory=None, transform_input=None, verbose=False):
     >>> [name for name, _ in make_pipeline(SimpleImputer(), MinMaxScaler()).steps]
     ['simpleimputer', 'minmaxscaler']
     """
-    named = _sk.make_pipeline(*steps).steps
+    named = _make_pipeline(*steps).steps
     return Pipeline(named, memory=memory, transform_input=transform_input, verbose=verbose)
 
 

@@ -136,8 +136,22 @@ def scalers(method):
     yield f"Scaler.{method} TypeError", lambda: getattr(pre.MinMaxScaler().fit(X), method)(ROWS)
 
 
+def into():
+    """transform_into: X and out."""
+    out = np.empty(X.shape)
+    for name in ("MinMaxScaler", "MaxAbsScaler"):
+        yield f"Scaler.transform_into {NOT_FITTED}", lambda n=name: getattr(pre, n)().transform_into(X, out)
+        for rows, room in ((INFINITE, out), (WIDE, out), (WORDS, out), (X, out[:, :1]), (X, out.tolist()),
+                           (X, out.astype(np.float32)), (X, np.broadcast_to(0.0, X.shape))):
+            yield "Scaler.transform_into ValueError", lambda n=name, r=rows, o=room: getattr(
+                pre, n)().fit(X).transform_into(r, o)
+    yield "Scaler.transform_into ValueError", lambda: pre.MaxAbsScaler().fit(X).transform_into(ROWS, out)
+    yield "Scaler.transform_into TypeError", lambda: pre.MinMaxScaler().fit(X).transform_into(ROWS, out)
+
+
 def cases():
     """(name and exception, call)."""
+    yield from into()
     for method in ("transform", "inverse_transform"):
         yield from scalers(method)
         for name, made in (("StandardScaler", pre.StandardScaler()), ("OneHotEncoder", pre.OneHotEncoder()),

@@ -68,6 +68,23 @@ def compare(name, X, rtol=1e-12, **parameters):
     return ours, theirs
 
 
+def test_parameters_are_checked_again_when_they_or_their_types_change():
+    x = np.arange(6.0).reshape(3, 2)
+    scaler = preprocessing.StandardScaler().fit(x)
+    for value in (1, "no", [True], None):
+        with pytest.raises(ValueError, match="The 'with_mean' parameter"):
+            scaler.set_params(with_mean=value).fit(x)
+    scaler.set_params(with_mean=True).fit(x)
+    with pytest.raises(ValueError, match="The 'feature_range' parameter"):
+        preprocessing.MinMaxScaler(feature_range=[0, 1]).fit(x)
+
+    class Narrow(preprocessing.StandardScaler):
+        _parameter_constraints = {"copy": ["boolean"], "with_mean": [type(None)]}
+
+    with pytest.raises(ValueError, match="The 'with_mean' parameter"):
+        Narrow().fit(x)
+
+
 @pytest.mark.parametrize("ours", CLASSES + FUNCTIONS, ids=lambda f: f.__name__)
 def test_signatures_are_scikit_learns(ours):
     assert str(inspect.signature(ours)) == str(inspect.signature(peer(ours)))  # nan is not nan

@@ -11,12 +11,13 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils._sparse import _align_api_if_sparse
-from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, assert_all_finite,
+                                      check_is_fitted)
 
 from .. import _attributes, _core
-from .._host import validate_data
 from .._sparse import from_sparse, to_sparse
-from ..base import Estimator, described, learned, library_floats, table_of
+from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, refuse_non_finite,
+                    table_of)
 
 DENSIFIES = ("Imputation not possible when missing_values == 0 and input is sparse. Provide a dense "
              "array instead.")
@@ -149,9 +150,10 @@ class SimpleImputer(TransformerMixin, Estimator):
             dtype = self._fit_dtype
         nan = is_pandas_na(self.missing_values) or is_scalar_nan(self.missing_values)
         try:
-            X = validate_data(self, X, reset=in_fit, accept_sparse="csc", dtype=dtype, copy=False,
-                              force_writeable=None if in_fit or self.copy else True,
-                              ensure_all_finite="allow-nan" if nan else True)
+            X = self._validated(X, nan and (not in_fit or self._fit_sees_infinities()),
+                                reset=in_fit, accept_sparse="csc", dtype=dtype, copy=False,
+                                force_writeable=None if in_fit or self.copy else True,
+                                ensure_all_finite="allow-nan" if nan else True)
         except ValueError as error:
             if "could not convert" not in str(error):
                 raise
@@ -163,6 +165,10 @@ class SimpleImputer(TransformerMixin, Estimator):
         if self.strategy == "constant":
             self._check_fill(X, in_fit)
         return X
+
+    def _fit_sees_infinities(self):
+        """The library's most frequent value may be a number where others are infinite."""
+        return self.strategy in ("mean", "median", "constant")
 
     def _check_dtype(self, X):
         marker = self.missing_values
@@ -301,7 +307,10 @@ class SimpleImputer(TransformerMixin, Estimator):
         given = library_floats(X)
         is_sparse = sparse.issparse(X)
         table = from_sparse(given) if is_sparse else table_of(given)
-        statistics, missing = self._library_fit(table, strategy, self._marker())
+        try:
+            statistics, missing = self._library_fit(table, strategy, self._marker())
+        except ValueError as error:
+            refuse_non_finite(error, X, self)
         empty = missing == X.shape[0]
         if self.strategy == "constant":
             statistics = np.full(X.shape[1], self._filler(X),
@@ -418,7 +427,7 @@ class SimpleImputer(TransformerMixin, Estimator):
             out = self._fill_numbers(X, left_out)
         if not self.copy and out.shape == X.shape and type(out) is type(X):
             return self._in_place(out, X)
-        if len(self._native.models) == 1 and X.dtype.kind != "O":
+        if len(self._native.models) == 1 and X.dtype.kind != "O" and not left_out.any():
             self._will_serve(given, out, self._native.models[0])
         return out
 
@@ -451,7 +460,12 @@ class SimpleImputer(TransformerMixin, Estimator):
             counts[self.indicator_.features_] = 1
         if sparse.issparse(X):
             return self._fill_sparse(X, fill, counts)
-        return self._library_fill(X, fill, counts, self.add_indicator, self._marker())
+        if left_out.any() and is_plain_matrix(X):  # columns that the library does not look at
+            assert_all_finite(X, allow_nan=True, estimator_name="SimpleImputer", input_name="X")
+        try:
+            return self._library_fill(X, fill, counts, self.add_indicator, self._marker())
+        except ValueError as error:
+            refuse_non_finite(error, X, self)
 
     def _fill_sparse(self, X, fill, counts):
         out = self._library_fill(X, fill, counts, False, self._marker())

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
-from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler, zero_is_one
 
@@ -116,8 +115,8 @@ class MaxAbsScaler(Scaler):
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, reset=first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+                            ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         largest, scale = (found[name].astype(X.dtype) for name in ("max_abs_", "scale_"))
         if not whole:

@@ -5,7 +5,6 @@ from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
-from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler, zero_is_one
 
@@ -130,7 +129,7 @@ class MinMaxScaler(Scaler):
             raise TypeError("MinMaxScaler does not support sparse input. "
                             "Consider using MaxAbsScaler instead.")
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, reset=first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         vectors = {name: found[name].astype(X.dtype) for name in self._learned}
         if not whole:

@@ -5,7 +5,6 @@ from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
-from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler
 
@@ -69,6 +68,9 @@ class RobustScaler(Scaler):
     _switches = ("with_centering", "with_scaling")
     _sparse_formats = ("csr", "csc")
 
+    def _works(self):
+        return self.with_centering or self.with_scaling
+
     def _tensors(self):
         tensors = {}
         if self.with_centering:
@@ -104,8 +106,8 @@ class RobustScaler(Scaler):
             A parameter is not one of those above, `quantile_range` is not, or X has infinities, no row or
             no column, cells that are no numbers, or is sparse while `with_centering` is True.
         """
-        X = validate_data(self, X, accept_sparse="csc", dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan")
+        X = self._validated(X, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
+                            ensure_all_finite="allow-nan")
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
             raise ValueError(f"Invalid quantile range: {self.quantile_range}")

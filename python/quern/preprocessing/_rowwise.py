@@ -167,8 +167,8 @@ class Normalizer(Stateless):
             return out
         copy = copy if copy is not None else self.copy
         given = X
-        X = validate_data(self, X, accept_sparse="csr", force_writeable=not copy, copy=False,
-                          reset=False, dtype=FLOAT_DTYPES)
+        X = self._validated(X, True, reset=False, accept_sparse="csr", force_writeable=not copy,
+                            copy=False, dtype=FLOAT_DTYPES)
         out = self._run(X, copy)
         self._serve_like(given, out, exactly=X.shape[0])
         return out
@@ -241,8 +241,8 @@ class Binarizer(Stateless):
             return out
         copy = copy if copy is not None else self.copy
         given = X
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], force_writeable=not copy,
-                          copy=False, reset=False)
+        X = self._validated(X, True, reset=False, accept_sparse=["csr", "csc"],
+                            force_writeable=not copy, copy=False)
         out = self._binarize(X, copy)
         self._serve_like(given, out)
         return out

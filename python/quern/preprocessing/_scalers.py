@@ -7,12 +7,28 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .. import _core
 from .._config import serves_on_cpu
-from .._host import check_array, validate_data
+from .._host import check_array
 from .._sparse import from_sparse, to_sparse, write_back
-from ..base import (Estimator, as_given, learned, library_floats, model_of, refuse_non_finite,
-                    table_of)
+from ..base import (Estimator, as_given, is_plain_matrix, learned, library_floats, model_of,
+                    refuse_non_finite, table_of)
 
 SERVED_ROWS = 32  # so many rows go without a context
+
+
+def refuse_room(out, X):
+    """An `out` that cannot take what X becomes."""
+    if sparse.issparse(X):
+        raise ValueError("out is for dense X")
+    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != X.dtype:
+        raise ValueError(f"out must be an array of shape {X.shape} and dtype {X.dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+
+
+def has_room(out, given):
+    """Whether the library can write there while it reads what is given."""
+    return (type(out) is np.ndarray and out.dtype == given.dtype and out.flags.c_contiguous
+            and not np.may_share_memory(out, given))
 
 
 class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
@@ -23,6 +39,10 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _fusable = True
     _follows = True
     _sparse_formats = False  # what check_array accepts in transform and inverse_transform
+
+    def _works(self):
+        """Whether a transform does anything; what does nothing looks for nothing."""
+        return True
 
     # -- models --
 
@@ -169,6 +189,49 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         check_is_fitted(self)
         return self._run(self._checked(X, self.copy), self.copy)
 
+    def transform_into(self, X, out):
+        """Scale rows into an array that is there, whose memory need not be cleared again.
+
+        Scikit-learn has no such method.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as `transform` takes them, but not sparse.
+        out : ndarray of shape (n_samples, n_features)
+            Where the scaled rows go, in the dtype that `transform` would give them. Fortran arrays, and
+            memory that X has too, are written by way of a copy.
+
+        Returns
+        -------
+        out : ndarray of shape (n_samples, n_features)
+            The same array.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Nothing was fitted.
+        ValueError
+            X has infinities, another number of columns or other names than the fit saw, cells that are
+            no numbers, or is sparse; `out` is no array of the right shape and dtype, or is read-only.
+        TypeError
+            X is sparse and the scaler takes dense arrays alone.
+
+        Notes
+        -----
+        The transform runs on the configured device.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from quern.preprocessing import MinMaxScaler
+        >>> X, out = np.array([[1.0], [3.0], [2.0]]), np.empty((3, 1))
+        >>> MinMaxScaler().fit(X).transform_into(X, out).ravel()
+        array([0. , 1. , 0.5])
+        """
+        check_is_fitted(self)
+        return self._run(self._checked(X, True), True, out=out)
+
     def inverse_transform(self, X):
         """Undo the scaling.
 
@@ -202,7 +265,8 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _served(self, X):
         """A few rows of a plain matrix, the short way; None: not this time."""
         if (type(X) is not np.ndarray or X.ndim != 2 or X.shape[0] > SERVED_ROWS
-                or not X.flags.c_contiguous or not X.flags.aligned or not self.copy):
+                or not X.flags.c_contiguous or not X.flags.aligned or not self.copy
+                or not self._works()):
             return None
         values = self.__dict__
         dtype = X.dtype
@@ -218,16 +282,21 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return out
 
     def _checked(self, X, copy, **options):
-        return validate_data(self, X, reset=False, accept_sparse=self._sparse_formats, copy=False,
-                             dtype=FLOAT_DTYPES, force_writeable=not copy,
-                             ensure_all_finite="allow-nan", **options)
+        return self._validated(X, self._works(), reset=False, accept_sparse=self._sparse_formats,
+                               copy=False, dtype=FLOAT_DTYPES, force_writeable=not copy,
+                               ensure_all_finite="allow-nan", **options)
 
     def _checked_back(self, X, copy):
+        finite = False if self._works() and is_plain_matrix(X) else "allow-nan"
         return check_array(X, accept_sparse=self._sparse_formats, copy=False, dtype=FLOAT_DTYPES,
-                           force_writeable=not copy, ensure_all_finite="allow-nan")
+                           force_writeable=not copy, ensure_all_finite=finite)
 
-    def _run(self, X, copy, inverse=False):
-        """X, checked, through the model."""
+    def _run(self, X, copy, inverse=False, out=None):
+        """X, checked, through the model, into `out` if there is one."""
+        if out is not None:
+            refuse_room(out, X)
+        elif not copy:
+            out = X
         if inverse and sparse.issparse(X):
             return self._multiplied(X, copy)
         given = library_floats(X)
@@ -236,16 +305,18 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         call = model.inverse_transform if inverse else model.transform
         try:
             if sparse.issparse(X):
-                out = to_sparse(call(self._context(), table, sparse=True), X)
-                return out if copy else write_back(out, X)
-            out = np.empty(X.shape, given.dtype)
-            call(self._context(), table, out=out)
+                made = to_sparse(call(self._context(), table, sparse=True), X)
+                return made if copy else write_back(made, X)
+            direct = out is not None and has_room(out, given)
+            made = out if direct else np.empty(X.shape, given.dtype)
+            call(self._context(), table, out=made)
         except ValueError as error:
             refuse_non_finite(error, X, self)
-        if copy:
-            return as_given(out, X.dtype)
-        X[...] = out
-        return X
+        if out is None:
+            return as_given(made, X.dtype)
+        if not direct:
+            out[...] = made
+        return out
 
     def _learned_dtype(self):
         """The way back computes with attributes as they were learned."""

@@ -11,7 +11,6 @@ except ImportError:  # before scikit-learn 1.9
         pass
 from sklearn.utils.validation import FLOAT_DTYPES, _check_sample_weight, check_is_fitted
 
-from .._host import validate_data
 from ..base import described
 from ._scalers import Scaler
 
@@ -86,6 +85,9 @@ class StandardScaler(CallbackSupportMixin, Scaler):
     _vectors = ("mean_", "scale_")
     _switches = ("with_mean", "with_std")
     _sparse_formats = "csr"
+
+    def _works(self):
+        return self.with_mean or self.with_std
 
     def _tensors(self):
         n = self.n_features_in_
@@ -176,8 +178,8 @@ class StandardScaler(CallbackSupportMixin, Scaler):
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit(self, X, y, sample_weight, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
-                          ensure_all_finite="allow-nan", reset=first)
+        X = self._validated(X, sample_weight is None, first, accept_sparse=("csr", "csc"),
+                            dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         callbacks = self._init_callback_context() if CALLBACKS else None
         if callbacks is not None:
