@@ -267,7 +267,8 @@ class Estimator(DeviceRow, BaseEstimator):
         way through the data; then arrays of floats are not gone through for that beforehand, and the
         caller gives the library's error to refuse_non_finite."""
         self._native.features = None
-        if lazily and is_plain_matrix(X):
+        heard = "_skl_callbacks" in self.__dict__ or "_parent_callback_ctx" in self.__dict__
+        if lazily and not heard and is_plain_matrix(X):  # listeners hear of a fit after its checks
             if reset:
                 self._native.features = {word: self.__dict__[word] for word in _FEATURES
                                          if word in self.__dict__}

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 import quern
-from quern import _config, _core, compose, impute, interop, pipeline
+from quern import _core, compose, impute, interop, pipeline
 from quern import preprocessing as q
 
 pd = pytest.importorskip("pandas")
