@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How far a result is from the true value, by MPFR, in units in the last place of a double. */
+#ifndef QN_TEST_FUNCTIONS_ORACLE_H
+#define QN_TEST_FUNCTIONS_ORACLE_H
+
+#include <float.h>
+#include <math.h>
+#include <mpfr.h>
+#include <stdint.h>
+
+enum { ORACLE_BITS = 160 };
+
+/* The true value of a function at (x, y), rounded to ORACLE_BITS. */
+typedef void oracle_fn(mpfr_t out, double x, double y);
+
+/* Distance of `got` from `want`. An overflow counts from where the next double would be. */
+static inline double oracle_units(double got, mpfr_t want)
+{
+    static mpfr_t t;
+    static int ready;
+    if (!ready) mpfr_init2(t, ORACLE_BITS);
+    ready = 1;
+    double near_ = mpfr_get_d(want, MPFR_RNDN);
+    if (isnan(got) || isnan(near_)) return isnan(got) && isnan(near_) ? 0 : INFINITY;
+    if (isinf(got) && isinf(near_)) return got == near_ ? 0 : INFINITY;
+    int exponent = mpfr_zero_p(want) ? -2000 : (int)mpfr_get_exp(want) - 53;
+    if (exponent < -1074) exponent = -1074;
+    if (exponent > 971) exponent = 971;
+    if (isinf(got))
+        mpfr_set_d(t, got > 0 ? 0x1p1023 : -0x1p1023, MPFR_RNDN), mpfr_mul_2ui(t, t, 1, MPFR_RNDN);
+    else
+        mpfr_set_d(t, got, MPFR_RNDN);
+    mpfr_sub(t, t, want, MPFR_RNDN);
+    mpfr_mul_2si(t, t, -exponent, MPFR_RNDN);
+    return fabs(mpfr_get_d(t, MPFR_RNDN));
+}
+
+#define ORACLE_PLAIN(NAME)                                                                         \
+    static inline void oracle_##NAME(mpfr_t out, double x, double y)                               \
+    {                                                                                              \
+        (void)y;                                                                                   \
+        mpfr_set_d(out, x, MPFR_RNDN);                                                             \
+        mpfr_##NAME(out, out, MPFR_RNDN);                                                          \
+    }
+ORACLE_PLAIN(exp)
+ORACLE_PLAIN(expm1)
+ORACLE_PLAIN(log)
+ORACLE_PLAIN(log1p)
+ORACLE_PLAIN(asinh)
+ORACLE_PLAIN(sin)
+ORACLE_PLAIN(cos)
+
+static inline void oracle_pow(mpfr_t out, double x, double y)
+{
+    mpfr_t by;
+    mpfr_init2(by, 53);
+    mpfr_set_d(by, y, MPFR_RNDN);
+    mpfr_set_d(out, x, MPFR_RNDN);
+    mpfr_pow(out, out, by, MPFR_RNDN);
+    mpfr_clear(by);
+}
+
+/* erfc(-x / sqrt 2) / 2. Its argument has 100 bits more than the result, since the tail is steep. */
+static inline void oracle_ncdf(mpfr_t out, double x, double y)
+{
+    mpfr_t t;
+    (void)y;
+    mpfr_init2(t, ORACLE_BITS + 100);
+    mpfr_set_ui(t, 2, MPFR_RNDN);
+    mpfr_sqrt(t, t, MPFR_RNDN);
+    mpfr_d_div(t, -x, t, MPFR_RNDN);
+    mpfr_erfc(out, t, MPFR_RNDN);
+    mpfr_div_2ui(out, out, 1, MPFR_RNDN);
+    mpfr_clear(t);
+}
+
+/* By a step of Newton's from `got`, which is exact to more than 100 bits where got is near. */
+static inline void oracle_nquantile_from(mpfr_t out, double p, double got)
+{
+    mpfr_t t;
+    mpfr_init2(t, ORACLE_BITS + 100);
+    oracle_ncdf(out, got, 0);
+    mpfr_sub_d(out, out, p, MPFR_RNDN);
+    mpfr_set_d(t, got, MPFR_RNDN);
+    mpfr_sqr(t, t, MPFR_RNDN);
+    mpfr_div_2ui(t, t, 1, MPFR_RNDN);
+    mpfr_exp(t, t, MPFR_RNDN);
+    mpfr_mul(out, out, t, MPFR_RNDN);
+    mpfr_const_pi(t, MPFR_RNDN);
+    mpfr_mul_2ui(t, t, 1, MPFR_RNDN);
+    mpfr_sqrt(t, t, MPFR_RNDN);
+    mpfr_mul(out, out, t, MPFR_RNDN);
+    mpfr_d_sub(out, got, out, MPFR_RNDN);
+    mpfr_clear(t);
+}
+
+#endif
