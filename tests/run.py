@@ -348,6 +348,8 @@ def main(argv):
     env.setdefault("QUERN_REQUIRE", expected_devices(env))
     if not options.full:  # the oldest and the newest; the fat binaries hold the rest
         env.setdefault("QUERN_ARCHS", "75 120")
+    else:
+        env.setdefault("QUERN_FULL", "1")
     if build(tally, "release"):
         if "ctest" in parts:
             all_of_ctest(tally, "release", env)

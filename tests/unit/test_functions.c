@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The functions of kernels/functions.h beside MPFR: no result is further than two units in the last place
+ * from the true value, special values are those of C11's Annex F, float32 forms are rounded once. What
+ * was the worst is printed. With QUERN_FULL set every float32 is tried, and fifty times as many doubles. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernels/functions.h"
+#include "tests/unit/functions_oracle.h"
+
+#define NONE ((double)NAN)
+#define INF ((double)INFINITY)
+
+static uint64_t generator;
+
+static uint64_t next_bits(void)
+{
+    generator ^= generator << 13;
+    generator ^= generator >> 7;
+    generator ^= generator << 17;
+    return generator;
+}
+
+static double next_unit(void)
+{
+    return (double)(next_bits() >> 11) * 0x1p-53;
+}
+
+static double of_bits(uint64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static int is_full(void)
+{
+    return getenv("QUERN_FULL") != NULL;
+}
+
+/* The double that lies k further up. */
+static double moved(double x, int k)
+{
+    for (; k > 0; k--) x = nextafter(x, INF);
+    for (; k < 0; k++) x = nextafter(x, -INF);
+    return x;
+}
+
+struct range {
+    double from, to; /* spread evenly; both 0: every double; SCALES: 2^from … 2^to, either sign */
+    int kind;
+};
+enum { EVEN, SCALES, ALL };
+
+static double next_of(const struct range *r)
+{
+    if (r->kind == ALL) return of_bits(next_bits());
+    double x = r->from + (r->to - r->from) * next_unit();
+    if (r->kind == EVEN) return x;
+    double mantissa = 1 + next_unit();
+    return ldexp(next_bits() & 1 ? mantissa : -mantissa, (int)x);
+}
+
+struct subject {
+    const char *name;
+    double (*of)(double);
+    oracle_fn *oracle;
+    struct range ranges[8];
+    double near_[12]; /* places whose neighbours are tried; ends with 0, which always is one */
+};
+
+static double of_exp(double x)
+{
+    return qn_exp(x);
+}
+static double of_expm1(double x)
+{
+    return qn_expm1(x);
+}
+static double of_log(double x)
+{
+    return qn_log(x);
+}
+static double of_log1p(double x)
+{
+    return qn_log1p(x);
+}
+static double of_asinh(double x)
+{
+    return qn_asinh(x);
+}
+static double of_sin(double x)
+{
+    return qn_sin(x);
+}
+static double of_cos(double x)
+{
+    return qn_cos(x);
+}
+static double of_ncdf(double x)
+{
+    return qn_ncdf(x);
+}
+static double of_nquantile(double x)
+{
+    return qn_nquantile(x);
+}
+
+static const struct subject subjects[] = {
+    {"exp",
+     of_exp,
+     oracle_exp,
+     {{-1, 1, EVEN}, {-745.2, 709.8, EVEN}, {-745.2, -700, EVEN}, {-60, 10, SCALES}, {0, 0, ALL}},
+     {709.782712893384, -708.3964185322641, -745.1332191019411, 0.34657359027997264,
+      -0.34657359027997264, 710, -746}},
+    {"expm1",
+     of_expm1,
+     oracle_expm1,
+     {{-0.1, 0.1, EVEN},
+      {-1, 1, EVEN},
+      {1, 40, EVEN},
+      {-40, -1, EVEN},
+      {700, 709.8, EVEN},
+      {-60, 10, SCALES},
+      {0, 0, ALL}},
+     {709.782712893384, 709.4, -37.42994775023705, -36.7, 0.34657359027997264, -0.34657359027997264,
+      710, -40}},
+    {"log",
+     of_log,
+     oracle_log,
+     {{0.5, 2, EVEN},
+      {0.99, 1.01, EVEN},
+      {2, 100, EVEN},
+      {0, 1e-310, EVEN},
+      {-1074, 1023, SCALES},
+      {0, 0, ALL}},
+     {1, 0.7071067811865476, 1.4142135623730951, 2.2250738585072014e-308, 1.7e308, 2, 0.5}},
+    {"log1p",
+     of_log1p,
+     oracle_log1p,
+     {{-0.01, 0.01, EVEN},
+      {-1, 2, EVEN},
+      {-1, -0.999, EVEN},
+      {0x1p50, 0x1p54, EVEN},
+      {-60, 60, SCALES},
+      {0, 0, ALL}},
+     {-1, -0.2928932188134524, 0.4142135623730951, 1, 0x1p52, 0x1p53, 0x1p54, -0.5}},
+    {"asinh",
+     of_asinh,
+     oracle_asinh,
+     {{-0.1, 0.1, EVEN}, {-1, 1, EVEN}, {-30, 30, EVEN}, {-60, 60, SCALES}, {0, 0, ALL}},
+     {0.3535533905932738, 1, 1073741824, 0x1p26, 0x1p-26, 0x1p-53, 1.3e154, 1.7e308}},
+    {"sin",
+     of_sin,
+     oracle_sin,
+     {{-3, 3, EVEN},
+      {3.14159, 3.141593, EVEN},
+      {-100000, 100000, EVEN},
+      {-60, 30, SCALES},
+      {20, 1023, SCALES},
+      {0, 0, ALL}},
+     {3.141592653589793, 1.5707963267948966, 0.7853981633974483, 268435456, 5.319372648326541e255,
+      2.2e-308}},
+    {"cos",
+     of_cos,
+     oracle_cos,
+     {{-3, 3, EVEN},
+      {1.57, 1.571, EVEN},
+      {-100000, 100000, EVEN},
+      {-60, 30, SCALES},
+      {20, 1023, SCALES},
+      {0, 0, ALL}},
+     {3.141592653589793, 1.5707963267948966, 0.7853981633974483, 268435456, 5.319372648326541e255,
+      2.2e-308}},
+    {"ncdf",
+     of_ncdf,
+     oracle_ncdf,
+     {{-1, 1, EVEN},
+      {-5, 5, EVEN},
+      {-38.6, 0, EVEN},
+      {-38.6, -37, EVEN},
+      {0, 9, EVEN},
+      {-60, 5, SCALES},
+      {0, 0, ALL}},
+     {-38.48540833556734, -37.5193793471445, 8.3, -39, 1, -1, 5.75, -5.75}},
+    {"nquantile",
+     of_nquantile,
+     NULL,
+     {{0, 1, EVEN},
+      {0.24, 0.26, EVEN},
+      {0.49, 0.51, EVEN},
+      {0.74, 0.76, EVEN},
+      {0.999, 1, EVEN},
+      {-1074, -1, SCALES},
+      {-1074, -1000, SCALES}},
+     {0.25, 0.75, 0.5, 1, 2.2250738585072014e-308, 0.15865525393145707, 1e-300}},
+};
+enum { SUBJECTS = sizeof subjects / sizeof subjects[0] };
+
+struct worst {
+    double units, x, y;
+};
+
+static double units_of(const struct subject *s, double x, mpfr_t true_)
+{
+    double got = s->of(x);
+    if (s->oracle == NULL && !(x > 0 && x < 1))
+        return 0; /* nquantile: the table of special values */
+    if (s->oracle == NULL)
+        oracle_nquantile_from(true_, x, got);
+    else
+        s->oracle(true_, x, 0);
+    return oracle_units(got, true_);
+}
+
+static void note(struct worst *w, double units, double x, double y)
+{
+    if (units > w->units) *w = (struct worst){units, x, y};
+}
+
+static void try_subject(const struct subject *s, struct worst *w, mpfr_t true_)
+{
+    const int count = is_full() ? 250000 : 5000, neighbours = is_full() ? 500 : 50;
+    for (int r = 0; r < 8 && (s->ranges[r].kind == ALL || s->ranges[r].from < s->ranges[r].to); r++)
+        for (int i = 0; i < count; i++) {
+            double x = next_of(&s->ranges[r]);
+            note(w, units_of(s, x, true_), x, 0);
+        }
+    for (int i = 0; i < 12; i++)
+        for (int k = -neighbours; k <= neighbours; k++) {
+            double x = moved(s->near_[i], k);
+            note(w, units_of(s, x, true_), x, 0);
+            note(w, units_of(s, -x, true_), -x, 0);
+        }
+}
+
+/* The doubles next to multiples of pi / 2, small and very large ones. */
+static void try_multiples(const struct subject *s, struct worst *w, mpfr_t true_)
+{
+    mpfr_t x;
+    mpfr_init2(x, 1300);
+    for (int i = 1; i < 4000; i++) {
+        mpfr_const_pi(x, MPFR_RNDN);
+        mpfr_div_2ui(x, x, 1, MPFR_RNDN);
+        mpfr_mul_d(x, x, i < 2000 ? i : floor(ldexp(1 + next_unit(), 52)), MPFR_RNDN);
+        if (i >= 2000) mpfr_mul_2ui(x, x, next_bits() % 960, MPFR_RNDN);
+        double at = mpfr_get_d(x, MPFR_RNDN);
+        note(w, units_of(s, at, true_), at, 0);
+        note(w, units_of(s, -at, true_), -at, 0);
+    }
+    mpfr_clear(x);
+}
+
+static void results_are_within_two_units(void **state)
+{
+    mpfr_t true_;
+    (void)state;
+    mpfr_init2(true_, ORACLE_BITS);
+    for (int i = 0; i < SUBJECTS; i++) {
+        struct worst w = {0, 0, 0};
+        generator = UINT64_C(0x9e3779b97f4a7c15);
+        try_subject(&subjects[i], &w, true_);
+        if (subjects[i].oracle == oracle_sin || subjects[i].oracle == oracle_cos)
+            try_multiples(&subjects[i], &w, true_);
+        print_message("%-10s %.3f units at %a\n", subjects[i].name, w.units, w.x);
+        if (w.units > 2) fail_msg("%s(%a) is %g units off", subjects[i].name, w.x, w.units);
+    }
+    mpfr_clear(true_);
+}
+
+/* Pairs whose power is neither 0 nor infinite, and any pairs. */
+static void next_pair(int way, double *x, double *y)
+{
+    *x = ldexp(1 + next_unit(), (int)(next_bits() % 2000) - 1000);
+    if (way == 0) *x = 10 * next_unit();
+    if (way == 1) *x = 1 + (next_unit() - 0.5) * ldexp(1, -(int)(next_bits() % 50));
+    *y = (next_unit() * 1500 - 750) / log(*x);
+    if (way == 0) *y = 20 * next_unit() - 10;
+    if (way == 3) *y = (double)(int)(next_bits() % 40) - 20, *x = -*x;
+    if (way == 4) *y = ((double)(int)(next_bits() % 17) - 8) / 4;
+    if (way == 5) *x = of_bits(next_bits()), *y = of_bits(next_bits());
+    if (way == 6) *x = ldexp(next_unit(), -1022), *y = next_unit() * 2 - 1;
+}
+
+static void powers_are_within_two_units(void **state)
+{
+    const int count = is_full() ? 500000 : 8000;
+    struct worst w = {0, 0, 0};
+    mpfr_t true_;
+    (void)state;
+    generator = 77777;
+    mpfr_init2(true_, ORACLE_BITS);
+    for (int way = 0; way < 7; way++)
+        for (int i = 0; i < count; i++) {
+            double x, y;
+            next_pair(way, &x, &y);
+            oracle_pow(true_, x, y);
+            note(&w, oracle_units(qn_pow(x, y), true_), x, y);
+        }
+    mpfr_clear(true_);
+    print_message("%-10s %.3f units at %a, %a\n", "pow", w.units, w.x, w.y);
+    if (w.units > 2) fail_msg("pow(%a, %a) is %g units off", w.x, w.y, w.units);
+}
+
+static void same_bits(const char *what, double x, double y, double got, double want)
+{
+    if (isnan(want) ? !isnan(got) : memcmp(&got, &want, sizeof got) != 0)
+        fail_msg("%s(%a, %a) is %a, not %a", what, x, y, got, want);
+}
+
+static void special_values_are_those_of_annex_f(void **state)
+{
+    static const struct {
+        double (*of)(double);
+        const char *name;
+        double x, want;
+    } cases[] = {
+        {of_exp, "exp", NONE, NONE},
+        {of_exp, "exp", INF, INF},
+        {of_exp, "exp", -INF, 0},
+        {of_exp, "exp", 0, 1},
+        {of_exp, "exp", -0.0, 1},
+        {of_exp, "exp", 709.782712893385, INF},
+        {of_exp, "exp", -745.1332191019413, 0},
+        {of_exp, "exp", -745.1332191019411, 0x1p-1074},
+        {of_exp, "exp", 1e308, INF},
+        {of_exp, "exp", -1e308, 0},
+        {of_expm1, "expm1", NONE, NONE},
+        {of_expm1, "expm1", INF, INF},
+        {of_expm1, "expm1", -INF, -1},
+        {of_expm1, "expm1", 0, 0},
+        {of_expm1, "expm1", -0.0, -0.0},
+        {of_expm1, "expm1", -1e300, -1},
+        {of_expm1, "expm1", 0x1p-1074, 0x1p-1074},
+        {of_expm1, "expm1", 709.782712893385, INF},
+        {of_log, "log", NONE, NONE},
+        {of_log, "log", INF, INF},
+        {of_log, "log", 0, -INF},
+        {of_log, "log", -0.0, -INF},
+        {of_log, "log", 1, 0},
+        {of_log, "log", -1, NONE},
+        {of_log, "log", -INF, NONE},
+        {of_log, "log", -0x1p-1074, NONE},
+        {of_log1p, "log1p", NONE, NONE},
+        {of_log1p, "log1p", INF, INF},
+        {of_log1p, "log1p", 0, 0},
+        {of_log1p, "log1p", -0.0, -0.0},
+        {of_log1p, "log1p", -1, -INF},
+        {of_log1p, "log1p", -1.0000000000000002, NONE},
+        {of_log1p, "log1p", -INF, NONE},
+        {of_log1p, "log1p", -0x1p-1074, -0x1p-1074},
+        {of_asinh, "asinh", NONE, NONE},
+        {of_asinh, "asinh", INF, INF},
+        {of_asinh, "asinh", -INF, -INF},
+        {of_asinh, "asinh", 0, 0},
+        {of_asinh, "asinh", -0.0, -0.0},
+        {of_asinh, "asinh", 0x1p-1074, 0x1p-1074},
+        {of_sin, "sin", NONE, NONE},
+        {of_sin, "sin", INF, NONE},
+        {of_sin, "sin", -INF, NONE},
+        {of_sin, "sin", 0, 0},
+        {of_sin, "sin", -0.0, -0.0},
+        {of_sin, "sin", -0x1p-1074, -0x1p-1074},
+        {of_cos, "cos", NONE, NONE},
+        {of_cos, "cos", INF, NONE},
+        {of_cos, "cos", -INF, NONE},
+        {of_cos, "cos", 0, 1},
+        {of_cos, "cos", -0.0, 1},
+        {of_ncdf, "ncdf", NONE, NONE},
+        {of_ncdf, "ncdf", INF, 1},
+        {of_ncdf, "ncdf", -INF, 0},
+        {of_ncdf, "ncdf", 0, 0.5},
+        {of_ncdf, "ncdf", -0.0, 0.5},
+        {of_ncdf, "ncdf", 40, 1},
+        {of_ncdf, "ncdf", -1e300, 0},
+        {of_nquantile, "nquantile", NONE, NONE},
+        {of_nquantile, "nquantile", 0, -INF},
+        {of_nquantile, "nquantile", -0.0, -INF},
+        {of_nquantile, "nquantile", 1, INF},
+        {of_nquantile, "nquantile", 0.5, 0},
+        {of_nquantile, "nquantile", -0x1p-1074, NONE},
+        {of_nquantile, "nquantile", 1.0000000000000002, NONE},
+        {of_nquantile, "nquantile", INF, NONE},
+        {of_nquantile, "nquantile", -INF, NONE},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        same_bits(cases[i].name, cases[i].x, 0, cases[i].of(cases[i].x), cases[i].want);
+}
+
+/* F.10.4.4, and what plain powers are. */
+static void special_powers_are_those_of_annex_f(void **state)
+{
+    static const double cases[][3] = {
+        {0, -3, INF},
+        {-0.0, -3, -INF},
+        {0, -2, INF},
+        {-0.0, -2, INF},
+        {0, -2.5, INF},
+        {-0.0, -2.5, INF},
+        {0, -INF, INF},
+        {-0.0, -INF, INF},
+        {0, 3, 0},
+        {-0.0, 3, -0.0},
+        {0, 2, 0},
+        {-0.0, 2, 0},
+        {-0.0, 0.5, 0},
+        {0, INF, 0},
+        {-0.0, INF, 0},
+        {-1, INF, 1},
+        {-1, -INF, 1},
+        {1, NONE, 1},
+        {1, INF, 1},
+        {NONE, 0, 1},
+        {NONE, -0.0, 1},
+        {0, 0, 1},
+        {INF, 0, 1},
+        {-2, 0.5, NONE},
+        {-0x1p-1074, 1.5, NONE},
+        {-1e308, -0.1, NONE},
+        {0.5, -INF, INF},
+        {-0.5, -INF, INF},
+        {2, -INF, 0},
+        {-2, -INF, 0},
+        {0.5, INF, 0},
+        {-0.5, INF, 0},
+        {2, INF, INF},
+        {-2, INF, INF},
+        {-INF, -3, -0.0},
+        {-INF, -2, 0},
+        {-INF, -2.5, 0},
+        {-INF, 3, -INF},
+        {-INF, 2, INF},
+        {-INF, 2.5, INF},
+        {INF, -0.5, 0},
+        {INF, 0.5, INF},
+        {INF, INF, INF},
+        {INF, -INF, 0},
+        {-INF, INF, INF},
+        {-INF, -INF, 0},
+        {NONE, 1, NONE},
+        {2, NONE, NONE},
+        {NONE, NONE, NONE},
+        {-1, NONE, NONE},
+        {-2, 3, -8},
+        {-2, 4, 16},
+        {2, -1074, 0x1p-1074},
+        {2, -1075, 0},
+        {2, 1023, 0x1p1023},
+        {2, 1024, INF},
+        {-2, 1025, -INF},
+        {-2, -1077, -0.0},
+        {-1, 9007199254740991.0, -1},
+        {-1, 9007199254740992.0, 1},
+        {-1, 4503599627370497.0, -1},
+        {-1, 1e300, 1},
+        {3, 1, 3},
+        {10, 2, 100},
+        {0x1p-1074, 1, 0x1p-1074},
+        {4, 0.5, 2},
+        {1e300, 2, INF},
+        {1e-300, 2, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        same_bits("pow", cases[i][0], cases[i][1], qn_pow(cases[i][0], cases[i][1]), cases[i][2]);
+}
+
+/* A float32 form is the true value rounded but for doubles that lie within 2^-28 of a tie. */
+static void check_exp_f32(uint32_t bits, mpfr_t true_)
+{
+    float x, got;
+    memcpy(&x, &bits, sizeof x);
+    got = qn_exp_f32(x);
+    if (isnan(x)) {
+        assert_true(isnan(got));
+        return;
+    }
+    if (x > 89 || x < -104) {
+        assert_true(got == (x > 0 ? (float)INFINITY : 0.0f));
+        return;
+    }
+    if (x > -0x1p-26f && x < 0x1p-26f) {
+        assert_true(got == 1.0f);
+        return;
+    }
+    double near_;
+#if LDBL_MANT_DIG >= 64
+    long double value = expl((long double)x); /* eleven bits more than a double */
+    (void)true_;
+    near_ = (double)fabsl(((long double)got - value) / value);
+    double true_double = (double)value;
+#else
+    mpfr_set_flt(true_, x, MPFR_RNDN);
+    mpfr_exp(true_, true_, MPFR_RNDN);
+    double true_double = mpfr_get_d(true_, MPFR_RNDN);
+    mpfr_sub_d(true_, true_, (double)got, MPFR_RNDN);
+    near_ = fabs(mpfr_get_d(true_, MPFR_RNDN) / true_double);
+#endif
+    if (isinf(got)) {
+        assert_true(true_double >= 0x1.ffffffp127);
+        return;
+    }
+    int exponent;
+    (void)frexp(true_double, &exponent);
+    double unit = ldexp(1, exponent - 24 < -149 ? -149 : exponent - 24);
+    if (near_ * true_double > unit * (0.5 + 0x1p-28))
+        fail_msg("exp(%a) is %a", (double)x, (double)got);
+}
+
+static void a_float32_is_rounded_once(void **state)
+{
+    const uint64_t step = is_full() ? 1 : 1021;
+    mpfr_t true_;
+    (void)state;
+    mpfr_init2(true_, ORACLE_BITS);
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += step) check_exp_f32((uint32_t)bits, true_);
+    mpfr_clear(true_);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(results_are_within_two_units),
+        cmocka_unit_test(powers_are_within_two_units),
+        cmocka_unit_test(special_values_are_those_of_annex_f),
+        cmocka_unit_test(special_powers_are_those_of_annex_f),
+        cmocka_unit_test(a_float32_is_rounded_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
