@@ -9,6 +9,7 @@
 #define QN_CHAIN_K_H
 
 #include "kernels/dialect.h"
+#include "kernels/functions.h"
 #include "kernels/program.h"
 #include "kernels/table.h"
 
@@ -171,7 +172,7 @@ QN_FN float qn_op_f32(qn_u32 code, float x, float p0, float p1)
     case QN_OP_GREATER: return x > p0 ? 1.0f : 0.0f;
     case QN_OP_MISSING: return x != x ? 1.0f : 0.0f;
     case QN_OP_EQUAL: return x == p0 ? 1.0f : 0.0f;
-    default: return x;
+    default: return (float)qn_function(code, (double)x, (double)p0);
     }
 }
 
@@ -188,7 +189,7 @@ QN_FN double qn_op_f64(qn_u32 code, double x, double p0, double p1)
     case QN_OP_GREATER: return x > p0 ? 1.0 : 0.0;
     case QN_OP_MISSING: return x != x ? 1.0 : 0.0;
     case QN_OP_EQUAL: return x == p0 ? 1.0 : 0.0;
-    default: return x;
+    default: return qn_function(code, x, p0);
     }
 }
 

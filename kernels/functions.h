@@ -11,6 +11,14 @@
 #include "kernels/functions_pow.h"
 #include "kernels/functions_trig.h"
 
+#if defined(QN_CUDA)
+#define QN_CALLED static __device__ __noinline__
+#elif defined(QN_OPENCL) && defined(__clang__)
+#define QN_CALLED static __attribute__((noinline))
+#else
+#define QN_CALLED QN_FN
+#endif
+
 QN_MATH float qn_exp_f32(float x)
 {
     return (float)qn_exp((double)x);
@@ -59,6 +67,48 @@ QN_MATH float qn_nquantile_f32(float x)
 QN_MATH float qn_pow_f32(float x, float y)
 {
     return (float)qn_pow((double)x, (double)y);
+}
+
+/* Square root and reciprocal of a float32 are exact roundings by way of doubles too. */
+QN_MATH double qn_sqrt(double x)
+{
+    return QN_SQRT_F64(x);
+}
+
+QN_MATH float qn_sqrt_f32(float x)
+{
+    return QN_SQRT_F32(x);
+}
+
+QN_MATH double qn_reciprocal(double x)
+{
+    return 1.0 / x;
+}
+
+QN_MATH float qn_reciprocal_f32(float x)
+{
+    return QN_DIV_F32(1.0f, x);
+}
+
+/* Function op `code` of x; y is POW's exponent. Called, not inlined, on devices: it stands in every
+ * kernel that interprets chains. The result of a float32 is this one, rounded. */
+QN_CALLED double qn_function(qn_u32 code, double x, double y)
+{
+    switch (code) {
+    case QN_OP_EXP: return qn_exp(x);
+    case QN_OP_EXPM1: return qn_expm1(x);
+    case QN_OP_LOG: return qn_log(x);
+    case QN_OP_LOG1P: return qn_log1p(x);
+    case QN_OP_SQRT: return qn_sqrt(x);
+    case QN_OP_RECIPROCAL: return qn_reciprocal(x);
+    case QN_OP_ASINH: return qn_asinh(x);
+    case QN_OP_SIN: return qn_sin(x);
+    case QN_OP_COS: return qn_cos(x);
+    case QN_OP_POW: return qn_pow(x, y);
+    case QN_OP_NCDF: return qn_ncdf(x);
+    case QN_OP_NQUANTILE: return qn_nquantile(x);
+    default: return x;
+    }
 }
 
 #endif

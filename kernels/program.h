@@ -62,6 +62,10 @@ typedef int64_t qn_i64;
  *   GREATER     x > p0 ? 1 : 0
  *   MISSING     x is NaN ? 1 : 0
  *   EQUAL       x == p0 ? 1 : 0
+ *   EXP EXPM1 LOG LOG1P SQRT RECIPROCAL ASINH SIN COS NCDF NQUANTILE
+ *               that function of x; F32 and F64 only; NCDF and NQUANTILE: the normal distribution
+ *               function and its inverse (kernels/functions.h, docs/numbers.md)
+ *   POW         x to the power of p0; F32 and F64 only
  *   NORM        x / norm, the row's norm over the lanes of norm group `arg`; a norm below 10 epsilon
  *               of the working type counts as 1 (kernels/norm.h, docs/numbers-norms.md)
  *   TO_F32 TO_F64 TO_I64   convert (to I64: from F32/F64 by truncation, the plan knows it is exact)
@@ -79,13 +83,27 @@ typedef int64_t qn_i64;
 #define QN_OP_GREATER 8u
 #define QN_OP_MISSING 9u
 #define QN_OP_EQUAL 10u
-#define QN_OP_NORM 11u
-#define QN_OP_TO_F32 12u
-#define QN_OP_TO_F64 13u
-#define QN_OP_TO_I64 14u
-#define QN_OP_FIND 15u
-#define QN_OP_REMAP 16u
-#define QN_OP_VALUE 17u
+#define QN_OP_EXP 11u
+#define QN_OP_EXPM1 12u
+#define QN_OP_LOG 13u
+#define QN_OP_LOG1P 14u
+#define QN_OP_SQRT 15u
+#define QN_OP_RECIPROCAL 16u
+#define QN_OP_ASINH 17u
+#define QN_OP_SIN 18u
+#define QN_OP_COS 19u
+#define QN_OP_POW 20u
+#define QN_OP_NCDF 21u
+#define QN_OP_NQUANTILE 22u
+#define QN_OP_NORM 23u
+#define QN_OP_TO_F32 24u
+#define QN_OP_TO_F64 25u
+#define QN_OP_TO_I64 26u
+#define QN_OP_FIND 27u
+#define QN_OP_REMAP 28u
+#define QN_OP_VALUE 29u
+/* EXP ... NQUANTILE. */
+#define QN_OP_IS_FUNCTION(code) ((code) >= QN_OP_EXP && (code) <= QN_OP_NQUANTILE)
 
 struct qn_op {
     qn_u32 code, work; /* QN_OP_*, and the QN_W_* that it acts on                                */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/functions.h"
 #include "backends/cpu/isa.h"
 
 /* The loops of one instruction set. */
@@ -141,6 +142,15 @@ uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane 
 /* What an op without words of its own reads, so that no op can reach through a null pointer. */
 static const uint64_t no_words[2] = {0, 0};
 
+/* EXP ... NQUANTILE; POW has a word. */
+static void apply_function(const struct qn_op *op, const uint64_t *p, uint32_t work, uint32_t n,
+                           union qn_tile *tile)
+{
+    double p0 = op->code == QN_OP_POW ? word_f64(p[0]) : 0;
+    if (work == QN_W_F32) qn_functions_f32(op->code, (float)p0, n, tile->f32);
+    if (work == QN_W_F64) qn_functions_f64(op->code, p0, n, tile->f64);
+}
+
 /* The ops that act on the value alone: p0 and p1 are of the working type. */
 static void apply_plain(const struct chain_loops *f, const struct qn_op *op, const uint64_t *p,
                         int two, uint32_t work, uint32_t n, union qn_tile *tile)
@@ -163,6 +173,10 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
     for (uint32_t o = first_op; o < first_op + n_ops; o++) {
         const struct qn_op *op = &batch->ops[o];
         const uint64_t *p = batch->words != NULL ? batch->words + op->arg : no_words;
+        if (QN_OP_IS_FUNCTION(op->code)) {
+            apply_function(op, p, work, n, tile);
+            continue;
+        }
         switch (op->code) {
         case QN_OP_NORM: break;
         case QN_OP_MISSING: apply_plain(f, op, no_words, 0, work, n, tile); break;

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/functions.h"
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_tile.h"
 #include "backends/cpu/store.h"
@@ -67,6 +68,17 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     struct step s = {.what = STEP(op->code, work)};
     switch (op->code) {
     case QN_OP_MISSING:
+    case QN_OP_EXP:
+    case QN_OP_EXPM1:
+    case QN_OP_LOG:
+    case QN_OP_LOG1P:
+    case QN_OP_SQRT:
+    case QN_OP_RECIPROCAL:
+    case QN_OP_ASINH:
+    case QN_OP_SIN:
+    case QN_OP_COS:
+    case QN_OP_NCDF:
+    case QN_OP_NQUANTILE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -216,6 +228,14 @@ static uint32_t find(const struct step *s, uint32_t work, union cell x, uint32_t
     return s->k + 1;
 }
 
+/* EXP ... NQUANTILE; qn_tiles_open has let no other op through. */
+static union cell function(const struct step *s, union cell x)
+{
+    if (s->what % 4u == QN_W_F32) qn_functions_f32(s->what / 4u, s->u.p[0].f32, 1, &x.f32);
+    if (s->what % 4u == QN_W_F64) qn_functions_f64(s->what / 4u, s->u.p[0].f64, 1, &x.f64);
+    return x;
+}
+
 static int64_t divide(int64_t x, int64_t by)
 {
     if (by == 0) return 0;
@@ -289,7 +309,7 @@ static inline union cell apply(const struct step *s, const struct step *end, uni
         case STEP(QN_OP_FIND, QN_W_F32): x.code = find(s, QN_W_F32, x, seen); break;
         case STEP(QN_OP_FIND, QN_W_F64): x.code = find(s, QN_W_F64, x, seen); break;
         case STEP(QN_OP_FIND, QN_W_I64): x.code = find(s, QN_W_I64, x, seen); break;
-        default: break;
+        default: x = function(s, x); break;
         }
     }
     return x;

@@ -30,6 +30,17 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     uint64_t n = 1;
     switch (op->code) {
     case QN_OP_MISSING:
+    case QN_OP_EXP:
+    case QN_OP_EXPM1:
+    case QN_OP_LOG:
+    case QN_OP_LOG1P:
+    case QN_OP_SQRT:
+    case QN_OP_RECIPROCAL:
+    case QN_OP_ASINH:
+    case QN_OP_SIN:
+    case QN_OP_COS:
+    case QN_OP_NCDF:
+    case QN_OP_NQUANTILE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -61,7 +72,8 @@ static quern_status check_lane(const struct qn_batch *b, uint32_t l)
         const struct qn_op *op = &b->ops[lane->first_op + i];
         int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
         if (op->code < QN_OP_FILL || op->code > QN_OP_VALUE || !words_exist(b, op) ||
-            (codes && work != QN_W_CODE) || (op->code == QN_OP_FIND && work == QN_W_CODE))
+            (codes && work != QN_W_CODE) || (QN_OP_IS_FUNCTION(op->code) && work > QN_W_F64) ||
+            (op->code == QN_OP_FIND && work == QN_W_CODE))
             return qn_error(QUERN_INVALID, "lane %u: op %u on working type %u, words from %u of %u",
                             l, op->code, work, op->arg, b->n_words);
         work = qn_chain_op_work(op->code, work);

@@ -17,6 +17,17 @@ static uint32_t params_of(uint32_t code)
 {
     switch (code) {
     case QN_OP_MISSING:
+    case QN_OP_EXP:
+    case QN_OP_EXPM1:
+    case QN_OP_LOG:
+    case QN_OP_LOG1P:
+    case QN_OP_SQRT:
+    case QN_OP_RECIPROCAL:
+    case QN_OP_ASINH:
+    case QN_OP_SIN:
+    case QN_OP_COS:
+    case QN_OP_NCDF:
+    case QN_OP_NQUANTILE:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
     case QN_OP_TO_I64: return 0;
@@ -41,6 +52,7 @@ static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape 
     for (uint32_t k = 0; k < first->n_ops; k++) {
         const struct qn_op *op = &batch->ops[first->first_op + k];
         if (op->code == QN_OP_NORM) return "a norm needs the whole row";
+        if (QN_OP_IS_FUNCTION(op->code) && op->work > QN_W_F64) return "the program is malformed";
         s->code[k] = op->code;
         s->op_work[k] = op->work;
         s->n_params += params_of(op->code);
@@ -124,6 +136,9 @@ static const char *const work_constants[] = {"QN_W_F32", "QN_W_F64", "QN_W_I64",
 static const char *const code_names[] = {
     "",          "QN_OP_FILL", "QN_OP_FILL_EQ", "QN_OP_SUB",     "QN_OP_ADD",  "QN_OP_MUL",
     "QN_OP_DIV", "QN_OP_CLIP", "QN_OP_GREATER", "QN_OP_MISSING", "QN_OP_EQUAL"};
+static const char *const function_names[] = {
+    "qn_exp",   "qn_expm1", "qn_log", "qn_log1p", "qn_sqrt", "qn_reciprocal",
+    "qn_asinh", "qn_sin",   "qn_cos", "qn_pow",   "qn_ncdf", "qn_nquantile"};
 
 struct writer {
     char *text;
@@ -182,6 +197,10 @@ static void write_op(struct writer *w, uint32_t k, uint32_t code, uint32_t work,
         (void)snprintf(p1, sizeof p1, "p%u", p + 1);
         line(w, "%s(%s, v%u, %s, %s);\n", apply_names[work], code_names[code], k, n > 0 ? p0 : zero,
              n > 1 ? p1 : zero);
+    } else if (QN_OP_IS_FUNCTION(code)) {
+        line(w, "%s%s(v%u", function_names[code - QN_OP_EXP], work == QN_W_F32 ? "_f32" : "", k);
+        if (params_of(code) > 0) line(w, ", p%u", p);
+        line(w, ");\n");
     } else if (code == QN_OP_TO_I64 && work <= QN_W_F64)
         line(w, "qn_to_i64((double)v%u);\n", k);
     else if (code <= QN_OP_TO_I64)

@@ -26,6 +26,17 @@ static uint32_t op_params(uint32_t code)
 {
     switch (code) {
     case QN_OP_MISSING:
+    case QN_OP_EXP:
+    case QN_OP_EXPM1:
+    case QN_OP_LOG:
+    case QN_OP_LOG1P:
+    case QN_OP_SQRT:
+    case QN_OP_RECIPROCAL:
+    case QN_OP_ASINH:
+    case QN_OP_SIN:
+    case QN_OP_COS:
+    case QN_OP_NCDF:
+    case QN_OP_NQUANTILE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -43,7 +54,7 @@ static int op_takes(uint32_t code, uint32_t work)
 {
     if (code == QN_OP_REMAP || code == QN_OP_VALUE) return work == QN_W_CODE;
     if (code == QN_OP_FIND) return work != QN_W_CODE;
-    if (code == QN_OP_NORM) return work == QN_W_F32 || work == QN_W_F64;
+    if (code == QN_OP_NORM || QN_OP_IS_FUNCTION(code)) return work == QN_W_F32 || work == QN_W_F64;
     return 1;
 }
 

@@ -278,12 +278,14 @@ void qn_plan_close(struct qn_plan *plan)
 /* ---- rounds ---- */
 
 /* 1 when a value can be missing although the one that was loaded is not, or the other way round: after
- * fills, and behind encoders. Runs notice missing values where they are loaded. */
+ * fills, functions (the logarithm of -1), and behind encoders. Runs notice missing values where they are loaded. */
 static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
 {
     if (chain->source >= n_inputs) return 1;
     for (uint32_t i = 0; i < chain->n_ops; i++)
-        if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE) return 1;
+        if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE ||
+            QN_OP_IS_FUNCTION(chain->ops[i].code))
+            return 1;
     return 0;
 }
 

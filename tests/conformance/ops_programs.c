@@ -287,6 +287,108 @@ void one_chain_for_all_columns_runs_generated(void **state)
     on_every_device(uniform_program, sizeof uniforms / sizeof uniforms[0], 1);
 }
 
+/* ---- functions ---- */
+
+/* An argument for functions: any bits, sizes that they do not saturate at, places where they turn. */
+static double argument(uint64_t *s)
+{
+    static const double places[] = {0.0,
+                                    -0.0,
+                                    1.0,
+                                    -1.0,
+                                    0.5,
+                                    0.25,
+                                    0.75,
+                                    5e-324,
+                                    -1e-310,
+                                    709.78271,
+                                    -745.1,
+                                    1e22,
+                                    -3e38,
+                                    1e300,
+                                    HUGE_VAL,
+                                    -HUGE_VAL,
+                                    1.5707963267948966,
+                                    3.0,
+                                    268435456.0,
+                                    -38.4};
+    uint64_t r = ops_random(s);
+    double x, unit = (double)(ops_random(s) >> 11) * 0x1p-53;
+    switch (r >> 40 & 7) {
+    case 0: memcpy(&x, &r, sizeof x); return x;
+    case 1: return places[(r >> 44) % (sizeof places / sizeof places[0])];
+    case 2: return unit;
+    case 3: return ldexp(unit - 0.5, (int)(r >> 44 & 127) - 60);
+    default: return (unit - 0.5) * 40;
+    }
+}
+
+static void fill_arguments(uint64_t seed)
+{
+    uint64_t s = seed * 99991 + 7;
+    for (uint32_t i = 0; i < batch.host.n_lanes; i++)
+        for (uint64_t row = 0; row < batch.host.rows; row++) {
+            unsigned char *at =
+                batch.memory + batch.lanes[i].offset + row * (uint64_t)batch.lanes[i].stride;
+            double x = argument(&s);
+            float narrow = (float)x;
+            if (batch.lanes[i].type == QN_T_F32)
+                memcpy(at, &narrow, sizeof narrow);
+            else
+                memcpy(at, &x, sizeof x);
+        }
+}
+
+static const double exponents[] = {0.5, -1.5, 2.0, 3.0, -0.0, 1e-3, -HUGE_VAL, 17.25};
+enum { FUNCTIONS = QN_OP_NQUANTILE - QN_OP_EXP + 1 };
+
+/* All of them side by side, and a difference before each third. */
+static void functions_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t both[] = {QN_T_F64, QN_T_F32};
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k, 3000, 3 * FUNCTIONS, both, 2, k ? OPS_RECORDS : OPS_COLUMNS, 0, 0, 0);
+    fill_arguments(k);
+    for (uint32_t i = 0; i < 3 * FUNCTIONS; i++) {
+        uint32_t code = QN_OP_EXP + i / 3, work = batch.lanes[i].work;
+        if (i % 3 == 2) ops_push(&batch, i, QN_OP_SUB, work, 0.25, 0);
+        ops_push(&batch, i, code, work, exponents[i % 8], 0);
+        add_slot(i, k ? QN_T_F64 : batch.lanes[i].type, QN_MATCH_VALUE);
+    }
+    lay_out_slots(OUT_COLUMNS);
+    ops_batch_upload(&batch, d->device);
+    run_and_compare(d, "functions", "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+/* One of them for all columns. */
+static void function_program(struct ops_device *d, uint32_t k)
+{
+    const uint32_t code = QN_OP_EXP + k / 2, type = k % 2 ? QN_T_F32 : QN_T_F64;
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k, 1500, 8, &type, 1, OPS_ROWS, 0, 0, 0);
+    fill_arguments(k + 50);
+    for (uint32_t i = 0; i < 8; i++) {
+        ops_push(&batch, i, code, batch.lanes[i].work, exponents[i], 0);
+        add_slot(i, type, QN_MATCH_VALUE);
+    }
+    lay_out_slots(OUT_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "function %u of type %u", code, type);
+    run_and_compare_as(d, what, "device:generated", 0);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void functions_give_the_oracles_bytes(void **state)
+{
+    (void)state;
+    on_every_device(functions_program, 2, 1);
+    on_every_device(function_program, 2 * FUNCTIONS, 7);
+}
+
 /* ---- CSR ---- */
 
 static void csr_program(struct ops_device *d, uint32_t k)

@@ -71,6 +71,12 @@ static void a_malformed_program_is_an_error_that_names_the_lane(void **state)
     assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
     batch.ops[0] = (struct qn_op){QN_OP_REMAP, QN_W_F32, 0, 0};
     assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
+    batch.ops[0] = (struct qn_op){QN_OP_POW, QN_W_F32, 99, 0};
+    assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
+    batch.ops[0] = (struct qn_op){QN_OP_EXP, QN_W_I64, 0, 0};
+    batch.lanes[1].work = QN_W_I64;
+    assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
+    batch.lanes[1].work = QN_W_F32;
     batch.ops[0] = (struct qn_op){99, QN_W_F32, 0, 0};
     assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
     ops_batch_leave(&batch);
@@ -110,6 +116,7 @@ int main(void)
         cmocka_unit_test(any_program_gives_the_oracles_bytes),
         cmocka_unit_test(norms_divide_by_the_rows_sum_in_its_order),
         cmocka_unit_test(one_chain_for_all_columns_runs_generated),
+        cmocka_unit_test(functions_give_the_oracles_bytes),
         cmocka_unit_test(sparse_rows_hold_what_the_dense_ones_do),
         cmocka_unit_test(a_batch_where_it_should_not_be_is_refused_with_sentences),
         cmocka_unit_test(a_malformed_program_is_an_error_that_names_the_lane),

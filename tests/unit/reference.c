@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/reference_functions.h"
+
 /* ---- load ---- */
 
 static int64_t saturate(double v)
@@ -113,7 +115,7 @@ static float op_f32(uint32_t code, float x, float a, float b)
     case QN_OP_GREATER: r = x > a ? 1.0f : 0.0f; break;
     case QN_OP_MISSING: r = isnan(x) ? 1.0f : 0.0f; break;
     case QN_OP_EQUAL: r = x == a ? 1.0f : 0.0f; break;
-    default: break;
+    default: r = reference_function_f32(code, x, a); break;
     }
     return r;
 }
@@ -139,7 +141,7 @@ static double op_f64(uint32_t code, double x, double a, double b)
     case QN_OP_GREATER: r = x > a ? 1.0 : 0.0; break;
     case QN_OP_MISSING: r = isnan(x) ? 1.0 : 0.0; break;
     case QN_OP_EQUAL: r = x == a ? 1.0 : 0.0; break;
-    default: break;
+    default: r = reference_function(code, x, a); break;
     }
     return r;
 }
@@ -223,7 +225,9 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
                         QN_W_F64);
     default: break;
     }
-    uint64_t a = op->code == QN_OP_MISSING ? 0 : p[0];
+    int bare = op->code == QN_OP_MISSING ||
+               (QN_OP_IS_FUNCTION(op->code) && op->code != QN_OP_POW); /* no parameter */
+    uint64_t a = bare ? 0 : p[0];
     uint64_t b = op->code == QN_OP_CLIP || op->code == QN_OP_FILL_EQ ? p[1] : 0;
     switch (x.work) {
     case QN_W_F32: x.f32 = op_f32(op->code, x.f32, (float)as_double(a), (float)as_double(b)); break;

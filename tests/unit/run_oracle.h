@@ -11,6 +11,7 @@
 
 #include "host/ops/requests.h"
 #include "kernels/norm.h"
+#include "tests/unit/reference_functions.h"
 
 struct oracle_value {
     uint32_t work;
@@ -202,7 +203,11 @@ static inline void oracle_ops(const struct qn_batch *b, uint32_t first, uint32_t
                 x->f64 = x->f64 / norm;
             break;
         default:
-            if (x->work == QN_W_F32)
+            if (QN_OP_IS_FUNCTION(op->code)) {
+                double p = op->code == QN_OP_POW ? oracle_word(b, op->arg) : 0;
+                x->f32 = reference_function_f32(op->code, x->f32, (float)p);
+                x->f64 = reference_function(op->code, x->f64, p);
+            } else if (x->work == QN_W_F32)
                 ORACLE_FLOAT_OPS(x->f32, float);
             else if (x->work == QN_W_F64)
                 ORACLE_FLOAT_OPS(x->f64, double);

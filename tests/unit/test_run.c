@@ -260,7 +260,7 @@ static void bad_programs_are_refused(void **state)
     good.batch.n_words = words;
     for (uint32_t i = 0; i < p->batch.n_ops; i++) {
         struct qn_op op = p->ops[i];
-        p->ops[i].code = 18;
+        p->ops[i].code = QN_OP_VALUE + 1;
         assert_int_equal(qn_cpu_run(NULL, &good), QUERN_INVALID);
         p->ops[i] = op;
         if (op.code < QN_OP_FIND) continue;
@@ -273,6 +273,29 @@ static void bad_programs_are_refused(void **state)
     assert_int_equal(qn_cpu_run(NULL, &good), QUERN_UNSUPPORTED);
     free(out);
     random_program_free(p);
+}
+
+static void a_function_of_an_integer_is_refused(void **state)
+{
+    int64_t in[2] = {1, 2}, out[2];
+    uint64_t word = 0;
+    struct qn_op op = {QN_OP_EXP, QN_W_I64, 0, 0};
+    struct qn_lane lane = {.data = in, .stride = 8, .type = QN_T_I64, .work = QN_W_I64, .n_ops = 1};
+    struct qn_slot slot = {.stride = 8, .type = QN_T_I64, .match = QN_MATCH_VALUE};
+    struct qn_run_request r = {.batch = {.rows = 2,
+                                         .lanes = &lane,
+                                         .n_lanes = 1,
+                                         .ops = &op,
+                                         .n_ops = 1,
+                                         .words = &word,
+                                         .n_words = 1},
+                               .slots = &slot,
+                               .n_slots = 1,
+                               .out_host = out};
+    (void)state;
+    assert_int_equal(qn_cpu_run(NULL, &r), QUERN_INVALID);
+    op.code = QN_OP_ADD;
+    assert_int_equal(qn_cpu_run(NULL, &r), QUERN_OK);
 }
 
 static void no_rows_write_nothing(void **state)
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(normalizers_give_the_oracles_bits),
         cmocka_unit_test(converted_matrices_give_the_oracles_bits),
         cmocka_unit_test(bad_programs_are_refused),
+        cmocka_unit_test(a_function_of_an_integer_is_refused),
         cmocka_unit_test(no_rows_write_nothing),
         cmocka_unit_test(a_failed_allocation_is_reported),
     };

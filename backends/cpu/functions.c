@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Compiled with -fno-math-errno and -fno-trapping-math (cmake/modules.cmake), which change no value: a
+ * square root need not set errno, and both sides of a choice may be computed. Without them most of these
+ * loops would not become vectors. */
+#include "backends/cpu/functions.h"
+
+#include "backends/cpu/isa.h"
+#include "kernels/functions.h"
+
+struct function_loops {
+    void (*f32)(uint32_t code, float p0, uint32_t n, float *);
+    void (*f64)(uint32_t code, double p0, uint32_t n, double *);
+};
+
+#define QN_SUFFIX baseline
+#include "backends/cpu/functions_body.h"
+#undef QN_SUFFIX
+#if QN_X86
+QN_TARGET_BEGIN(QN_FEATURES_AVX2)
+#define QN_SUFFIX avx2
+#include "backends/cpu/functions_body.h"
+#undef QN_SUFFIX
+QN_TARGET_END
+QN_TARGET_BEGIN(QN_FEATURES_AVX512)
+#define QN_SUFFIX avx512
+#include "backends/cpu/functions_body.h"
+#undef QN_SUFFIX
+QN_TARGET_END
+#endif
+
+static const struct function_loops *loops(void)
+{
+#if QN_X86
+    switch (qn_cpu_isa_level()) {
+    case QN_ISA_AVX512: return &function_loops_avx512;
+    case QN_ISA_AVX2: return &function_loops_avx2;
+    default: break;
+    }
+#endif
+    return &function_loops_baseline;
+}
+
+void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x)
+{
+    loops()->f32(code, p0, n, x);
+}
+
+void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x)
+{
+    loops()->f64(code, p0, n, x);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The function ops (EXP ... NQUANTILE of kernels/program.h) over n values in place: vectors of the best
+ * instruction set, the bits of kernels/functions.h. p0 is POW's exponent. */
+#ifndef QN_CPU_FUNCTIONS_H
+#define QN_CPU_FUNCTIONS_H
+
+#include <stdint.h>
+
+void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x);
+void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The function ops for the references: one value at a time, for the host's plainest processor. */
+#ifndef QN_TEST_REFERENCE_FUNCTIONS_H
+#define QN_TEST_REFERENCE_FUNCTIONS_H
+
+#include <math.h>
+
+#include "kernels/functions.h"
+
+static inline double reference_function(uint32_t code, double x, double p)
+{
+    switch (code) {
+    case QN_OP_EXP: return qn_exp(x);
+    case QN_OP_EXPM1: return qn_expm1(x);
+    case QN_OP_LOG: return qn_log(x);
+    case QN_OP_LOG1P: return qn_log1p(x);
+    case QN_OP_SQRT: return sqrt(x);
+    case QN_OP_RECIPROCAL: return 1 / x;
+    case QN_OP_ASINH: return qn_asinh(x);
+    case QN_OP_SIN: return qn_sin(x);
+    case QN_OP_COS: return qn_cos(x);
+    case QN_OP_POW: return qn_pow(x, p);
+    case QN_OP_NCDF: return qn_ncdf(x);
+    case QN_OP_NQUANTILE: return qn_nquantile(x);
+    default: return x;
+    }
+}
+
+static inline float reference_function_f32(uint32_t code, float x, float p)
+{
+    switch (code) {
+    case QN_OP_SQRT: return sqrtf(x);
+    case QN_OP_RECIPROCAL: return 1 / x;
+    default: return (float)reference_function(code, (double)x, (double)p);
+    }
+}
+
+#endif
