@@ -28,8 +28,9 @@ QN_MATH struct qn_two_words qn_sum(double a, double a_low, struct qn_two_words b
     return r;
 }
 
-/* log(2^more u): with s = f / (2 + f) and z = s s it is k ln 2 + s (2 + z (2/3 + z (2/5 + z q(z)))). */
-QN_MATH struct qn_two_words qn_log_precise(double u, double more)
+/* log(2^more u): with s = f / (2 + f) and z = s s it is k ln 2 + s (2 + z (2/3 + z (2/5 + z q(z)))). The result
+ * goes through a pointer, as Oclgrind does not know what LLVM makes of a struct here. */
+QN_MATH void qn_log_precise(double u, double more, struct qn_two_words *log_)
 {
     struct qn_log_cut cut = qn_log_cut_of(u);
     double k = cut.k + more, f = cut.f;
@@ -51,9 +52,8 @@ QN_MATH struct qn_two_words qn_log_precise(double u, double more)
     r = qn_product(z, qn_sum(0.6666666666666666, 3.700743415417188e-17, r));
     r = qn_product(s, qn_sum(2.0, 0.0, r));
     r = qn_sum(k * QN_LN2, k * QN_LN2_LOW, r);
-    s.high = r.high + r.low;
-    s.low = r.low - (s.high - r.high);
-    return s;
+    log_->high = r.high + r.low;
+    log_->low = r.low - (log_->high - r.high);
 }
 
 /* y >= 0 rounded to a whole number. */
@@ -67,7 +67,8 @@ QN_MATH double qn_pow(double x, double y)
 {
     double a = qn_magnitude(x), b = qn_magnitude(y);
     int tiny = a < QN_SMALLEST_NORMAL;
-    struct qn_two_words l = qn_log_precise(tiny ? a * 18014398509481984.0 : a, tiny ? -54.0 : 0.0);
+    struct qn_two_words l;
+    qn_log_precise(tiny ? a * 18014398509481984.0 : a, tiny ? -54.0 : 0.0, &l);
     l.high = a == 0.0 ? -QN_INFINITY : l.high;
     l.high = a == QN_INFINITY ? a : l.high;
     double high = y * l.high, low = QN_FMA(y, l.high, -high) + y * l.low;

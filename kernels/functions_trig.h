@@ -64,8 +64,7 @@ QN_FN qn_u64 qn_two_over_pi(qn_u32 word)
 QN_FN qn_u64 qn_two_over_pi_at(qn_u32 first)
 {
     qn_u32 word = first >> 6, by = first & 63u;
-    qn_u64 high = qn_two_over_pi(word);
-    return by == 0u ? high : (high << by) | (qn_two_over_pi(word + 1u) >> (64u - by));
+    return (qn_two_over_pi(word) << by) | ((qn_two_over_pi(word + 1u) >> 1) >> (63u - by));
 }
 
 /* The upper 64 bits of a b. */
@@ -79,7 +78,7 @@ QN_FN qn_u64 qn_product_high(qn_u64 a, qn_u64 b)
 
 /* |x| > QN_NEAR_ANGLE. x is a whole number m times a power of two, so of 2 / pi only 192 bits matter:
  * those before them give multiples of 4, those behind less than 2^-128. The product modulo 4 is the
- * quarter and a fraction in words, which is cut into doubles. */
+ * quarter in two bits and a fraction of 62 + 64 bits, which is cut into doubles. */
 QN_FN struct qn_angle qn_angle_far(double x)
 {
     struct qn_angle t;
@@ -91,17 +90,18 @@ QN_FN struct qn_angle qn_angle_far(double x)
            w2 = qn_two_over_pi_at(first + 128u);
     qn_u64 p1 = m * w1, p2 = qn_product_high(m, w2);
     qn_u64 low = p1 + p2, high = m * w0 + qn_product_high(m, w1) + (low < p1 ? 1u : 0u);
-    qn_u64 quarters = high >> 62;
-    qn_u64 f = (high << 2) | (low >> 62), g = low << 2; /* the fraction, 128 bits */
-    qn_u64 over = f >> 63, flip = 0u - over;
+    qn_u64 quarters = high >> 62, f = high & 0x3fffffffffffffffu;
+    qn_u64 over = f >> 61, flip = 0u - over; /* a half or more: the next quarter, less the rest */
     quarters += over;
-    g = (g ^ flip) + over;
-    f = (f ^ flip) + (g == 0u ? over : 0u);
-    /* 52, 52 and 24 bits, each exact; most of the first may be 0. */
-    double a = (double)(qn_i64)(f >> 12) * 2.220446049250313e-16;
-    double b = (double)(qn_i64)(((f & 0xfffu) << 40) | (g >> 24)) * 4.930380657631324e-32;
-    double c = (double)(qn_i64)(g & 0xffffffu) * 2.938735877055719e-39;
-    double sum = a + b, rest = (b - (sum - a)) + c;
+    low = (low ^ flip) + over;
+    f = ((f ^ flip) & 0x3fffffffffffffffu) + (low == 0u ? over : 0u);
+    /* 52, 10, 52 and 12 bits, each exact; most of the first 62 may be 0. */
+    double a = (double)(qn_i64)(f >> 10) * 2.220446049250313e-16;
+    double b = (double)(qn_i64)(f & 0x3ffu) * 2.168404344971009e-19;
+    double c = (double)(qn_i64)(low >> 12) * 4.81482486096809e-35;
+    double d = (double)(qn_i64)(low & 0xfffu) * 1.1754943508222875e-38;
+    double whole = a + b, sum = whole + c;
+    double rest = (c - (sum - whole)) + ((b - (whole - a)) + d);
     t.r = sum * QN_HALF_PI;
     t.low = QN_FMA(sum, QN_HALF_PI, -t.r) + QN_FMA(sum, QN_HALF_PI_LOW, rest * QN_HALF_PI);
     qn_u64 sign = (QN_BITS64(x) >> 63) ^ over;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# kernels/functions.h beside MPFR, and its coefficients beside their derivation.
+# kernels/functions.h beside MPFR, its vectors beside it, and its coefficients beside their derivation.
 pkg_check_modules(MPFR QUIET IMPORTED_TARGET mpfr)
 if(MPFR_FOUND)
   qn_test(NAME functions MODULES core SOURCES unit/test_functions.c LIBRARIES PkgConfig::MPFR LABELS unit)
@@ -8,6 +8,8 @@ else()
   add_test(NAME functions COMMAND sh -c "echo skipped: no MPFR here, libmpfr-dev on Debian; exit 77")
   set_tests_properties(functions PROPERTIES LABELS unit SKIP_RETURN_CODE 77)
 endif()
+
+qn_test(NAME cpu_functions MODULES core cpu SOURCES unit/test_cpu_functions.c unit/reference.c LABELS unit)
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)
