@@ -84,8 +84,8 @@ QN_FN struct qn_angle qn_angle_far(double x)
     struct qn_angle t;
     qn_u64 bits = QN_BITS64(x) & 0x7fffffffffffffffu;
     qn_u64 m = (bits & 0x000fffffffffffffu) | 0x0010000000000000u;
-    qn_u32 first =
-        (qn_u32)(bits >> 52) - 1013u; /* the bit of weight 2^(1 - e) is 1 + e behind the point */
+    /* m's last bit weighs 2^e; the bit of 2 / pi that makes it 2 is e - 1 behind the point. */
+    qn_u32 first = (qn_u32)(bits >> 52) - 1013u; /* e - 1 + 63: after the word of zeros */
     qn_u64 w0 = qn_two_over_pi_at(first), w1 = qn_two_over_pi_at(first + 64u),
            w2 = qn_two_over_pi_at(first + 128u);
     qn_u64 p1 = m * w1, p2 = qn_product_high(m, w2);
