@@ -212,6 +212,7 @@ static uint64_t address_of(const quern_column *c)
 static int is_array(const quern_table *t)
 {
     const quern_column *c = t->columns;
+    if (t->n_columns == 0) return 1;
     uint64_t n = t->n_columns, bytes = qn_type_bytes(c[0].type), column;
     uint64_t stride = (uint64_t)c[0].stride;
     uint64_t step = n > 1 ? address_of(&c[1]) - address_of(&c[0]) : bytes;

@@ -101,7 +101,7 @@ int qn_py_begin(struct qn_py_context *, struct qn_py_call *);
 /* The same, counted as a stage. */
 int qn_py_begin_stage(struct qn_py_context *, struct qn_py_call *, enum qn_py_stage);
 void qn_py_count_stage(struct qn_py_call *); /* what qn_py_end does with it */
-PyObject *qn_py_context_stages(PyObject *context, PyObject *unused);
+PyObject *qn_py_context_stages(PyObject *object, PyObject *unused);
 int64_t qn_py_now_ns(void);
 /* Takes the GIL back and gives up the context; -1: an exception is set. */
 int qn_py_end(struct qn_py_call *, quern_status);
