@@ -74,7 +74,6 @@ class Fused(DeviceRow):
     def _orchestrated(self, why):
         self._models["why"] = str(why)
         _config.note(type(self).__name__, str(why))
-        self._models["why"] = str(why)
 
     def _where(self):
         steps = getattr(self, "steps", None) or getattr(self, "transformers_", ())

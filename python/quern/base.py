@@ -236,6 +236,17 @@ class Estimator(DeviceRow, BaseEstimator):
         from .interop import to_sklearn
         return to_sklearn(self)
 
+    def _remembered(self, key, which, make):
+        """The model of that input, `which`, remembered beside `key`: what a transform depends on."""
+        native = self._native
+        if native.key != key:
+            native.models.clear()
+            native.key = key
+        model = native.models.get(which)
+        if model is None:
+            model = native.models[which] = make()
+        return model
+
     # -- a few rows (_serve.py) --
 
     def _served(self, X):

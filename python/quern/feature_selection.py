@@ -108,20 +108,10 @@ class VarianceThreshold(SelectorMixin, Estimator):
                 or library_dtype(X.dtype) != X.dtype):
             return super()._transform(X)
         out = np.empty((X.shape[0], np.count_nonzero(mask)), X.dtype)
-        self._model(X.dtype.name).transform(self._context(), table_of(X), out=out)
+        model = self._remembered(self._fused_key(), X.dtype.name, lambda: model_of(
+            self, X.dtype.name, self.n_features_in_, self._tensors_for(None), True))
+        model.transform(self._context(), table_of(X), out=out)
         return out
-
-    def _model(self, dtype):
-        native = self._native
-        key = self._fused_key()
-        if native.key != key:
-            native.models.clear()
-            native.key = key
-        model = native.models.get(dtype)
-        if model is None:
-            model = native.models[dtype] = model_of(self, dtype, self.n_features_in_,
-                                                    self._tensors_for(None), True)
-        return model
 
     # -- as a part of a larger model --
 

@@ -52,16 +52,9 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return self
 
     def _model(self, dtype, columns, matrix=True):
-        native = self._native
         key = tuple(getattr(self, word) for word in self._library_parameters)
-        if native.key != key:
-            native.models.clear()
-            native.key = key
-        model = native.models.get((dtype, columns, matrix))
-        if model is None:
-            model = native.models[dtype, columns, matrix] = model_of(self, dtype, columns, {},
-                                                                     matrix)
-        return model
+        return self._remembered(key, (dtype, columns, matrix),
+                                lambda: model_of(self, dtype, columns, {}, matrix))
 
     def _run(self, X, copy):
         """X, checked, through the model; not copied: in place."""

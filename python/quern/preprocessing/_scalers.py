@@ -8,11 +8,10 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 from .. import _core
 from .._config import serves_on_cpu
 from .._host import check_array
+from .._serve import ROWS
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, is_plain_matrix, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
-
-SERVED_ROWS = 32  # so many rows go without a context
 
 
 def refuse_room(out, X):
@@ -54,15 +53,8 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _model(self, dtype):
         """The model for input of that dtype, made of today's attributes."""
-        native, key = self._native, self._key()
-        if native.key != key:
-            native.models.clear()
-            native.key = key
-        model = native.models.get(dtype)
-        if model is None:
-            model = native.models[dtype] = model_of(self, dtype, self.n_features_in_,
-                                                    self._tensors(), True)
-        return model
+        return self._remembered(self._key(), dtype, lambda: model_of(
+            self, dtype, self.n_features_in_, self._tensors(), True))
 
     def _vector(self, name, otherwise):
         value = self.__dict__.get(name)
@@ -264,7 +256,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _served(self, X):
         """A few rows of a plain matrix, the short way; None: not this time."""
-        if (type(X) is not np.ndarray or X.ndim != 2 or X.shape[0] > SERVED_ROWS
+        if (type(X) is not np.ndarray or X.ndim != 2 or X.shape[0] > ROWS
                 or not X.flags.c_contiguous or not X.flags.aligned or not self.copy
                 or not self._works()):
             return None
