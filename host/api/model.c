@@ -161,6 +161,12 @@ quern_status quern_model_from_bytes(const char *name, const void *bytes, size_t 
     return qn_model_parse(name != NULL ? name : "model", bytes, size, out);
 }
 
+quern_status quern_model_tensors(const quern_model *model, quern_tensor_fn *fn, void *user)
+{
+    if (model == NULL || fn == NULL) return qn_null_argument("quern_model_tensors");
+    return qn_model_tensors(model, fn, user);
+}
+
 void quern_model_free(quern_model *model)
 {
     qn_model_free(model);

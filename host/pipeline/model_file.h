@@ -12,6 +12,8 @@
 #include "host/core/os.h"
 #include "host/pipeline/fit.h"
 
+/* Hands what was learned to fn, tensor after tensor, in the file's order; as quern_model_tensors. */
+quern_status qn_model_tensors(const struct quern_model *, quern_tensor_fn *fn, void *user);
 /* The bytes of a model; freed by qn_free. */
 quern_status qn_model_bytes(const struct quern_model *, void **bytes, size_t *size);
 quern_status qn_model_save(const struct quern_model *, const char *path);

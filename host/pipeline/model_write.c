@@ -28,79 +28,21 @@ static quern_status append(struct writer *w, const void *bytes, size_t size)
 }
 
 /* Tensors start at multiples of 8, so a mapped file can be read in place. */
-static quern_status add_tensor(struct writer *w, const char *name, const char *dtype, size_t count,
-                               size_t value, const void *bytes)
+static quern_status add_tensor(void *user, const quern_tensor *t)
 {
     static const char zeros[8];
+    struct writer *w = user;
+    const char *dtype = t->type == QUERN_FLOAT64 ? "F64" : t->type == QUERN_INT64 ? "I64" : "U8";
     if (w->used % 8 != 0) QN_TRY(append(w, zeros, 8 - w->used % 8));
     size_t first = w->used, size;
-    if (qn_mul_size(count, value, &size)) return qn_error_memory_while("writing a model");
-    QN_TRY(append(w, bytes, size));
-    json_t *entry = json_pack("{s:s, s:[I], s:[I, I]}", "dtype", dtype, "shape", (json_int_t)count,
-                              "data_offsets", (json_int_t)first, (json_int_t)w->used);
-    if (entry == NULL || json_object_set_new(w->header, name, entry) != 0)
+    if (qn_mul_size((size_t)t->count, qn_type_bytes(t->type), &size))
         return qn_error_memory_while("writing a model");
-    return QUERN_OK;
-}
-
-static quern_status add_text(struct writer *w, struct qn_arena *arena, const char *name,
-                             const struct qn_attr *a)
-{
-    int64_t *offsets = qn_arena_alloc(arena, (size_t)a->n + 1, sizeof *offsets);
-    uint8_t *valid = qn_arena_alloc(arena, a->n, 1);
-    if (offsets == NULL || valid == NULL) return qn_error_memory_while("writing a model");
-    for (uint32_t i = 0; i < a->n; i++) {
-        valid[i] = a->text[i] != NULL;
-        offsets[i + 1] = offsets[i] + (a->text[i] != NULL ? (int64_t)strlen(a->text[i]) : 0);
-    }
-    char *text = qn_arena_alloc(arena, (size_t)offsets[a->n], 1);
-    if (text == NULL) return qn_error_memory_while("writing a model");
-    for (uint32_t i = 0; i < a->n; i++)
-        if (a->text[i] != NULL) memcpy(text + offsets[i], a->text[i], strlen(a->text[i]));
-    char *part = qn_arena_printf(arena, "%s/offsets", name);
-    char *bytes = qn_arena_printf(arena, "%s/bytes", name);
-    char *present = qn_arena_printf(arena, "%s/present", name);
-    if (part == NULL || bytes == NULL || present == NULL)
+    QN_TRY(append(w, t->data, size));
+    json_t *entry =
+        json_pack("{s:s, s:[I], s:[I, I]}", "dtype", dtype, "shape", (json_int_t)t->count,
+                  "data_offsets", (json_int_t)first, (json_int_t)w->used);
+    if (entry == NULL || json_object_set_new(w->header, t->name, entry) != 0)
         return qn_error_memory_while("writing a model");
-    QN_TRY(add_tensor(w, part, "I64", (size_t)a->n + 1, 8, offsets));
-    QN_TRY(add_tensor(w, bytes, "U8", (size_t)offsets[a->n], 1, text));
-    return add_tensor(w, present, "U8", a->n, 1, valid);
-}
-
-static quern_status add_values(struct writer *w, struct qn_arena *arena, const char *name,
-                               const struct qn_values *v)
-{
-    char *part = qn_arena_printf(arena, "%s/values", name);
-    char *kind = qn_arena_printf(arena, "%s/kind", name);
-    int64_t about[2] = {(int64_t)v->type, v->missing};
-    if (part == NULL || kind == NULL) return qn_error_memory_while("writing a model");
-    QN_TRY(add_tensor(w, kind, "I64", 2, 8, about));
-    if (v->type == QUERN_STRING) {
-        char *bytes = qn_arena_printf(arena, "%s/bytes", name);
-        if (bytes == NULL) return qn_error_memory_while("writing a model");
-        QN_TRY(add_tensor(w, part, "I64", (size_t)v->count + 1, 8, v->offsets));
-        return add_tensor(w, bytes, "U8", (size_t)v->offsets[v->count], 1, v->text);
-    }
-    if (qn_type_is_float(v->type)) return add_tensor(w, part, "F64", v->count, 8, v->f64);
-    return add_tensor(w, part, "I64", v->count, 8, v->i64);
-}
-
-static quern_status add_attr(struct writer *w, struct qn_arena *arena, const char *place,
-                             const struct qn_attr *a)
-{
-    char *name = qn_arena_printf(arena, "%s/%s", place, a->name);
-    if (name == NULL) return qn_error_memory_while("writing a model");
-    switch (a->kind) {
-    case QN_ATTR_F64: return add_tensor(w, name, "F64", a->n, 8, a->f64);
-    case QN_ATTR_I64: return add_tensor(w, name, "I64", a->n, 8, a->i64);
-    case QN_ATTR_TEXT: return add_text(w, arena, name, a);
-    case QN_ATTR_VALUES: break;
-    }
-    for (uint32_t i = 0; i < a->n; i++) {
-        char *one = qn_arena_printf(arena, "%s/%u", name, i);
-        if (one == NULL) return qn_error_memory_while("writing a model");
-        QN_TRY(add_values(w, arena, one, &a->values[i]));
-    }
     return QUERN_OK;
 }
 
@@ -139,34 +81,6 @@ static quern_status add_metadata(struct writer *w, const struct quern_model *m)
     return status;
 }
 
-/* The attribute that follows `after` in the order of names; NULL: the first, or none is left. */
-static const struct qn_attr *next_by_name(const struct qn_attrs *attrs, const struct qn_attr *after)
-{
-    const struct qn_attr *best = NULL;
-    for (const struct qn_attr *a = attrs->first; a != NULL; a = a->next)
-        if ((after == NULL || strcmp(a->name, after->name) > 0) &&
-            (best == NULL || strcmp(a->name, best->name) < 0))
-            best = a;
-    return best;
-}
-
-static quern_status add_steps(struct writer *w, struct qn_arena *arena, const struct quern_model *m)
-{
-    for (uint32_t i = 0; i < m->plan->n_steps; i++) {
-        const struct qn_plan_step *step = &m->plan->steps[i];
-        for (uint32_t k = 0; k < step->n_apply; k++) {
-            char *place = i < m->plan->n_blocks ? qn_arena_printf(arena, "steps/%u/%u", i, k)
-                                                : qn_arena_printf(arena, "then/%u", k);
-            if (place == NULL) return qn_error_memory_while("writing a model");
-            /* by name, so that a loaded model is written as it was read */
-            for (const struct qn_attr *a = next_by_name(&step->attrs[k], NULL); a != NULL;
-                 a = next_by_name(&step->attrs[k], a))
-                QN_TRY(add_attr(w, arena, place, a));
-        }
-    }
-    return QUERN_OK;
-}
-
 static quern_status assemble(struct writer *w, void **bytes, size_t *size)
 {
     char *header = json_dumps(w->header, JSON_COMPACT);
@@ -191,18 +105,16 @@ static quern_status assemble(struct writer *w, void **bytes, size_t *size)
 quern_status qn_model_bytes(const struct quern_model *model, void **bytes, size_t *size)
 {
     quern_status status = QUERN_OK;
-    struct qn_arena arena = {0};
     struct writer w = {.header = json_object()};
     *bytes = NULL;
     *size = 0;
     if (w.header == NULL) return qn_error_memory_while("writing a model");
     QN_GO(add_metadata(&w, model));
-    QN_GO(add_steps(&w, &arena, model));
+    QN_GO(qn_model_tensors(model, add_tensor, &w));
     QN_GO(assemble(&w, bytes, size));
 cleanup:
     json_decref(w.header);
     qn_free(w.data);
-    qn_arena_free(&arena);
     return status;
 }
 

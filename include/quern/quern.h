@@ -344,6 +344,18 @@ QUERN_API quern_status quern_model_load(const char *path, quern_model **out);
 QUERN_API quern_status quern_model_to_bytes(const quern_model *model, void **bytes, size_t *size);
 QUERN_API quern_status quern_model_from_bytes(const char *name, const void *bytes, size_t size,
                                               quern_model **out);
+/* What was learned: the tensors of the model file (docs/model-format.md), under the names and in the
+ * order that they have there ("steps/0/1/mean_"). Each is `count` values of FLOAT64, INT64 or UINT8; it
+ * and its name live until fn returns. A status other than OK stops, and is returned. Any thread. */
+typedef struct quern_tensor {
+    const char *name;
+    quern_type type;
+    uint64_t count;
+    const void *data;
+} quern_tensor;
+typedef quern_status quern_tensor_fn(void *user, const quern_tensor *tensor);
+QUERN_API quern_status quern_model_tensors(const quern_model *model, quern_tensor_fn *fn,
+                                           void *user);
 QUERN_API void quern_model_free(quern_model *model);
 
 QUERN_API uint32_t quern_model_inputs(const quern_model *model);

@@ -1,27 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Model bytes and arrays: the container of docs/model-format.md, read and written with NumPy."""
+"""Models made of arrays: the container of docs/model-format.md, written with NumPy."""
 import json
 
 import numpy as np
 
-_READ = {"F64": np.dtype("<f8"), "I64": np.dtype("<i8"), "U8": np.dtype("u1")}
 _WRITE = {"f": ("F64", np.dtype("<f8")), "i": ("I64", np.dtype("<i8")), "u": ("U8", np.dtype("u1"))}
 STRING = 11  # of quern_type
 _TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
           "float32", "float64", "string", "datetime")
-
-
-def read(data):
-    """Model bytes as (metadata, {name: array})."""
-    base = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(bytes(data[8:base]))
-    metadata = header.pop("__metadata__")
-    body = memoryview(data)[base:]
-    tensors = {}
-    for name, entry in header.items():
-        first, end = entry["data_offsets"]
-        tensors[name] = np.frombuffer(body[first:end], _READ[entry["dtype"]])
-    return metadata, tensors
 
 
 def write(metadata, tensors):

@@ -21,10 +21,10 @@ extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_ta
 /* docs_model.c */
 extern const char qn_py_doc_pipeline[], qn_py_doc_pipeline_fit[],
     qn_py_doc_pipeline_fit_transform[], qn_py_doc_pipeline_spec[], qn_py_doc_model[],
-    qn_py_doc_model_from_bytes[], qn_py_doc_model_to_bytes[], qn_py_doc_model_load[],
-    qn_py_doc_model_save[], qn_py_doc_model_inspect[], qn_py_doc_model_reduce[],
-    qn_py_doc_model_transform[], qn_py_doc_model_inverse_transform[], qn_py_doc_model_apply[],
-    qn_py_doc_fit[], qn_py_doc_fit_from_bytes[], qn_py_doc_fit_push[], qn_py_doc_fit_snapshot[],
-    qn_py_doc_fit_finish[], qn_py_doc_fit_to_bytes[];
+    qn_py_doc_model_from_bytes[], qn_py_doc_model_to_bytes[], qn_py_doc_model_tensors[],
+    qn_py_doc_model_load[], qn_py_doc_model_save[], qn_py_doc_model_inspect[],
+    qn_py_doc_model_reduce[], qn_py_doc_model_transform[], qn_py_doc_model_inverse_transform[],
+    qn_py_doc_model_apply[], qn_py_doc_fit[], qn_py_doc_fit_from_bytes[], qn_py_doc_fit_push[],
+    qn_py_doc_fit_snapshot[], qn_py_doc_fit_finish[], qn_py_doc_fit_to_bytes[];
 
 #endif

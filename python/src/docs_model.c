@@ -188,6 +188,17 @@ const char qn_py_doc_model_to_bytes[] =
     "b : bytes\n"
     "    The container of ``docs/model-format.md``.";
 
+const char qn_py_doc_model_tensors[] =
+    "tensors($self, /)\n"
+    "--\n"
+    "\n"
+    "What was learned, under the names of the model's file.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "tensors : dict of str to memoryview\n"
+    "    Copies of the tensors of ``docs/model-format.md``: formats ``d``, ``q`` and ``B``.";
+
 const char qn_py_doc_model_load[] = "load($type, path, /)\n"
                                     "--\n"
                                     "\n"

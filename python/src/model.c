@@ -121,6 +121,35 @@ static PyObject *model_inspect(PyObject *object, PyObject *unused)
     return text;
 }
 
+/* A tensor in a dict: a memoryview of doubles, int64 or bytes. */
+static quern_status keep_tensor(void *dict, const quern_tensor *tensor)
+{
+    const char *format = tensor->type == QUERN_FLOAT64 ? "d"
+                         : tensor->type == QUERN_INT64 ? "q"
+                                                       : "B";
+    size_t bytes = (size_t)tensor->count * (*format == 'B' ? 1 : 8);
+    PyObject *data = PyBytes_FromStringAndSize(tensor->data, (Py_ssize_t)bytes);
+    PyObject *plain = data != NULL ? PyMemoryView_FromObject(data) : NULL;
+    PyObject *view = plain != NULL ? PyObject_CallMethod(plain, "cast", "s", format) : NULL;
+    int failed = view == NULL || PyDict_SetItemString(dict, tensor->name, view) < 0;
+    Py_XDECREF(view);
+    Py_XDECREF(plain);
+    Py_XDECREF(data);
+    return failed ? QUERN_INTERNAL : QUERN_OK;
+}
+
+static PyObject *model_tensors(PyObject *object, PyObject *unused)
+{
+    PyObject *dict = PyDict_New();
+    (void)unused;
+    if (dict == NULL) return NULL;
+    quern_status status =
+        quern_model_tensors(((struct qn_py_model *)object)->model, keep_tensor, dict);
+    if (status == QUERN_OK) return dict;
+    Py_DECREF(dict);
+    return PyErr_Occurred() ? NULL : qn_py_raise(qn_py_state(object), status);
+}
+
 static PyObject *model_reduce(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -246,6 +275,7 @@ static PyMethodDef methods[] = {
     {"load", model_load, METH_O | METH_CLASS, qn_py_doc_model_load},
     {"save", model_save, METH_O, qn_py_doc_model_save},
     {"inspect", model_inspect, METH_NOARGS, qn_py_doc_model_inspect},
+    {"tensors", model_tensors, METH_NOARGS, qn_py_doc_model_tensors},
     {"__reduce__", model_reduce, METH_NOARGS, qn_py_doc_model_reduce},
     {"transform", QN_PY_FAST(model_transform), QN_PY_FASTCALL, qn_py_doc_model_transform},
     {"inverse_transform", QN_PY_FAST(model_inverse_transform), QN_PY_FASTCALL,

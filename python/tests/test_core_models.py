@@ -118,6 +118,20 @@ def test_bytes_and_files(fitted, tmp_path):
     assert _core.Model.load(str(path)).to_bytes() == data == _core.Model.load(path).to_bytes()
 
 
+def test_tensors_are_those_of_the_file(fitted):
+    model, _ = fitted
+    data = model.to_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + length])
+    del header["__metadata__"]
+    tensors = model.tensors()
+    assert list(tensors) == list(header)
+    for name, entry in header.items():
+        first, end = entry["data_offsets"]
+        assert tensors[name].format == {"F64": "d", "I64": "q", "U8": "B"}[entry["dtype"]]
+        assert bytes(tensors[name]) == data[8 + length + first:8 + length + end]
+
+
 def test_wrong_bytes_and_files(fitted, tmp_path):
     model, _ = fitted
     data = model.to_bytes()

@@ -122,6 +122,41 @@ static void a_loaded_model_transforms_like_the_fitted_one(void **state)
     fixture_mixed_free(&m);
 }
 
+struct tensors {
+    uint32_t n, room;
+    char names[8][64];
+};
+
+static quern_status count_tensor(void *user, const quern_tensor *tensor)
+{
+    struct tensors *t = user;
+    if (t->n == t->room) return QUERN_IO;
+    snprintf(t->names[t->n++], sizeof *t->names, "%s %d %d", tensor->name, (int)tensor->type,
+             (int)tensor->count);
+    return QUERN_OK;
+}
+
+static void what_was_learned_can_be_asked_for(void **state)
+{
+    struct tensors all = {.room = 8}, some = {.room = 2};
+    struct fixture_mixed m;
+    (void)state;
+    fixture_mixed(&m, ROWS, 6);
+    quern_model *model = fixture_fit(
+        cpu, "{\"quern\": 1, \"steps\": [{\"columns\": [0], \"apply\": [\"StandardScaler\"]}]}",
+        m.table);
+    OK(quern_model_tensors(model, count_tensor, &all));
+    assert_int_equal(all.n, 4);
+    assert_string_equal(all.names[0], "steps/0/0/mean_ 10 1");
+    assert_string_equal(all.names[1], "steps/0/0/n_samples_seen_ 4 1");
+    assert_int_equal(quern_model_tensors(model, count_tensor, &some), QUERN_IO);
+    assert_int_equal(some.n, 2);
+    assert_int_equal(quern_model_tensors(NULL, count_tensor, &all), QUERN_INVALID);
+    assert_int_equal(quern_model_tensors(model, NULL, &all), QUERN_INVALID);
+    quern_model_free(model);
+    fixture_mixed_free(&m);
+}
+
 /* Every byte of a model changed, one after another, and every length cut: never a crash, and what is
  * accepted can be used. */
 static void broken_models_are_refused_or_harmless(void **state)
@@ -415,6 +450,7 @@ int main(void)
         cmocka_unit_test(thread_counts_give_the_same_bytes),
         cmocka_unit_test(chunks_pushed_give_the_model_of_one_fit),
         cmocka_unit_test(a_loaded_model_transforms_like_the_fitted_one),
+        cmocka_unit_test(what_was_learned_can_be_asked_for),
         cmocka_unit_test(broken_models_are_refused_or_harmless),
         cmocka_unit_test(served_rows_equal_the_batch),
         cmocka_unit_test(served_rows_equal_the_batch_through_layers),
