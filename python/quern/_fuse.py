@@ -30,17 +30,32 @@ class NotFused(Exception):
     """The reason why estimators run one by one."""
 
 
+class Memory:
+    """What a composite remembers."""
+
+    __slots__ = ("models", "last", "service", "why")
+
+    def __init__(self):
+        self.forget()
+
+    def forget(self):
+        self.models = {}  # by what they were made of, one for each schema
+        self.last = None  # the model of the last transform
+        self.service = None  # for a few rows (_serve.py)
+        self.why = None  # scikit-learn ran the parts one by one the last time
+
+
 class Fused(DeviceRow):
     """What ColumnTransformer and Pipeline have beside scikit-learn's: remembered models."""
 
     __slots__ = ()
 
     @property
-    def _models(self):
+    def _memory(self):
         try:
             return self._quern
         except AttributeError:
-            self._quern = {}
+            self._quern = Memory()
             return self._quern
 
     def __getstate__(self):
@@ -72,25 +87,25 @@ class Fused(DeviceRow):
         return to_sklearn(self)
 
     def _orchestrated(self, why):
-        self._models["why"] = str(why)
+        self._memory.why = str(why)
         _config.note(type(self).__name__, str(why))
 
     def _where(self):
         steps = getattr(self, "steps", None) or getattr(self, "transformers_", ())
-        ran, why = of_parts(step[1] for step in steps), self._models.get("why")
+        ran, why = of_parts(step[1] for step in steps), self._memory.why
         if ran is None or why is None:
             return ran
         return ran[0], f"{ran[1]}; scikit-learn ran the parts one by one: {why}"
 
     def _model_for(self, X):
         """The model that rows like X go through; or NotFused."""
-        self._models.pop("service", None)
-        self._models.pop("last", None)
+        memory = self._memory
+        memory.service = memory.last = None
         self.transform(X)
-        found = self._models.get("last")
-        if found is None:
-            raise NotFused(self._models.pop("why", "there is nothing to be done"))
-        return found
+        if memory.last is None:
+            why, memory.why = memory.why, None
+            raise NotFused(why or "there is nothing to be done")
+        return memory.last
 
 
 def is_ours(estimator):
@@ -299,22 +314,22 @@ class Plan:
             return None
         return np.empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
 
-    def fit(self, remember):
+    def fit(self, memory):
         """Fits and transforms in one call; the estimators have their attributes afterwards."""
         self._check_types()
         table, out = self.columns.table(self.used, self.rowwise), self._room()
         try:
             made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
                 self._context(), table, out=out, sparse=self.sparse)
-            tensors = _attributes.read(model.to_bytes())[1]
+            tensors = model.tensors()
             for place, estimator, types in self.links:
-                found = {key[len(place) + 1:]: value for key, value in tensors.items()
+                found = {key[len(place) + 1:]: np.asarray(value) for key, value in tensors.items()
                          if key.startswith(place + "/")}
                 estimator._adopt(found, types, self.columns.rows)
         except (ValueError, TypeError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error  # scikit-learn says it in its words, or not at all
-        remember.clear()
-        remember[self._key()] = model
+        memory.forget()
+        memory.models[self._key()] = model
         return self._array(made, out, self.sparse, model.is_sparse)
 
     def _context(self):
@@ -330,7 +345,7 @@ class Plan:
         made = as_scipy(made, self.dtype)
         return made if wanted else made.toarray()
 
-    def transform(self, remembered, sparse=False, owner=None):
+    def transform(self, memory, sparse=False, owner=None):
         """The rows through the model of the attributes that the estimators have. owner: the composite
         that may serve further rows in this way."""
         self._check_types()
@@ -338,24 +353,24 @@ class Plan:
             if getattr(estimator, "n_features_in_", None) != len(types):
                 raise NotFused(f"{type(estimator).__name__} was not fitted to these columns")
         key = self._key()
-        model, out = remembered.get(key), self._room()
+        model, out = memory.models.get(key), self._room()
         try:
             if model is None:
                 model = self.model()
-                if len(remembered) >= MODELS:
-                    remembered.clear()
-                remembered[key] = model
+                if len(memory.models) >= MODELS:
+                    memory.models.clear()
+                memory.models[key] = model
             made = model.transform(self._context(), self.columns.table(self.used, self.rowwise),
                                    out=out, sparse=sparse)
         except (ValueError, _core.UnsupportedError) as error:
             raise NotFused(str(error)) from error
-        remembered.pop("why", None)
+        memory.why = None
         out = self._array(made, out, sparse, sparse)
         if owner is not None:
-            owner._models.pop("why", None)
-            owner._models["last"] = model
+            owner._memory.why = None
+            owner._memory.last = model
         if owner is not None and self._is_matrix():
-            owner._models["service"] = _serve.service_for(owner, self.columns.X, model, out, self.used)
+            owner._memory.service = _serve.service_for(owner, self.columns.X, model, out, self.used)
         return out
 
     def model(self):

@@ -136,7 +136,7 @@ def service_for(owner, X, model, out, used=None, exactly=None):
 def served(owner, X):
     """A few rows of a plain array, the short way; None: not this time."""
     try:
-        service = owner._quern["service"]
-    except (AttributeError, KeyError):
+        service = owner._quern.service
+    except AttributeError:
         return None
     return None if service is None else service.rows(X)

@@ -137,11 +137,11 @@ class ColumnTransformer(Fused, _ColumnTransformer):
         if not fits:
             if not column_as_labels:
                 _check_names(blocks, X)
-            return _parts(plan.transform(self._models, self.sparse_output_, owner), plan.widths())
+            return _parts(plan.transform(self._memory, self.sparse_output_, owner), plan.widths())
         for block in blocks:
             validate(block.chain)
         validate(then)
-        out = plan.fit(self._models)
+        out = plan.fit(self._memory)
         self.__dict__.pop("_transformers_feature_names_out", None)
         head = X[:1]
         for block, transformer in zip(blocks, transformers):

@@ -220,12 +220,12 @@ class Pipeline(Fused, _Pipeline):
         else:
             plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
             validate(chain)
-            out = plan.fit(self._models)
+            out = plan.fit(self._memory)
             remember_features(chain[0], X)
         head = np.empty((1, out.shape[1]))
         for estimator in chain[first is None:]:
             remember_features(estimator, head)
-        self._models.pop("why", None)
+        self._memory.why = None
         return out
 
     def _fused_transform(self, X, params):
@@ -236,7 +236,7 @@ class Pipeline(Fused, _Pipeline):
         if not hasattr(chain[0], "n_features_in_"):
             raise NotFused("it is not fitted")
         validate_data(chain[0], X, reset=False, skip_check_array=True)
-        return plan.transform(self._models, owner=self)
+        return plan.transform(self._memory, owner=self)
 
 
 def _width(X):
