@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scikit-learn's validation, which has a clear word for arrays that are in a device's memory."""
+"""Scikit-learn's frame of a fit, without what is not wanted; its validation, which has a clear word for
+arrays that are in a device's memory."""
 import functools
 
+from sklearn import get_config
+from sklearn.base import _fit_context
 from sklearn.utils import check_array as _check_array
 from sklearn.utils.validation import validate_data as _validate_data
 
@@ -40,3 +43,23 @@ def _saying_where(function, place, name):
 
 validate_data = _saying_where(_validate_data, 1, "X")
 check_array = _saying_where(_check_array, 0, "array")
+
+
+def heard(estimator):
+    """Whether callbacks listen to its fits."""
+    return "_skl_callbacks" in estimator.__dict__ or "_parent_callback_ctx" in estimator.__dict__
+
+
+def fit_context(fit):
+    """Scikit-learn's decorator of fits. Where nobody listens, it leaves nothing to be done but to look at
+    the parameters: there are none of other estimators or functions within that it would let pass."""
+    listened_to = _fit_context(prefer_skip_nested_validation=True)(fit)
+
+    @functools.wraps(fit)
+    def checked(estimator, *args, **words):
+        if heard(estimator):
+            return listened_to(estimator, *args, **words)
+        if not get_config()["skip_parameter_validation"]:
+            estimator._validate_params()
+        return fit(estimator, *args, **words)
+    return checked

@@ -5,6 +5,7 @@ Parameters, their defaults and what they may be come from the descriptors of the
 below hold what Python needs beside them. Learned attributes are ordinary Python attributes. The
 library's model is made from them (`Native`), remembered, and made anew when parameters or attributes
 are no longer those that it was made of."""
+import json
 import numbers
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
 from ._array_api import METHODS, following
-from ._host import validate_data
+from ._host import heard, validate_data
 from ._html import DeviceRow
 from ._serve import service_for
 
@@ -261,25 +262,38 @@ class Estimator(DeviceRow, BaseEstimator):
 
     def _validate_params(self):
         """Scikit-learn's checks of parameters, which go through signatures: once for each set of them."""
-        values = [getattr(self, name) for name in self._parameter_constraints]
-        constant = all(type(v) in _CONSTANTS or (type(v) is tuple and _CONSTANTS.issuperset(map(type, v)))
-                       for v in values)
-        key = (type(self), *map(type, values), *values) if constant else None
+        key = self._parameters_key()
         if key in _valid_params:
             return
         super()._validate_params()
         if key is not None:
             if len(_valid_params) >= 256:
                 _valid_params.clear()
-            _valid_params.add(key)
+            _valid_params[key] = None
+
+    def _parameters_key(self):
+        """The class and its parameters as something that can be looked up; None: they can change."""
+        values = [getattr(self, name) for name in self._parameter_constraints]
+        constant = all(type(v) in _CONSTANTS or (type(v) is tuple and _CONSTANTS.issuperset(map(type, v)))
+                       for v in values)
+        return (type(self), *map(type, values), *values) if constant else None
+
+    def _pipeline(self):
+        """What the library fits: made once for each set of valid parameters."""
+        key = self._parameters_key()
+        made = _valid_params.get(key)
+        if made is None:
+            made = _core.Pipeline(json.dumps(self._spec()))
+            if key in _valid_params:
+                _valid_params[key] = made
+        return made
 
     def _validated(self, X, lazily, reset, **options):
         """validate_data. lazily: whether the library finds what `ensure_all_finite` refuses on its own
         way through the data; then arrays of floats are not gone through for that beforehand, and the
         caller gives the library's error to refuse_non_finite."""
         self._native.features = None
-        heard = "_skl_callbacks" in self.__dict__ or "_parent_callback_ctx" in self.__dict__
-        if lazily and not heard and is_plain_matrix(X):  # listeners hear of a fit after its checks
+        if lazily and not heard(self) and is_plain_matrix(X):  # listeners hear of a fit after its checks
             if reset:
                 self._native.features = {word: self.__dict__[word] for word in _FEATURES
                                          if word in self.__dict__}
@@ -307,7 +321,7 @@ class Estimator(DeviceRow, BaseEstimator):
 
 _FEATURES = ("n_features_in_", "feature_names_in_")
 _CONSTANTS = frozenset((bool, int, float, str, type, type(None)))
-_valid_params = set()  # classes with parameters that scikit-learn has found valid
+_valid_params = {}  # pipelines (or None yet) of classes with parameters that scikit-learn has found valid
 
 
 def _jsonable(value):
@@ -360,8 +374,8 @@ def model_of(estimator, X_dtype, columns, tensors, matrix):
 
 def learned(model):
     """The attributes of a model of one estimator, without their place."""
-    return {key.removeprefix("steps/0/0/"): value
-            for key, value in _attributes.read(model.to_bytes())[1].items()}
+    return {key.removeprefix("steps/0/0/"): np.asarray(value)
+            for key, value in model.tensors().items()}
 
 
 def is_plain_matrix(X):

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimators of `sklearn.feature_selection` that the library has: VarianceThreshold."""
-import json
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _core
 from ._convert import library_dtype
-from ._host import validate_data
+from ._host import fit_context, validate_data
 from ._sparse import from_sparse
 from .base import Estimator, described, learned, model_of, refuse_non_finite, table_of
 
@@ -61,7 +58,7 @@ class VarianceThreshold(SelectorMixin, Estimator):
     _fusable = True
     _changes_width = True
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Learn the variances.
 
@@ -87,7 +84,7 @@ class VarianceThreshold(SelectorMixin, Estimator):
                           ensure_all_finite="allow-nan")
         table = from_sparse(X) if sparse.issparse(X) else table_of(X)
         try:
-            model = _core.Pipeline(json.dumps(self._spec())).fit(self._context(), table)
+            model = self._pipeline().fit(self._context(), table)
         except ValueError as error:
             if "greater than the threshold" not in str(error):
                 refuse_non_finite(error, X, self)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
 from sklearn.impute import MissingIndicator
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
@@ -15,6 +15,7 @@ from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, ass
                                       check_is_fitted)
 
 from .. import _attributes, _core
+from .._host import fit_context
 from .._sparse import from_sparse, to_sparse
 from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, refuse_non_finite,
                     table_of)
@@ -252,7 +253,7 @@ class SimpleImputer(TransformerMixin, Estimator):
 
     # -- fitting --
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Learn what cells are to be filled with.
 

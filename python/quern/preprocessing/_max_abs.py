@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """MaxAbsScaler."""
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import fit_context
 from ..base import described
 from ._scalers import Scaler, zero_is_one
 
@@ -112,7 +112,7 @@ class MaxAbsScaler(Scaler):
         """
         return self._partial_fit(X, True)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
         X = self._validated(X, True, first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,

@@ -2,9 +2,9 @@
 """MinMaxScaler."""
 import numpy as np
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import fit_context
 from ..base import described
 from ._scalers import Scaler, zero_is_one
 
@@ -119,7 +119,7 @@ class MinMaxScaler(Scaler):
         """
         return self._partial_fit(X, True)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def _partial_fit(self, X, goes_on):
         low, high = self.feature_range
         if low >= high:

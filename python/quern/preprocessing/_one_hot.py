@@ -3,13 +3,12 @@
 import warnings
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._convert import unknown
-from .._host import check_array
+from .._host import check_array, fit_context
 from .._sparse import as_scipy
 from ..base import described
 from ._encoder import INFREQUENT, WIDTH, Encoder
@@ -88,7 +87,7 @@ class OneHotEncoder(Encoder):
 
     _changes_width = True
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Learn the categories.
 

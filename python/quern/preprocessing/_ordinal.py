@@ -3,12 +3,12 @@
 import numbers
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, _fit_context
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils.validation import check_is_fitted
 
-from .._host import check_array
+from .._host import check_array, fit_context
 from ..base import described
 from ._encoder import INFREQUENT, WIDTH, Encoder
 
@@ -86,7 +86,7 @@ class OrdinalEncoder(OneToOneFeatureMixin, Encoder):
     def _changes(self, words, refuse):
         return {}
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Learn the categories.
 

@@ -2,9 +2,9 @@
 """RobustScaler."""
 import numpy as np
 from scipy import sparse
-from sklearn.base import _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES
 
+from .._host import fit_context
 from ..base import described
 from ._scalers import Scaler
 
@@ -84,7 +84,7 @@ class RobustScaler(Scaler):
                         if self.with_centering else None)
         self.scale_ = np.array(found["scale_"]) if self.with_scaling else None
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Learn medians and quantiles.
 

@@ -4,11 +4,11 @@ import numbers
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
 from sklearn.utils.validation import FLOAT_DTYPES
 
-from .._host import check_array, validate_data
+from .._host import check_array, fit_context, validate_data
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, described, library_floats, model_of, refuse_non_finite,
                     table_of)
@@ -26,7 +26,7 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _fusable = True
     _follows = True
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Check the parameters and X; nothing is learned but the columns.
 

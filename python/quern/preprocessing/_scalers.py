@@ -74,7 +74,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         partial_fit feeds one fit of the library as long as nobody changes attributes and chunks are
         of one kind: so the cut does not show in the bits. Else chunks are merged by the caller."""
         native, given = self._native, library_floats(X)
-        pipeline = _core.Pipeline(self._text())
+        pipeline = self._pipeline()
         table = from_sparse(given) if sparse.issparse(X) else table_of(given)
         if sample_weight is not None:
             table.set_weights(np.ascontiguousarray(sample_weight, np.float64))
@@ -109,10 +109,6 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         values = self.__dict__
         return tuple(None if (v := values.get(name)) is None else np.asarray(v).tobytes()
                      for name in (*self._learned, "n_samples_seen_"))
-
-    def _text(self):
-        import json
-        return json.dumps(self._spec())
 
     def _remember(self):
         """The model of the fit is the one of its attributes."""

@@ -2,7 +2,6 @@
 """StandardScaler."""
 import numpy as np
 from scipy import sparse
-from sklearn.base import _fit_context
 try:
     from sklearn.callback import CallbackSupportMixin
 except ImportError:  # before scikit-learn 1.9
@@ -11,6 +10,7 @@ except ImportError:  # before scikit-learn 1.9
         pass
 from sklearn.utils.validation import FLOAT_DTYPES, _check_sample_weight, check_is_fitted
 
+from .._host import fit_context, heard
 from ..base import described
 from ._scalers import Scaler
 
@@ -175,13 +175,13 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         """
         return self._partial_fit(X, y, sample_weight, True)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def _partial_fit(self, X, y, sample_weight, goes_on):
         first = not hasattr(self, "n_samples_seen_")
         X = self._validated(X, sample_weight is None, first, accept_sparse=("csr", "csc"),
                             dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
-        callbacks = self._init_callback_context() if CALLBACKS else None
+        callbacks = self._init_callback_context() if CALLBACKS and heard(self) else None
         if callbacks is not None:
             callbacks.call_on_fit_task_begin(**tell)
         if sample_weight is not None:
