@@ -4,10 +4,10 @@
 import numpy as np
 from scipy import sparse
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from ._convert import library_dtype
-from ._host import fit_context, validate_data
+from ._host import fit_context
 from ._sparse import from_sparse
 from .base import Estimator, described, learned, model_of, refuse_non_finite, table_of
 
@@ -65,7 +65,7 @@ class VarianceThreshold(SelectorMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; all numbers and booleans become float64.
+            Rows. float32 and float64 are read as they are; other numbers and booleans become float64.
         y : None
             Not used.
 
@@ -80,8 +80,8 @@ class VarianceThreshold(SelectorMixin, Estimator):
             The threshold is negative; no column's variance is greater; or X has infinities, no row or no
             column, or cells that are no numbers.
         """
-        X = validate_data(self, X, accept_sparse=("csr", "csc"), dtype=np.float64,
-                          ensure_all_finite="allow-nan")
+        X = self._validated(X, True, True, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+                            ensure_all_finite="allow-nan")
         table = from_sparse(X) if sparse.issparse(X) else table_of(X)
         try:
             model = self._pipeline().fit(self._context(), table)
