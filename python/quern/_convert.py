@@ -8,6 +8,8 @@ counts, groups and encodes the numbers. Both ways give what scikit-learn gives."
 import numpy as np
 from sklearn.utils._missing import is_scalar_nan
 
+from . import _core
+
 NUMBERS = frozenset(("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
                      "float32", "float64"))
 CODES = "codes"
@@ -38,50 +40,38 @@ class Texts:
         return ("string", self.offsets, self.data, validity)
 
 
-def _joined(strings):
-    text = "".join(strings)
-    data = text.encode()
-    if len(data) == len(text):
-        lengths = np.fromiter(map(len, strings), np.int64, len(strings))
-    else:
-        lengths = np.fromiter((len(s.encode()) for s in strings), np.int64, len(strings))
-    offsets = np.zeros(len(strings) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets, np.frombuffer(data or b"\0", np.uint8)
+_KINDS = (frozenset(), frozenset(("none",)), frozenset(("nan",)))
 
 
 def texts(values):
     """Texts of an array of strings, or None where it holds anything else."""
-    kind = values.dtype.kind
-    try:
-        if kind == "U":
-            return Texts(*_joined(values.tolist()), None, frozenset())
-        if kind == "S":
-            return Texts(*_joined([v.decode("latin-1") for v in values.tolist()]), None,
-                         frozenset())
-        cells = values.tolist()
-        types = set(map(type, cells))
-        if types <= _TEXTS:
-            return Texts(*_joined(cells), None, frozenset())
-        if not types & _TEXTS:
-            return None
-        kinds, missing = set(), np.zeros(len(cells), bool)
-        for i, cell in enumerate(cells):
-            if type(cell) in _TEXTS:
-                continue
-            if cell is None:
-                kinds.add("none")
-            elif is_scalar_nan(cell):
-                kinds.add("nan")
-            else:
-                return None
-            missing[i] = True
-            cells[i] = ""
-        if len(kinds) > 1:
-            return None
-        return Texts(*_joined(cells), missing, frozenset(kinds))
-    except UnicodeEncodeError:  # lone surrogates
+    cells = values.tolist()
+    if values.dtype.kind == "S":
+        cells = [v.decode("latin-1") for v in cells]
+    joined = _core.join_texts(cells)
+    if joined is None:
+        joined = _core.join_texts(_plain(cells))
+    if joined is None:  # a lone surrogate, too
         return None
+    offsets, data, missing, kinds, found = joined
+    if kinds >= len(_KINDS) or (cells and not found):
+        return None
+    return Texts(np.frombuffer(offsets, np.int64), np.frombuffer(data or b"\0", np.uint8),
+                 None if missing is None else np.frombuffer(missing, bool), _KINDS[kinds])
+
+
+def _plain(cells):
+    """NumPy's strings and numbers that are NaN as Python's; up to the first that is neither."""
+    if not _TEXTS.intersection(map(type, cells)):
+        return cells
+    for i, cell in enumerate(cells):
+        if type(cell) is np.str_:
+            cells[i] = str(cell)
+        elif type(cell) is not str and cell is not None:
+            if not is_scalar_nan(cell):
+                break
+            cells[i] = np.nan
+    return cells
 
 
 class ArrowTexts:

@@ -29,7 +29,8 @@ extern PyType_Spec qn_py_context_spec, qn_py_table_spec, qn_py_pipeline_spec, qn
 #define QN_PY_FASTCALL (METH_FASTCALL | METH_KEYWORDS)
 typedef PyObject *qn_py_fast(PyObject *self, PyObject *const *args, Py_ssize_t n, PyObject *names);
 
-qn_py_fast qn_py_read_table, qn_py_run, qn_py_apply_file; /* files.c */
+qn_py_fast qn_py_read_table, qn_py_run, qn_py_apply_file;      /* files.c */
+PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
 
 /* ---- arguments (arguments.c) ---- */
 

@@ -5,11 +5,12 @@
 #define QUERN_PYTHON_DOCS_H
 
 /* docs_context.c */
-extern const char qn_py_doc_module[], qn_py_doc_estimators[], qn_py_doc_read_table[],
-    qn_py_doc_run[], qn_py_doc_apply_file[], qn_py_doc_context[], qn_py_doc_context_decisions[],
-    qn_py_doc_context_ledger[], qn_py_doc_context_reset[], qn_py_doc_context_pool[],
-    qn_py_doc_context_trim[], qn_py_doc_context_stages[], qn_py_doc_context_reset_peaks[],
-    qn_py_doc_context_devices[], qn_py_doc_unsupported[], qn_py_doc_device_error[];
+extern const char qn_py_doc_module[], qn_py_doc_estimators[], qn_py_doc_join_texts[],
+    qn_py_doc_read_table[], qn_py_doc_run[], qn_py_doc_apply_file[], qn_py_doc_context[],
+    qn_py_doc_context_decisions[], qn_py_doc_context_ledger[], qn_py_doc_context_reset[],
+    qn_py_doc_context_pool[], qn_py_doc_context_trim[], qn_py_doc_context_stages[],
+    qn_py_doc_context_reset_peaks[], qn_py_doc_context_devices[], qn_py_doc_unsupported[],
+    qn_py_doc_device_error[];
 
 /* docs_data.c */
 extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_table_from_columns[],

@@ -23,6 +23,38 @@ const char qn_py_doc_estimators[] =
     ">>> [e[\"name\"] for e in json.loads(_core.estimators())[\"estimators\"]][:2]\n"
     "['Binarizer', 'MaxAbsScaler']";
 
+const char qn_py_doc_join_texts[] =
+    "join_texts($module, cells, /)\n"
+    "--\n"
+    "\n"
+    "Strings one after another, as Arrow has them.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "cells : list\n"
+    "    Of str, None and float NaN.\n"
+    "\n"
+    "Returns\n"
+    "-------\n"
+    "joined : tuple or None\n"
+    "    int64 offsets, one more than there are cells, and UTF-8, as bytes; a byte of 1 for each missing\n"
+    "    cell (None: none is missing); how they are written (1: None, 2: NaN, 3: both); the number of\n"
+    "    strings. None: there is anything else, or a lone surrogate.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "TypeError\n"
+    "    cells is no list.\n"
+    "\n"
+    "Examples\n"
+    "--------\n"
+    ">>> from quern import _core\n"
+    ">>> offsets, text, missing, kinds, found = _core.join_texts([\"one\", None, \"two\"])\n"
+    ">>> text, missing, kinds, found\n"
+    "(b'onetwo', b'\\x00\\x01\\x00', 1, 2)\n"
+    ">>> list(memoryview(offsets).cast(\"q\"))\n"
+    "[0, 3, 3, 6]";
+
 const char qn_py_doc_read_table[] =
     "read_table($module, ctx, path, spec_json=None)\n"
     "--\n"

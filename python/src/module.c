@@ -24,6 +24,7 @@ static PyObject *estimators(PyObject *module, PyObject *unused)
 
 static PyMethodDef functions[] = {
     {"estimators", estimators, METH_NOARGS, qn_py_doc_estimators},
+    {"join_texts", qn_py_join_texts, METH_O, qn_py_doc_join_texts},
     {"read_table", QN_PY_FAST(qn_py_read_table), QN_PY_FASTCALL, qn_py_doc_read_table},
     {"run", QN_PY_FAST(qn_py_run), QN_PY_FASTCALL, qn_py_doc_run},
     {"apply_file", QN_PY_FAST(qn_py_apply_file), QN_PY_FASTCALL, qn_py_doc_apply_file},

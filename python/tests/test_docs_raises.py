@@ -324,6 +324,7 @@ def functions():
     yield f"transform {REFUSED}", lambda: quern.transform(model(), TIMES)
     yield f"transform {REFUSED}", lambda: quern.transform(model(), X, output="a.txt")
     yield "transform ImportError", lambda: no_pyarrow(lambda: quern.transform(model(), "t.parquet"))
+    yield "_core.join_texts TypeError", lambda: _core.join_texts(("one",))
     yield "_core.read_table OSError", lambda: _core.read_table(ctx(), "none.csv")
     yield "_core.read_table ValueError", lambda: _core.read_table(ctx(), csv(), "{")
     yield "_core.run OSError", lambda: _core.run(ctx(), pipeline(SCALE), "none.csv")
