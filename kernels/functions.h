@@ -9,6 +9,7 @@
 #include "kernels/functions_log.h"
 #include "kernels/functions_normal.h"
 #include "kernels/functions_pow.h"
+#include "kernels/functions_power.h"
 #include "kernels/functions_trig.h"
 
 #if defined(QN_CUDA)
@@ -69,6 +70,26 @@ QN_MATH float qn_pow_f32(float x, float y)
     return (float)qn_pow((double)x, (double)y);
 }
 
+QN_MATH float qn_yeo_johnson_f32(float x, float lambda)
+{
+    return (float)qn_yeo_johnson((double)x, (double)lambda);
+}
+
+QN_MATH float qn_yeo_johnson_back_f32(float y, float lambda)
+{
+    return (float)qn_yeo_johnson_back((double)y, (double)lambda);
+}
+
+QN_MATH float qn_box_cox_f32(float x, float lambda)
+{
+    return (float)qn_box_cox((double)x, (double)lambda);
+}
+
+QN_MATH float qn_box_cox_back_f32(float y, float lambda)
+{
+    return (float)qn_box_cox_back((double)y, (double)lambda);
+}
+
 /* Square root and reciprocal of a float32 are exact roundings by way of doubles too. */
 QN_MATH double qn_sqrt(double x)
 {
@@ -90,7 +111,8 @@ QN_MATH float qn_reciprocal_f32(float x)
     return QN_DIV_F32(1.0f, x);
 }
 
-/* Function op `code` of x; y is POW's exponent. Called, not inlined, on devices: it stands in every
+/* Function op `code` of x; y is the exponent of POW and of the power
+ * transforms. Called, not inlined, on devices: it stands in every
  * kernel that interprets chains. The result of a float32 is this one, rounded. */
 QN_CALLED double qn_function(qn_u32 code, double x, double y)
 {
@@ -107,6 +129,10 @@ QN_CALLED double qn_function(qn_u32 code, double x, double y)
     case QN_OP_POW: return qn_pow(x, y);
     case QN_OP_NCDF: return qn_ncdf(x);
     case QN_OP_NQUANTILE: return qn_nquantile(x);
+    case QN_OP_YEO_JOHNSON: return qn_yeo_johnson(x, y);
+    case QN_OP_YEO_JOHNSON_BACK: return qn_yeo_johnson_back(x, y);
+    case QN_OP_BOX_COX: return qn_box_cox(x, y);
+    case QN_OP_BOX_COX_BACK: return qn_box_cox_back(x, y);
     default: return x;
     }
 }

@@ -99,12 +99,13 @@ QN_MATH double qn_exp(double x)
     return qn_exp_of_parts(qn_exp_parts_of(qn_exp_limited(x), 0.0));
 }
 
-/* (2^n - 1) + 2^n (r + rest), each sum with what its rounding lost. n = 1024 is done at half the size. */
-QN_MATH double qn_expm1(double x)
+/* expm1(x + beside): (2^n - 1) + 2^n (r + rest), each sum with what its rounding lost. n = 1024 is done at
+ * half the size. */
+QN_MATH double qn_expm1_with(double x, double beside)
 {
     double limited = x > 710.0 ? 710.0 : x;
     limited = limited < -40.0 ? -40.0 : limited;
-    struct qn_exp_parts e = qn_exp_parts_of(limited, 0.0);
+    struct qn_exp_parts e = qn_exp_parts_of(limited, limited == x ? beside : 0.0);
     double times = e.n > 1023.0 ? 2.0 : 1.0;
     double scale = qn_two_to(e.n > 1023.0 ? 1023.0 : e.n);
     double fine = e.r + e.rest, fine_low = e.rest - (fine - e.r);
@@ -113,6 +114,11 @@ QN_MATH double qn_expm1(double x)
     double add = scale * fine, sum = whole + add;
     double low = (add - (sum - whole)) + (scale * fine_low + whole_low);
     return x == 0.0 ? x : (sum + low) * times;
+}
+
+QN_MATH double qn_expm1(double x)
+{
+    return qn_expm1_with(x, 0.0);
 }
 
 #endif

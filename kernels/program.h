@@ -66,6 +66,7 @@ typedef int64_t qn_i64;
  *               that function of x; F32 and F64 only; NCDF and NQUANTILE: the normal distribution
  *               function and its inverse (kernels/functions.h, docs/numbers.md)
  *   POW         x to the power of p0; F32 and F64 only
+ *   YEO_JOHNSON BOX_COX   the power transforms with lambda = p0, and …_BACK the ways back; F32 and F64 only
  *   NORM        x / norm, the row's norm over the lanes of norm group `arg`; a norm below 10 epsilon
  *               of the working type counts as 1 (kernels/norm.h, docs/numbers-norms.md)
  *   TO_F32 TO_F64 TO_I64   convert (to I64: from F32/F64 by truncation, the plan knows it is exact)
@@ -95,15 +96,22 @@ typedef int64_t qn_i64;
 #define QN_OP_POW 20u
 #define QN_OP_NCDF 21u
 #define QN_OP_NQUANTILE 22u
-#define QN_OP_NORM 23u
-#define QN_OP_TO_F32 24u
-#define QN_OP_TO_F64 25u
-#define QN_OP_TO_I64 26u
-#define QN_OP_FIND 27u
-#define QN_OP_REMAP 28u
-#define QN_OP_VALUE 29u
-/* EXP ... NQUANTILE. */
-#define QN_OP_IS_FUNCTION(code) ((code) >= QN_OP_EXP && (code) <= QN_OP_NQUANTILE)
+#define QN_OP_YEO_JOHNSON 23u
+#define QN_OP_YEO_JOHNSON_BACK 24u
+#define QN_OP_BOX_COX 25u
+#define QN_OP_BOX_COX_BACK 26u
+#define QN_OP_NORM 27u
+#define QN_OP_TO_F32 28u
+#define QN_OP_TO_F64 29u
+#define QN_OP_TO_I64 30u
+#define QN_OP_FIND 31u
+#define QN_OP_REMAP 32u
+#define QN_OP_VALUE 33u
+/* EXP ... BOX_COX_BACK; some have an exponent, p0. */
+#define QN_OP_LAST_FUNCTION QN_OP_BOX_COX_BACK
+#define QN_OP_IS_FUNCTION(code) ((code) >= QN_OP_EXP && (code) <= QN_OP_LAST_FUNCTION)
+#define QN_OP_HAS_EXPONENT(code)                                                                   \
+    ((code) == QN_OP_POW || ((code) >= QN_OP_YEO_JOHNSON && (code) <= QN_OP_BOX_COX_BACK))
 
 struct qn_op {
     qn_u32 code, work; /* QN_OP_*, and the QN_W_* that it acts on                                */

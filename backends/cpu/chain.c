@@ -142,11 +142,11 @@ uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane 
 /* What an op without words of its own reads, so that no op can reach through a null pointer. */
 static const uint64_t no_words[2] = {0, 0};
 
-/* EXP ... NQUANTILE; POW has a word. */
+/* EXP ... BOX_COX_BACK; those with an exponent have a word. */
 static void apply_function(const struct qn_op *op, const uint64_t *p, uint32_t work, uint32_t n,
                            union qn_tile *tile)
 {
-    double p0 = op->code == QN_OP_POW ? word_f64(p[0]) : 0;
+    double p0 = QN_OP_HAS_EXPONENT(op->code) ? word_f64(p[0]) : 0;
     if (work == QN_W_F32) qn_functions_f32(op->code, (float)p0, n, tile->f32);
     if (work == QN_W_F64) qn_functions_f64(op->code, p0, n, tile->f64);
 }

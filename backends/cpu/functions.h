@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The function ops (EXP ... NQUANTILE of kernels/program.h) over n values in place: vectors of the best
- * instruction set, the bits of kernels/functions.h. p0 is POW's exponent. */
+ * The function ops (EXP ... BOX_COX_BACK of kernels/program.h) over n values in place: vectors of the best
+ * instruction set, the bits of kernels/functions.h. p0 is the exponent, of those that have one. */
 #ifndef QN_CPU_FUNCTIONS_H
 #define QN_CPU_FUNCTIONS_H
 

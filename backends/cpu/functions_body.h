@@ -41,6 +41,10 @@ static void FN(functions_f32)(uint32_t code, float p0, uint32_t n, float *restri
     case QN_OP_NCDF: EACH(float, qn_ncdf_f32(v)); break;
     case QN_OP_NQUANTILE: EACH(float, qn_nquantile_f32(v)); break;
     case QN_OP_POW: EACH(float, qn_pow_f32(v, p0)); break;
+    case QN_OP_YEO_JOHNSON: EACH(float, qn_yeo_johnson_f32(v, p0)); break;
+    case QN_OP_YEO_JOHNSON_BACK: EACH(float, qn_yeo_johnson_back_f32(v, p0)); break;
+    case QN_OP_BOX_COX: EACH(float, qn_box_cox_f32(v, p0)); break;
+    case QN_OP_BOX_COX_BACK: EACH(float, qn_box_cox_back_f32(v, p0)); break;
     case QN_OP_SIN:
         if (FN(all_near_f32)(n, x))
             EACH(float, (float)qn_sin_near((double)v));
@@ -70,6 +74,10 @@ static void FN(functions_f64)(uint32_t code, double p0, uint32_t n, double *rest
     case QN_OP_NCDF: EACH(double, qn_ncdf(v)); break;
     case QN_OP_NQUANTILE: EACH(double, qn_nquantile(v)); break;
     case QN_OP_POW: EACH(double, qn_pow(v, p0)); break;
+    case QN_OP_YEO_JOHNSON: EACH(double, qn_yeo_johnson(v, p0)); break;
+    case QN_OP_YEO_JOHNSON_BACK: EACH(double, qn_yeo_johnson_back(v, p0)); break;
+    case QN_OP_BOX_COX: EACH(double, qn_box_cox(v, p0)); break;
+    case QN_OP_BOX_COX_BACK: EACH(double, qn_box_cox_back(v, p0)); break;
     case QN_OP_SIN:
         if (FN(all_near_f64)(n, x))
             EACH(double, qn_sin_near(v));

@@ -228,7 +228,7 @@ static uint32_t find(const struct step *s, uint32_t work, union cell x, uint32_t
     return s->k + 1;
 }
 
-/* EXP ... NQUANTILE; qn_tiles_open has let no other op through. */
+/* EXP ... BOX_COX_BACK; qn_tiles_open has let no other op through. */
 static union cell function(const struct step *s, union cell x)
 {
     if (s->what % 4u == QN_W_F32) qn_functions_f32(s->what / 4u, s->u.p[0].f32, 1, &x.f32);

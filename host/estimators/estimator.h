@@ -50,9 +50,10 @@ enum {
     QN_NEED_EXTREMES = 2, /* and the count of values that are not missing */
     QN_NEED_QUANTILES = 4,
     QN_NEED_CATEGORIES = 8,
-    QN_NEED_WEIGHTED = 16 /* the moments of weighted rows */
+    QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
+    QN_NEED_SAMPLE = 32    /* the moments of the first QN_SAMPLE_ROWS rows */
 };
-enum { QN_NEED_QUANTILES_MAX = 3 };
+enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 16384 };
 
 struct qn_need {
     uint32_t flags;
@@ -100,8 +101,12 @@ struct qn_stage {
     uint32_t n_in;
     struct qn_port *out; /* emit, invert: made in the arena */
     uint32_t n_out;
-    struct qn_need *need;         /* need: n_in, zeroed */
-    const struct qn_found *found; /* learn: n_in */
+    struct qn_need *need;         /* need: n_in, zeroed; or as many as qn_stage_probes was told */
+    const struct qn_found *found; /* learn: as many as `need` */
+    uint32_t n_probes;            /* need: 0, or what qn_stage_probes was told */
+    uint64_t rows;                /* need, learn: of the fit */
+    void *memory; /* need, learn: what the estimator keeps from one to the next; in the arena */
+    int again;    /* learn: 1 if `need` is to be asked once more, before emit */
     quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
     int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
     int weighted;             /* the fit's rows have weights */
@@ -148,6 +153,8 @@ int qn_json_number(const json_t *, double *out);
 quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> QUERN_FLOAT32 */
 
 /* ---- shared pieces ---- */
+/* need: statistics of n ports of the estimator's own, in `out`, rather than of its inputs. */
+quern_status qn_stage_probes(struct qn_stage *, uint32_t n);
 /* Gives the stage n ports for output, zeroed. */
 quern_status qn_stage_outputs(struct qn_stage *, uint32_t n);
 /* UNSUPPORTED where an input is sparse; advice: what to do instead. */
@@ -167,6 +174,6 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
     qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
-    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough;
+    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer;
 
 #endif

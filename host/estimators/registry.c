@@ -8,9 +8,9 @@
 #include "host/estimators/estimator.h"
 
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,       &qn_max_abs_scaler,     &qn_min_max_scaler, &qn_normalizer,
-    &qn_one_hot_encoder, &qn_ordinal_encoder,    &qn_robust_scaler,  &qn_simple_imputer,
-    &qn_standard_scaler, &qn_variance_threshold, &qn_passthrough,
+    &qn_binarizer,       &qn_max_abs_scaler,  &qn_min_max_scaler,     &qn_normalizer,
+    &qn_one_hot_encoder, &qn_ordinal_encoder, &qn_power_transformer,  &qn_robust_scaler,
+    &qn_simple_imputer,  &qn_standard_scaler, &qn_variance_threshold, &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 16 };
 
@@ -239,6 +239,15 @@ quern_status qn_stage_outputs(struct qn_stage *stage, uint32_t n)
     if (stage->out == NULL) return qn_stage_memory(stage);
     stage->n_out = n;
     for (uint32_t i = 0; i < n; i++) stage->out[i].match = QN_MATCH_VALUE;
+    return QUERN_OK;
+}
+
+quern_status qn_stage_probes(struct qn_stage *stage, uint32_t n)
+{
+    QN_TRY(qn_stage_outputs(stage, n));
+    stage->need = qn_arena_alloc(stage->arena, n, sizeof *stage->need);
+    if (stage->need == NULL) return qn_stage_memory(stage);
+    stage->n_probes = n;
     return QUERN_OK;
 }
 

@@ -136,9 +136,14 @@ static const char *const work_constants[] = {"QN_W_F32", "QN_W_F64", "QN_W_I64",
 static const char *const code_names[] = {
     "",          "QN_OP_FILL", "QN_OP_FILL_EQ", "QN_OP_SUB",     "QN_OP_ADD",  "QN_OP_MUL",
     "QN_OP_DIV", "QN_OP_CLIP", "QN_OP_GREATER", "QN_OP_MISSING", "QN_OP_EQUAL"};
-static const char *const function_names[] = {
-    "qn_exp",   "qn_expm1", "qn_log", "qn_log1p", "qn_sqrt", "qn_reciprocal",
-    "qn_asinh", "qn_sin",   "qn_cos", "qn_pow",   "qn_ncdf", "qn_nquantile"};
+static const char *const function_names[] = {"qn_exp",         "qn_expm1",
+                                             "qn_log",         "qn_log1p",
+                                             "qn_sqrt",        "qn_reciprocal",
+                                             "qn_asinh",       "qn_sin",
+                                             "qn_cos",         "qn_pow",
+                                             "qn_ncdf",        "qn_nquantile",
+                                             "qn_yeo_johnson", "qn_yeo_johnson_back",
+                                             "qn_box_cox",     "qn_box_cox_back"};
 
 struct writer {
     char *text;

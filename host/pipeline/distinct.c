@@ -58,7 +58,7 @@ quern_status qn_distinct_open(struct qn_fit_state *s, struct qn_distinct **out)
         return qn_error_memory_while("counting categories");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             if (!asks(step, k)) continue;
             const struct qn_port *port = &step->probes[k];
             uint32_t column = column_of(s, port);
@@ -307,7 +307,7 @@ quern_status qn_distinct_finish(struct qn_distinct *d)
     if (d->layer != 0) QN_TRY(finish_sets(d, d->sets, n, d->n));
     for (uint32_t i = 0; i < s->plan->n_steps; i++) {
         struct qn_plan_step *step = &s->plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             if (!asks(step, k)) continue;
             const struct qn_port *port = &step->probes[k];
             uint32_t column = column_of(s, port);

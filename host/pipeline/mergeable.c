@@ -55,7 +55,7 @@ static quern_status find_kinds(const struct qn_spec *spec, struct quern_table *s
     QN_GO(qn_plan_round(plan, 0, &pending));
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         const struct qn_plan_step *step = &plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             const struct qn_port *port = &step->probes[k];
             if (port->raw || port->chain->n_ops != 0 || port->chain->source >= schema->n_columns)
                 QN_GO(
@@ -135,7 +135,7 @@ static void fill_in(void *user, struct qn_plan *plan)
     const struct qn_running_result *results = user;
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             const struct qn_running_result *r = &results[step->probes[k].chain->source];
             struct qn_found *found = &step->found[k];
             uint32_t flags = step->needs[k].flags;

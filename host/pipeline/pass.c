@@ -31,10 +31,11 @@ struct group {
 struct pass {
     struct qn_fit_state *s;
     struct qn_arena arena;
-    struct group moments, weighted, extremes, quantiles;
-    struct qn_moments *sums, *weighted_sums;
+    struct group moments, weighted, sample, extremes, quantiles;
+    struct qn_moments *sums, *weighted_sums, *sample_sums;
     struct qn_weights weights; /* of the chunk at hand */
     struct qn_extremes *ends;  /* per lane of `extremes` */
+    int counts_distinct;
 };
 
 static struct qn_found *found_of(const struct want *w)
@@ -68,13 +69,13 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
     struct qn_plan *plan = p->s->plan;
     uint32_t room = 0;
     for (uint32_t i = 0; i < plan->n_steps; i++)
-        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_ports;
+        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_probes;
     g->wants = qn_arena_alloc(&p->arena, room, sizeof *g->wants);
     struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
     if (g->wants == NULL || ports == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             if (!(step->needs[k].flags & flag) || step->probes[k].raw) continue;
             struct want *w = &g->wants[g->n];
             w->step = step;
@@ -109,11 +110,11 @@ static quern_status place_weights(struct pass *p, const struct qn_frame *f,
 }
 
 static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_moments *sums,
-                                  const struct qn_frame *f)
+                                  const struct qn_frame *f, uint64_t rows)
 {
-    if (g->n == 0 || f->rows == 0) return QUERN_OK;
+    if (g->n == 0 || rows == 0) return QUERN_OK;
     uint32_t n = g->program.n_lanes;
-    uint64_t groups = (f->rows - 1) / QN_GROUP_ROWS + 1;
+    uint64_t groups = (rows - 1) / QN_GROUP_ROWS + 1;
     struct qn_moments_request rq = {0};
     struct qn_outcome outcome = {0};
     struct qn_span span = {0};
@@ -122,10 +123,11 @@ static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_mom
     rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
     if (rq.nodes == NULL) return qn_error_memory_while("taking statistics");
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
+    rq.batch.rows = rows;
     if (g == &p->weighted) QN_GO(place_weights(p, f, &rq, &span));
     QN_GO(qn_op_moments(d, p->s->x.cx->threads, f->queue, &rq, &outcome));
     QN_GO(qn_exec_note(&p->s->x, "moments", &outcome));
-    status = qn_moments_push(sums, rq.nodes, f->rows);
+    status = qn_moments_push(sums, rq.nodes, rows);
 cleanup:
     if (span.view.raw != NULL) qn_pool_give(d->pool, d->queue_numbers[f->queue], &span);
     qn_free(rq.nodes);
@@ -148,6 +150,7 @@ static quern_status open_results(struct pass *p)
     if (p->moments.n != 0) QN_TRY(qn_moments_open(p->moments.program.n_lanes, 0, &p->sums));
     if (p->weighted.n != 0)
         QN_TRY(qn_moments_open(p->weighted.program.n_lanes, 0, &p->weighted_sums));
+    if (p->sample.n != 0) QN_TRY(qn_moments_open(p->sample.program.n_lanes, 0, &p->sample_sums));
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
     if (p->ends == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
@@ -174,6 +177,11 @@ static quern_status store_results(struct pass *p)
         f->moments = qn_moments_result(p->weighted_sums, p->weighted.wants[i].lane);
         f->has_moments = 1;
     }
+    for (uint32_t i = 0; i < p->sample.n; i++) {
+        struct qn_found *f = found_of(&p->sample.wants[i]);
+        f->moments = qn_moments_result(p->sample_sums, p->sample.wants[i].lane);
+        f->has_moments = 1;
+    }
     return p->weighted.n != 0 ? qn_weights_check(&p->weights) : QUERN_OK;
 }
 
@@ -181,6 +189,19 @@ static quern_status store_results(struct pass *p)
 
 typedef quern_status chunk_fn(struct pass *p, const struct quern_table *table, uint64_t first_row,
                               void *user);
+
+static int looks_at_rows(const struct pass *p)
+{
+    return p->moments.n != 0 || p->weighted.n != 0 || p->extremes.n != 0 || p->sample.n != 0;
+}
+
+/* The row at which a pass may end: none, or that of the sample where nothing else is wanted. */
+static uint64_t last_row(const struct pass *p)
+{
+    int all = p->moments.n != 0 || p->weighted.n != 0 || p->extremes.n != 0 ||
+              p->quantiles.n != 0 || p->counts_distinct || p->sample.n == 0;
+    return all ? UINT64_MAX : QN_SAMPLE_ROWS;
+}
 
 static quern_status walk(struct pass *p, chunk_fn *body, void *user)
 {
@@ -196,6 +217,7 @@ static quern_status walk(struct pass *p, chunk_fn *body, void *user)
         if (qn_context_cancelled(cx)) return qn_context_stopped("the fit");
         QN_TRY(body(p, table, first_row, user));
         qn_context_progress(cx, "fit", first_row + table->rows, feed->rows);
+        if (first_row + table->rows >= last_row(p)) return QUERN_OK;
     }
 }
 
@@ -205,11 +227,14 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
     struct qn_frame scratch, *f;
     struct qn_distinct *distinct = user;
     QN_TRY(qn_distinct_chunk(distinct, table, first_row));
-    if (p->moments.n == 0 && p->weighted.n == 0 && p->extremes.n == 0) return QUERN_OK;
+    if (!looks_at_rows(p)) return QUERN_OK;
     if (p->weighted.n != 0) QN_TRY(qn_weights_of(p->s->plan->spec, table, first_row, &p->weights));
     quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
-    if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f);
-    if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f);
+    if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f, f->rows);
+    if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f, f->rows);
+    if (status == QUERN_OK && first_row < QN_SAMPLE_ROWS)
+        status = chunk_moments(p, &p->sample, p->sample_sums, f,
+                               f->rows < QN_SAMPLE_ROWS ? f->rows : QN_SAMPLE_ROWS);
     if (status == QUERN_OK) status = chunk_extremes(p, f);
     qn_frame_free(&p->s->x, &scratch);
     return status;
@@ -387,12 +412,13 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     struct qn_distinct *distinct = NULL;
     QN_GO(gather(&p, QN_NEED_MOMENTS, &p.moments));
     QN_GO(gather(&p, QN_NEED_WEIGHTED, &p.weighted));
+    QN_GO(gather(&p, QN_NEED_SAMPLE, &p.sample));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
     QN_GO(open_results(&p));
     QN_GO(qn_distinct_open(s, &distinct));
-    if (p.moments.n != 0 || p.weighted.n != 0 || p.extremes.n != 0 || qn_distinct_wanted(distinct))
-        QN_GO(walk(&p, first_look, distinct));
+    p.counts_distinct = qn_distinct_wanted(distinct);
+    if (looks_at_rows(&p) || p.counts_distinct) QN_GO(walk(&p, first_look, distinct));
     QN_GO(store_results(&p));
     QN_GO(qn_distinct_finish(distinct));
     QN_GO(select_part(&p, QN_W_F32));
@@ -401,6 +427,7 @@ cleanup:
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);
     qn_moments_free(p.weighted_sums);
+    qn_moments_free(p.sample_sums);
     qn_weights_free(&p.weights);
     qn_arena_free(&p.arena);
     return status;

@@ -71,6 +71,8 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .rows_in_memory_order = step->rows_order,
         .object = step->object,
         .weighted = plan->weighted,
+        .rows = plan->rows,
+        .memory = step->memory,
         .plan = plan,
         .add_encoding = add_encoding,
         .add_norm = add_norm,
@@ -358,6 +360,7 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
     step->n_ports = stage.n_out;
     step->needs = NULL;
     step->found = NULL;
+    step->memory = NULL;
     step->at++;
     return QUERN_OK;
 }
@@ -402,27 +405,37 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
 {
     struct qn_stage stage;
     stage_of(plan, step, &stage);
-    step->needs = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
-    step->found = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->found);
-    if (step->needs == NULL || step->found == NULL) return qn_error_memory_while("planning");
-    stage.need = step->needs;
+    stage.need = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
+    if (stage.need == NULL) return qn_error_memory_while("planning");
     quern_status status = stage.estimator->type->need(&stage);
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    step->needs = stage.need;
+    step->memory = stage.memory;
     step->probes = stage.out != NULL ? stage.out : step->ports;
-    look_ahead(plan, step, step->needs);
-    use_known(step);
+    step->n_probes = stage.n_probes != 0 ? stage.n_probes : step->n_ports;
+    step->found = qn_arena_alloc(&plan->arena, step->n_probes, sizeof *step->found);
+    if (step->found == NULL) return qn_error_memory_while("planning");
+    if (stage.n_probes == 0) {
+        look_ahead(plan, step, step->needs);
+        use_known(step);
+    }
     *wanted = 0;
-    for (uint32_t i = 0; i < step->n_ports; i++) *wanted |= step->needs[i].flags != 0;
+    for (uint32_t i = 0; i < step->n_probes; i++) *wanted |= step->needs[i].flags != 0;
     return QUERN_OK;
 }
 
-static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step)
+/* Learns; *again: the estimator asks for more before it emits. */
+static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *again)
 {
     struct qn_stage stage;
-    for (uint32_t i = 0; i < step->n_ports; i++) step->found[i].rows = plan->rows;
+    for (uint32_t i = 0; i < step->n_probes; i++) step->found[i].rows = plan->rows;
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->learn(&stage);
-    return status == QUERN_OK ? QUERN_OK : qn_error_context(status, "%s", step->where);
+    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    step->memory = stage.memory;
+    *again = stage.again;
+    if (*again) step->needs = NULL;
+    return QUERN_OK;
 }
 
 /* Proceeds as far as the present layer and the known statistics allow.
@@ -431,7 +444,7 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
                             int *pending, int *blocked)
 {
     while (step->at < step->n_apply) {
-        int wanted = 0;
+        int wanted = 0, again = 0;
         if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
             if (step->at > 0 && step->n_columns != 0 &&
                 step->apply[step->at].type != &qn_passthrough)
@@ -450,7 +463,8 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
                 *pending = 1;
                 return QUERN_OK;
             }
-            QN_TRY(learn(plan, step));
+            QN_TRY(learn(plan, step, &again));
+            if (again) continue;
         } else {
             QN_TRY(plan->attributes(plan->attributes_user, plan, step));
         }
@@ -463,9 +477,10 @@ quern_status qn_plan_learn(struct qn_plan *plan)
 {
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
+        int again = 0;
         if (step->needs == NULL) continue;
-        QN_TRY(learn(plan, step));
-        QN_TRY(emit(plan, step));
+        QN_TRY(learn(plan, step, &again));
+        if (!again) QN_TRY(emit(plan, step));
     }
     return QUERN_OK;
 }

@@ -42,9 +42,11 @@ struct qn_plan_step {
     int object;            /* strings are among the columns */
     int emptied;           /* an estimator left no column of them; the array without columns … */
     quern_type empty_type; /* … still has a dtype, which counts where blocks are joined */
-    struct qn_need *needs; /* of the estimator at `at`, one per port; NULL: none asked for yet */
+    struct qn_need *needs; /* of the estimator at `at`, one per probe; NULL: none asked for yet */
     struct qn_found *found;
-    const struct qn_port *probes; /* the ports to take statistics of */
+    const struct qn_port *probes; /* the ports to take statistics of: its own, or others */
+    uint32_t n_probes;
+    void *memory; /* what the estimator keeps while it learns in several rounds */
 };
 
 struct qn_plan {

@@ -269,7 +269,7 @@ static quern_status gather(struct pass *p)
     struct qn_plan *plan = p->s->plan;
     uint32_t room = 0;
     for (uint32_t i = 0; i < plan->n_steps; i++)
-        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_ports;
+        if (plan->steps[i].needs != NULL) room += plan->steps[i].n_probes;
     struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
     p->wants = qn_arena_alloc(&p->arena, room, sizeof *p->wants);
     p->lanes = qn_arena_alloc(&p->arena, room, sizeof *p->lanes);
@@ -277,7 +277,7 @@ static quern_status gather(struct pass *p)
         return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
-        for (uint32_t k = 0; step->needs != NULL && k < step->n_ports; k++) {
+        for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             if (step->needs[k].flags == 0) continue;
             QN_TRY(qn_float_port(&p->arena, &step->probes[k], &ports[p->n]));
             p->wants[p->n] =

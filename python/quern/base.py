@@ -30,6 +30,7 @@ SIGNATURES = {
                       "min_frequency", "max_categories", ("feature_name_combiner", "concat")),
     "OrdinalEncoder": ("*", "categories", "dtype", "handle_unknown", "unknown_value",
                        "encoded_missing_value", "min_frequency", "max_categories"),
+    "PowerTransformer": ("method", "*", "standardize", ("copy", True)),
     "RobustScaler": ("*", "with_centering", "with_scaling", "quantile_range", ("copy", True),
                      "unit_variance"),
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),

@@ -226,7 +226,7 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
     default: break;
     }
     int bare = op->code == QN_OP_MISSING ||
-               (QN_OP_IS_FUNCTION(op->code) && op->code != QN_OP_POW); /* no parameter */
+               (QN_OP_IS_FUNCTION(op->code) && !QN_OP_HAS_EXPONENT(op->code)); /* no parameter */
     uint64_t a = bare ? 0 : p[0];
     uint64_t b = op->code == QN_OP_CLIP || op->code == QN_OP_FILL_EQ ? p[1] : 0;
     switch (x.work) {

@@ -22,6 +22,10 @@ static inline double reference_function(uint32_t code, double x, double p)
     case QN_OP_POW: return qn_pow(x, p);
     case QN_OP_NCDF: return qn_ncdf(x);
     case QN_OP_NQUANTILE: return qn_nquantile(x);
+    case QN_OP_YEO_JOHNSON: return qn_yeo_johnson(x, p);
+    case QN_OP_YEO_JOHNSON_BACK: return qn_yeo_johnson_back(x, p);
+    case QN_OP_BOX_COX: return qn_box_cox(x, p);
+    case QN_OP_BOX_COX_BACK: return qn_box_cox_back(x, p);
     default: return x;
     }
 }

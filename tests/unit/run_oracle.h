@@ -204,7 +204,7 @@ static inline void oracle_ops(const struct qn_batch *b, uint32_t first, uint32_t
             break;
         default:
             if (QN_OP_IS_FUNCTION(op->code)) {
-                double p = op->code == QN_OP_POW ? oracle_word(b, op->arg) : 0;
+                double p = QN_OP_HAS_EXPONENT(op->code) ? oracle_word(b, op->arg) : 0;
                 x->f32 = reference_function_f32(op->code, x->f32, (float)p);
                 x->f64 = reference_function(op->code, x->f64, p);
             } else if (x->work == QN_W_F32)

@@ -2,7 +2,8 @@
 """The estimators and functions of `sklearn.preprocessing` that the library has.
 
 Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (as functions: scale,
-minmax_scale, maxabs_scale, robust_scale), rows with Normalizer (normalize), compare with Binarizer
+minmax_scale, maxabs_scale, robust_scale), make them likest to normal numbers with PowerTransformer
+(power_transform), scale rows with Normalizer (normalize), compare with Binarizer
 (binarize), and encode categories with OneHotEncoder and OrdinalEncoder.
 """
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
@@ -10,10 +11,11 @@ from ._max_abs import MaxAbsScaler
 from ._min_max import MinMaxScaler
 from ._one_hot import OneHotEncoder
 from ._ordinal import OrdinalEncoder
+from ._power import PowerTransformer, power_transform
 from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
 from ._standard import StandardScaler
 
 __all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
-           "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize",
-           "robust_scale", "scale"]
+           "PowerTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
+           "normalize", "power_transform", "robust_scale", "scale"]
