@@ -24,7 +24,9 @@ QN_MATH struct qn_two_words qn_power_log(double u, double c, double more, double
 QN_MATH struct qn_two_words qn_power_log1p(double x, double low)
 {
     double u = 1.0 + x, back = u - 1.0, c = ((1.0 - (u - back)) + (x - back)) + low;
-    return qn_power_log(u, c, 0.0, u);
+    c = u == QN_INFINITY ? 0.0 : c;
+    double sum = u + c; /* where 1 + x is next to nothing, low is all there is */
+    return qn_power_log(sum, c - (sum - u), 0.0, sum);
 }
 
 /* expm1(p l) / p */

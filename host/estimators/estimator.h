@@ -53,7 +53,7 @@ enum {
     QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
     QN_NEED_SAMPLE = 32    /* the moments of the first QN_SAMPLE_ROWS rows */
 };
-enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 16384 };
+enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 8192 };
 
 struct qn_need {
     uint32_t flags;

@@ -41,7 +41,7 @@ struct column {
     double lambda; /* NEGATIVE: 2 - lambda, of the column turned over, while it is looked for */
     double low_log, high_log; /* POSITIVE, NEGATIVE: of the logarithms */
     double mean_log;          /* of the rows of the phase */
-    int has_mean;
+    int has_mean, no_guide, restarts;
     struct qn_valley valley;
     uint32_t first, n_logs, n_lambdas; /* its probes */
 };
@@ -309,34 +309,55 @@ static double value_of(const struct column *c, const struct qn_found *f, double 
     return isfinite(value) ? value : INFINITY; /* a variance that vanished tells nothing */
 }
 
-static void take_likelihoods(const struct qn_stage *stage, struct column *c, double coarse)
+/* The search begins anew, on all rows. */
+static void search_all(struct column *c)
+{
+    qn_valley_open(&c->valley, c->valley.low, c->valley.high, c->valley.bend);
+}
+
+/* The values at the fan's points. */
+static void take_likelihoods(const struct qn_stage *stage, const struct power_fit *fit,
+                             struct column *c)
 {
     const struct qn_found *f = stage->found + c->first;
-    double values[QN_FAN_WIDE];
+    double values[QN_FAN];
     if (c->n_logs != 0) {
         c->mean_log = c->n_logs == 2 ? mean_of(&f[0]) - mean_of(&f[1]) : mean_of(&f[0]);
         c->has_mean = 1;
         f += c->n_logs;
     }
-    if (f->moments.n == 0) { /* the sample has no value of the column */
+    if (fit->phase == SAMPLE && f->moments.n < 2) { /* the sample tells nothing of the column */
         c->settled = 1;
-        c->valley.curvature = 0.1;
+        c->no_guide = 1;
         return;
     }
     for (uint32_t k = 0; k < c->n_lambdas; k++)
         values[k] = value_of(c, &f[k], qn_valley_point(&c->valley, k));
-    c->settled = qn_valley_take(&c->valley, values, coarse);
+    int fine = c->valley.n == 2;
+    enum qn_valley_news news = qn_valley_take(&c->valley, values);
+    if (news == QN_VALLEY_LOST && c->restarts++ < 2)
+        search_all(c);
+    else if (news == QN_VALLEY_LOST)
+        news =
+            QN_VALLEY_FOUND; /* its likelihood is not what it should be; this is as good as it gets */
+    if (news == QN_VALLEY_FOUND && fit->phase == ALL && !fine)
+        qn_valley_refine(&c->valley, (double)stage->rows, 1);
+    else
+        c->settled = news == QN_VALLEY_FOUND;
     c->lambda = c->valley.center;
 }
 
-/* From the sample to all rows. Columns that are constant have no valley. */
+/* From the sample to all rows. Constant columns have no valley. */
 static void begin_all(const struct qn_stage *stage, struct power_fit *fit)
 {
     fit->phase = ALL;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct column *c = &fit->columns[i];
         if (c->valley.n == 0) continue;
-        qn_valley_refine(&c->valley, QN_SAMPLE_ROWS, stage->rows <= QN_SAMPLE_ROWS);
+        if (c->no_guide)
+            search_all(c);
+        else
+            qn_valley_refine(&c->valley, QN_SAMPLE_ROWS, stage->rows <= QN_SAMPLE_ROWS);
         c->settled = 0;
         c->has_mean = stage->rows <= QN_SAMPLE_ROWS;
     }
@@ -385,7 +406,6 @@ static quern_status store_scales(struct qn_stage *stage)
 
 static quern_status power_learn(struct qn_stage *stage)
 {
-    static const double COARSE = 0.05;
     struct power_fit *fit = stage->memory;
     if (fit == NULL)
         QN_TRY(look(stage));
@@ -393,8 +413,7 @@ static quern_status power_learn(struct qn_stage *stage)
         return store_scales(stage);
     else
         for (uint32_t i = 0; i < stage->n_in; i++)
-            if (!fit->columns[i].settled)
-                take_likelihoods(stage, &fit->columns[i], fit->phase == SAMPLE ? COARSE : 0);
+            if (!fit->columns[i].settled) take_likelihoods(stage, fit, &fit->columns[i]);
     fit = stage->memory;
     stage->again = 1;
     if (!all_settled(stage, fit)) return QUERN_OK;

@@ -4,103 +4,134 @@
 #include <math.h>
 
 enum { MOST_ROUNDS = 60 };
-static const double ENOUGH = 3e-8;
+static const double COARSE = 1.0 / 64, ENOUGH = 3e-8;
 
 static double within(double x, double low, double high)
 {
     return x < low ? low : x > high ? high : x;
 }
 
-/* Moves or narrows the fan so that it lies between the bounds. */
-static void fit_in(struct qn_valley *v)
+/* Sets the next fan, moved or narrowed so that it lies between the bounds. */
+static void aim(struct qn_valley *v, double center, double step, uint32_t n)
 {
-    double half = (double)(v->n / 2);
-    if (v->step * 2 * half > v->high - v->low) v->step = (v->high - v->low) / (2 * half);
-    v->center = within(v->center, v->low + half * v->step, v->high - half * v->step);
+    double half = n == 2 ? 1 : (double)(n / 2), room = (v->high - v->low) / (2 * half);
+    v->n = n;
+    v->step = step < room ? step : room;
+    v->center = within(center, v->low + half * v->step, v->high - half * v->step);
 }
 
-void qn_valley_open(struct qn_valley *v, double low, double high, double bend)
+void qn_valley_open(struct qn_valley *v, double low, double high, double range)
 {
-    *v = (struct qn_valley){.low = low,
-                            .high = high,
-                            .bend = bend > 1 ? bend : 1,
-                            .center = 1,
-                            .step = 1,
-                            .n = QN_FAN_WIDE};
-    fit_in(v);
+    *v = (struct qn_valley){
+        .low = low, .high = high, .unit = range < 1 ? 1 / range : 1, .bend = range > 1 ? range : 1};
+    aim(v, 1, v->unit, 7);
 }
 
 double qn_valley_point(const struct qn_valley *v, uint32_t i)
 {
-    double x = v->center + ((double)i - (double)(v->n / 2)) * v->step;
-    return within(x, v->low, v->high);
+    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)(v->n / 2);
+    return within(v->center + place * v->step, v->low, v->high);
 }
 
-/* The finest step that is worth while: its cube is beyond notice, its square far above rounding errors. */
-static double finest(const struct qn_valley *v)
+static uint32_t lowest_of(const double *values, uint32_t n)
 {
-    return sqrt(1e-8 / v->bend);
+    uint32_t at = 0;
+    for (uint32_t i = 1; i < n; i++)
+        if (values[i] < values[at]) at = i;
+    return at;
 }
 
-static void go_on(struct qn_valley *v, double center, double step)
+static enum qn_valley_news take_fan(struct qn_valley *v, const double *values)
 {
-    v->center = center;
-    v->step = step;
-    v->n = QN_FAN_NARROW;
-    fit_in(v);
-}
-
-/* Nothing to see from here: the fan is moved to the lowest value and opened. */
-static int lost(struct qn_valley *v, double lowest)
-{
-    double step = v->step * 4;
-    go_on(v, lowest, step);
-    v->center = within(lowest, v->low, v->high);
-    fit_in(v);
-    return v->rounds >= MOST_ROUNDS;
-}
-
-int qn_valley_take(struct qn_valley *v, const double *values, double coarse)
-{
-    uint32_t at = 0, last = v->n - 1;
-    for (uint32_t i = 1; i < v->n; i++)
-        if (values[i] < values[at] || values[at] != values[at]) at = i;
-    double lowest = qn_valley_point(v, at), h = v->step;
-    int at_bound = (at == 0 && lowest <= v->low) || (at == last && lowest >= v->high);
+    uint32_t at = lowest_of(values, v->n), last = v->n - 1;
     uint32_t middle = at == 0 ? 1 : at == last ? last - 1 : at;
+    double lowest = qn_valley_point(v, at), x = qn_valley_point(v, middle), h = v->step;
+    int at_bound = (at == 0 && lowest <= v->low) || (at == last && lowest >= v->high);
     double a = values[middle - 1], b = values[middle], c = values[middle + 1];
-    double second = (a - b) + (c - b), x = qn_valley_point(v, middle);
-    v->rounds++;
-    if (!(h > 0)) { /* the bounds meet */
-        v->center = lowest;
-        return 1;
+    double second = (a - b) + (c - b), to = x + 0.5 * h * (a - c) / second;
+    if (!(second > 0) || !isfinite(second) ||
+        !isfinite(to)) { /* flat, or beyond what can be told */
+        aim(v, lowest, 4 * h, 7);
+        return QN_VALLEY_GO_ON;
     }
-    if (!(second > 0) || !isfinite(second)) return lost(v, lowest);
-    double to = x + 0.5 * h * (a - c) / second, moved = fabs(to - x);
-    v->curvature = second / (h * h);
-    if (v->rounds >= MOST_ROUNDS) {
-        v->center = within(to, v->low, v->high);
-        return 1;
-    }
-    if (moved > 4 * h && !at_bound) { /* too far outside to be believed */
-        go_on(v, x + (to > x ? 4 * h : -4 * h), 2 * h);
-        return 0;
+    if ((at == 0 || at == last) && fabs(to - x) > 2 * h &&
+        !at_bound) { /* further out, how far is guesswork */
+        aim(v, lowest + (at == last ? 3 * h : -3 * h), 2 * h, 5);
+        return QN_VALLEY_GO_ON;
     }
     to = within(to, v->low, v->high);
-    int done = coarse > 0 ? h <= coarse && moved <= 2 * h
-                          : v->bend * (h * h / 6 + moved * moved / 2) <= ENOUGH;
-    if (at_bound && to == lowest && h <= (coarse > 0 ? coarse : 1e-3)) done = 1;
-    if (done)
-        v->center = to;
-    else
-        go_on(v, to, fmax(moved > h ? h : h / 8, finest(v)));
-    return done;
+    v->second = second / (h * h);
+    if (h > COARSE * v->unit || v->n != 5 || (fabs(to - x) > 2 * h && to != lowest)) {
+        aim(v, to, (at == 0 || at == last) && !at_bound ? h : h / 8, 5);
+        return QN_VALLEY_GO_ON;
+    }
+    v->third = ((values[4] - values[0]) - 2 * (values[3] - values[1])) / (2 * h * h * h);
+    v->third = isfinite(v->third) ? v->third : 0;
+    if (v->second + v->third * (to - x) > 0) v->second += v->third * (to - x);
+    v->center = to;
+    return QN_VALLEY_FOUND;
 }
 
-void qn_valley_refine(struct qn_valley *v, double n, int same_rows)
+/* The smallest step that is worth while: its square is far above rounding errors. */
+static double finest(const struct qn_valley *v)
 {
-    double deviation = same_rows ? 0 : 2 / sqrt(n * v->curvature);
-    double step = deviation < 0.5 ? deviation : 0.5;
+    return 1e-3 / sqrt(v->bend) * v->unit;
+}
+
+void qn_valley_refine(struct qn_valley *v, double n, int same)
+{
     v->rounds = 0;
-    go_on(v, v->center, fmax(step, finest(v)));
+    v->has_slope = 0;
+    v->doubt = same ? 1e-3 : 4 / sqrt(n);
+    aim(v, v->center, finest(v), 2);
+}
+
+/* The second derivative by the secant between this slope and the one before. */
+static void learn_second(struct qn_valley *v, double slope)
+{
+    double way = v->center - v->slope_at;
+    if (v->has_slope && fabs(way) > 1e-5 * v->unit) {
+        double second = (slope - v->slope) / way + 0.5 * v->third * way;
+        if (second > 0) {
+            v->second = second;
+            v->doubt = 1e-4 + 0.05 * v->bend * fabs(way) / v->unit;
+        }
+    }
+    v->slope = slope;
+    v->slope_at = v->center;
+    v->has_slope = 1;
+}
+
+static enum qn_valley_news take_slope(struct qn_valley *v, const double *values)
+{
+    double h = v->step, slope = (values[1] - values[0]) / (2 * h) - v->third * h * h / 6;
+    if (!isfinite(slope)) return QN_VALLEY_LOST;
+    learn_second(v, slope);
+    double plain = -slope / v->second;
+    double step = -(slope + 0.5 * v->third * plain * plain) / v->second;
+    double to = within(v->center + step, v->low, v->high), moved = fabs(to - v->center);
+    int at_bound = (to == v->low || to == v->high) && moved <= 2 * h;
+    if (!(fabs(step) < 0.25 * v->unit) && !at_bound) return QN_VALLEY_LOST;
+    double error = moved * (v->doubt + 0.05 * v->bend * moved / v->unit);
+    double enough = ENOUGH * (v->unit < 1e4 ? 1 : v->unit * 1e-4);
+    if (error <= enough || at_bound) {
+        v->center = to;
+        return QN_VALLEY_FOUND;
+    }
+    aim(v, to, finest(v), 2);
+    return QN_VALLEY_GO_ON;
+}
+
+enum qn_valley_news qn_valley_take(struct qn_valley *v, const double *values)
+{
+    if (!(v->step > 0)) { /* the bounds meet */
+        v->second = 1;
+        return QN_VALLEY_FOUND;
+    }
+    if (++v->rounds > MOST_ROUNDS) { /* as near as the values allow */
+        v->center = qn_valley_point(v, lowest_of(values, v->n));
+        v->second = v->second > 0 ? v->second : 1;
+        return QN_VALLEY_FOUND;
+    }
+    return v->n == 2 ? take_slope(v, values) : take_fan(v, values);
 }

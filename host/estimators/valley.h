@@ -1,32 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The minimum of a smooth convex function of one number, whose values are dear and cheaper by the handful:
- * each pass over the data gives it at a fan of points, equally far from each other, and the parabola through
- * the lowest three says where the next fan lies (the step of Brent's method; there is no need of his golden
- * section, as the likelihoods in question are convex). */
+ * The minimum of a smooth convex function of one number, whose values are means over many rows: dear, and
+ * cheaper by the handful. So each pass over the rows gives it at a fan of points, equally far apart.
+ *
+ * First, on some of the rows, fans close in on the minimum, each about the vertex of the parabola through the
+ * lowest points of the last; the second and third derivatives come from the last fan. Then, on all
+ * rows, pairs of points give the slope, and Newton's steps with those derivatives, after the first step with
+ * the secant's, find where it is 0. */
 #ifndef QN_VALLEY_H
 #define QN_VALLEY_H
 
 #include <stdint.h>
 
-enum { QN_FAN_WIDE = 7, QN_FAN_NARROW = 3 };
+enum { QN_FAN = 7 }; /* the most points of a fan */
+
+enum qn_valley_news { QN_VALLEY_GO_ON, QN_VALLEY_FOUND, QN_VALLEY_LOST };
 
 struct qn_valley {
-    double low, high;    /* where the minimum is looked for */
-    double bend;         /* how large the third derivative may be beside the second */
+    double low, high; /* where the minimum is looked for */
+    double unit;      /* how far one must go for the function to change its shape: >= 1 */
+    double bend;      /* how large the third derivative may be beside the second, in such units */
     double center, step; /* of the next fan */
-    uint32_t n;          /* points of the next fan */
-    double curvature;    /* the second derivative, once it is known */
+    uint32_t n;          /* its points: 7, 5; 2 once the minimum is nearly known */
     uint32_t rounds;
+    double second, third; /* derivatives */
+    double doubt;         /* relative, of the second */
+    double slope, slope_at;
+    int has_slope;
 };
 
-/* The first fan is wide and lies about 1. */
-void qn_valley_open(struct qn_valley *, double low, double high, double bend);
+/* The first fan lies about 1. The function's derivatives are about as large as range, its square, its cube. */
+void qn_valley_open(struct qn_valley *, double low, double high, double range);
+/* The minimum of a sample of n rows was found; that of all rows lies near. same: they are all. */
+void qn_valley_refine(struct qn_valley *, double n, int same);
 /* Point i < n of the next fan. */
 double qn_valley_point(const struct qn_valley *, uint32_t i);
-/* Takes the values at the fan's points. 1: the minimum is `center` now, to about half the third power of the
- * step of `coarse` or, for coarse = 0, to 1e-7 or so; 0: another fan is wanted. */
-int qn_valley_take(struct qn_valley *, const double *values, double coarse);
-/* The minimum of a sample of n rows is known; that of all rows lies near. */
-void qn_valley_refine(struct qn_valley *, double n, int same_rows);
+/* Takes the values there. FOUND: the minimum is `center`, to 1e-7 or 1e-11 / range after qn_valley_refine. LOST: it is
+ * nowhere near, the sample was no guide; open another. */
+enum qn_valley_news qn_valley_take(struct qn_valley *, const double *values);
 
 #endif

@@ -398,12 +398,12 @@ const char qn_py_doc_unsupported[] =
     "Examples\n"
     "--------\n"
     ">>> import quern\n"
-    ">>> from sklearn.preprocessing import PowerTransformer\n"
+    ">>> from sklearn.decomposition import PCA\n"
     ">>> try:\n"
-    "...     quern.from_sklearn(PowerTransformer())\n"
+    "...     quern.from_sklearn(PCA())\n"
     "... except quern.UnsupportedError as why:\n"
     "...     print(why)\n"
-    "sklearn.preprocessing._data.PowerTransformer has no counterpart";
+    "sklearn.decomposition._pca.PCA has no counterpart";
 
 const char qn_py_doc_device_error[] =
     "There is no such device, or it was lost.\n"

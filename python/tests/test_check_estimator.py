@@ -6,7 +6,7 @@ import pytest
 from quern import _core, config_context
 from quern.impute import SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
-                                 OrdinalEncoder, RobustScaler, StandardScaler)
+                                 OrdinalEncoder, PowerTransformer, RobustScaler, StandardScaler)
 from quern.feature_selection import VarianceThreshold
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 ESTIMATORS = [
     Binarizer(), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
     Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
-    OrdinalEncoder(), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
+    OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
     SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),
     SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False),
     VarianceThreshold(), VarianceThreshold(0.01)]

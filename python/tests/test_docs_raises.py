@@ -11,7 +11,7 @@ import pytest
 from docstrings import documented, entries_of, key_of, sections_of
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
-from sklearn.preprocessing import PowerTransformer
+from sklearn.decomposition import PCA
 
 import quern
 from quern import _core
@@ -177,6 +177,18 @@ def cases():
                         X, sample_weight=w)
         if name != "RobustScaler":
             yield f"{name}.partial_fit ValueError", lambda c=cls: c().partial_fit(X).partial_fit(WIDE)
+    for rows in (INFINITE, NAN, X[:0], X[:, :0], WORDS):
+        yield "PowerTransformer.fit ValueError", lambda r=rows: pre.PowerTransformer().fit(r)
+        yield "power_transform ValueError", lambda r=rows: pre.power_transform(r)
+    yield "PowerTransformer.fit ValueError", lambda: pre.PowerTransformer("box-cox").fit(-X)
+    yield "PowerTransformer.fit ValueError", lambda: pre.PowerTransformer("box-cox").fit(X * 0 + 1)
+    yield "PowerTransformer.fit TypeError", lambda: pre.PowerTransformer().fit(ROWS)
+    yield "power_transform TypeError", lambda: pre.power_transform(ROWS)
+    yield f"PowerTransformer.inverse_transform {NOT_FITTED}", lambda: pre.PowerTransformer().inverse_transform(X)
+    for rows in (INFINITE, WIDE, WORDS):
+        yield "PowerTransformer.inverse_transform ValueError", lambda r=rows: pre.PowerTransformer().fit(
+            X).inverse_transform(r)
+    yield "PowerTransformer.inverse_transform TypeError", lambda: pre.PowerTransformer().fit(X).inverse_transform(ROWS)
     yield "RobustScaler.fit ValueError", lambda: pre.RobustScaler(quantile_range=(80, 20)).fit(X)
     yield "RobustScaler.fit ValueError", lambda: pre.RobustScaler().fit(ROWS)
     for rows in (INFINITE, NAN, WORDS):
@@ -286,7 +298,7 @@ def composites():
     yield "to_model sklearn.exceptions.NotFittedError", lambda: quern.to_model(
         pre.StandardScaler(), np.ones((2, 2)))
     yield f"to_sklearn {REFUSED}", lambda: quern.to_sklearn(Derived())
-    for made in (PowerTransformer(), Derived()):
+    for made in (PCA(), Derived()):
         yield f"from_sklearn {REFUSED}", lambda m=made: quern.from_sklearn(m)
 
 

@@ -60,6 +60,78 @@ static inline void oracle_pow(mpfr_t out, double x, double y)
     mpfr_clear(by);
 }
 
+/* (x^y - 1) / y and its limit; below, u is x or 1 + |x|. */
+static inline void oracle_box_cox_of(mpfr_t u, double y)
+{
+    mpfr_log(u, u, MPFR_RNDN);
+    if (y == 0) return;
+    mpfr_mul_d(u, u, y, MPFR_RNDN);
+    mpfr_expm1(u, u, MPFR_RNDN);
+    mpfr_div_d(u, u, y, MPFR_RNDN);
+}
+
+static inline void oracle_box_cox(mpfr_t out, double x, double y)
+{
+    mpfr_set_d(out, x, MPFR_RNDN);
+    oracle_box_cox_of(out, y);
+}
+
+/* Exact in so many bits for all that the test tries: x from 2^-400 on. */
+enum { ORACLE_MORE_BITS = 700 };
+
+static inline void oracle_yeo_johnson(mpfr_t out, double x, double y)
+{
+    mpfr_t u, p;
+    mpfr_inits2(ORACLE_MORE_BITS, u, p, (mpfr_ptr)0);
+    mpfr_set_d(u, fabs(x), MPFR_RNDN);
+    mpfr_log1p(u, u, MPFR_RNDN);
+    mpfr_set_d(p, y, MPFR_RNDN);
+    if (x < 0) mpfr_ui_sub(p, 2, p, MPFR_RNDN);
+    if (!mpfr_zero_p(p)) {
+        mpfr_mul(u, u, p, MPFR_RNDN);
+        mpfr_expm1(u, u, MPFR_RNDN);
+        mpfr_div(u, u, p, MPFR_RNDN);
+    }
+    if (x < 0) mpfr_neg(u, u, MPFR_RNDN);
+    mpfr_set(out, u, MPFR_RNDN);
+    mpfr_clears(u, p, (mpfr_ptr)0);
+}
+
+/* log1p(p |x|) / p */
+static inline void oracle_power_log(mpfr_t u, double x, double y, int two_sided)
+{
+    mpfr_t p;
+    mpfr_init2(p, ORACLE_MORE_BITS);
+    mpfr_set_d(p, y, MPFR_RNDN);
+    if (two_sided && x < 0) mpfr_ui_sub(p, 2, p, MPFR_RNDN);
+    mpfr_set_d(u, two_sided ? fabs(x) : x, MPFR_RNDN);
+    if (!mpfr_zero_p(p)) {
+        mpfr_mul(u, u, p, MPFR_RNDN);
+        mpfr_log1p(u, u, MPFR_RNDN);
+        mpfr_div(u, u, p, MPFR_RNDN);
+    }
+    mpfr_clear(p);
+}
+
+static inline void oracle_box_cox_back(mpfr_t out, double x, double y)
+{
+    mpfr_t u;
+    mpfr_init2(u, ORACLE_MORE_BITS);
+    oracle_power_log(u, x, y, 0);
+    mpfr_exp(out, u, MPFR_RNDN);
+    mpfr_clear(u);
+}
+
+static inline void oracle_yeo_johnson_back(mpfr_t out, double x, double y)
+{
+    mpfr_t u;
+    mpfr_init2(u, ORACLE_MORE_BITS);
+    oracle_power_log(u, x, y, 1);
+    mpfr_expm1(out, u, MPFR_RNDN);
+    if (x < 0) mpfr_neg(out, out, MPFR_RNDN);
+    mpfr_clear(u);
+}
+
 /* erfc(-x / sqrt 2) / 2. Its argument has 100 bits more than the result, since the tail is steep. */
 static inline void oracle_ncdf(mpfr_t out, double x, double y)
 {

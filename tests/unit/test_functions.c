@@ -313,6 +313,99 @@ static void same_bits(const char *what, double x, double y, double got, double w
         fail_msg("%s(%a, %a) is %a, not %a", what, x, y, got, want);
 }
 
+static double of_box_cox(double x, double y)
+{
+    return qn_box_cox(x, y);
+}
+static double of_box_cox_back(double x, double y)
+{
+    return qn_box_cox_back(x, y);
+}
+static double of_yeo_johnson(double x, double y)
+{
+    return qn_yeo_johnson(x, y);
+}
+static double of_yeo_johnson_back(double x, double y)
+{
+    return qn_yeo_johnson_back(x, y);
+}
+
+/* Data as it is met, and lambdas; near where a formula cancels; far out. */
+static void next_power(int way, int any_sign, double *x, double *y)
+{
+    *x = exp(6 * next_unit() - 3);
+    *y = 8 * next_unit() - 3;
+    if (way == 1) *x = 1 + (next_unit() - 0.5) * ldexp(1, -(int)(next_bits() % 50));
+    if (way == 2) *y = (next_unit() - 0.5) * ldexp(1, -(int)(next_bits() % 200));
+    if (way == 3) *x = ldexp(1 + next_unit(), (int)(next_bits() % 600) - 300);
+    if (way == 3) *y = (next_unit() * 1400 - 700) / fmax(log1p(*x), fabs(log(*x)));
+    if (way == 4) *y = (double)(int)(next_bits() % 9) / 2 - 2;
+    if (way == 5) *x = ldexp(1 + next_unit(), -(int)(next_bits() % 200));
+    if (any_sign && (next_bits() & 1)) *x = -*x, *y = 2 - *y;
+}
+
+static void power_transforms_are_within_two_units_and_more_for_large_powers(void **state)
+{
+    static const struct {
+        const char *name;
+        double (*of)(double, double);
+        oracle_fn *oracle;
+        int any_sign, back;
+    } them[] = {{"box_cox", of_box_cox, oracle_box_cox, 0, 0},
+                {"box_cox_back", of_box_cox_back, oracle_box_cox_back, 0, 1},
+                {"yeo_johnson", of_yeo_johnson, oracle_yeo_johnson, 1, 0},
+                {"yeo_johnson_back", of_yeo_johnson_back, oracle_yeo_johnson_back, 1, 1}};
+    const int count = is_full() ? 200000 : 4000;
+    mpfr_t true_;
+    (void)state;
+    mpfr_init2(true_, ORACLE_BITS);
+    for (int k = 0; k < 4; k++) {
+        struct worst w = {0, 0, 0};
+        generator = 4242;
+        for (int i = 0; i < 6 * count; i++) {
+            double x, y;
+            next_power(i % 6, them[k].any_sign, &x, &y);
+            if (them[k].back) x = them[k - 1].of(x, y);
+            them[k].oracle(true_, x, y);
+            double got = them[k].of(x, y);
+            double exponent = log(fabs(them[k].back ? got : x)) * (them[k].back ? 1 : fabs(y) + 2);
+            double more =
+                isfinite(exponent) ? 1 + fabs(exponent) / 4 : 1; /* as good as the logarithm */
+            note(&w, oracle_units(got, true_) / more, x, y);
+        }
+        print_message("%-16s %.3f units at %a, %a\n", them[k].name, w.units, w.x, w.y);
+        if (w.units > 2) fail_msg("%s(%a, %a) is %g units off", them[k].name, w.x, w.y, w.units);
+    }
+    mpfr_clear(true_);
+}
+
+static void special_power_transforms(void **state)
+{
+    (void)state;
+    same_bits("yeo_johnson", 0, 3, qn_yeo_johnson(0, 3), 0);
+    same_bits("yeo_johnson", -0.0, -3, qn_yeo_johnson(-0.0, -3), -0.0);
+    same_bits("yeo_johnson", NONE, 1, qn_yeo_johnson(NONE, 1), NONE);
+    same_bits("yeo_johnson", 1, NONE, qn_yeo_johnson(1, NONE), NONE);
+    same_bits("yeo_johnson", 3, 1, qn_yeo_johnson(3, 1), 3);
+    same_bits("yeo_johnson", -3, 1, qn_yeo_johnson(-3, 1), -3);
+    same_bits("yeo_johnson", INF, 2, qn_yeo_johnson(INF, 2), INF);
+    same_bits("yeo_johnson", INF, -2, qn_yeo_johnson(INF, -2), 0.5);
+    same_bits("yeo_johnson", 1, 0, qn_yeo_johnson(1, 0), qn_log1p(1));
+    same_bits("yeo_johnson", -1, 2, qn_yeo_johnson(-1, 2), -qn_log1p(1));
+    same_bits("yeo_johnson_back", -1, 2, qn_yeo_johnson_back(-1, 2), -qn_expm1(1));
+    same_bits("yeo_johnson_back", 1, -2, qn_yeo_johnson_back(1, -2), NONE);
+    same_bits("yeo_johnson_back", NONE, -2, qn_yeo_johnson_back(NONE, -2), NONE);
+    same_bits("box_cox", 0, 2, qn_box_cox(0, 2), -0.5);
+    same_bits("box_cox", 0, 0, qn_box_cox(0, 0), -INF);
+    same_bits("box_cox", 0, -2, qn_box_cox(0, -2), -INF);
+    same_bits("box_cox", -1, 2, qn_box_cox(-1, 2), NONE);
+    same_bits("box_cox", INF, 0.5, qn_box_cox(INF, 0.5), INF);
+    same_bits("box_cox", 1, 7, qn_box_cox(1, 7), 0);
+    same_bits("box_cox_back", 2, 0, qn_box_cox_back(2, 0), qn_exp(2));
+    same_bits("box_cox_back", -1, 2, qn_box_cox_back(-1, 2), NONE);
+    same_bits("box_cox_back", -0.5, 2, qn_box_cox_back(-0.5, 2), 0);
+}
+
 static void special_values_are_those_of_annex_f(void **state)
 {
     static const struct {
@@ -528,6 +621,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_are_within_two_units),
         cmocka_unit_test(powers_are_within_two_units),
+        cmocka_unit_test(power_transforms_are_within_two_units_and_more_for_large_powers),
+        cmocka_unit_test(special_power_transforms),
         cmocka_unit_test(special_values_are_those_of_annex_f),
         cmocka_unit_test(special_powers_are_those_of_annex_f),
         cmocka_unit_test(a_float32_is_rounded_once),

@@ -11,8 +11,8 @@ from typing_extensions import Self
 from ..base import Estimator
 
 __all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
-           "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize",
-           "robust_scale", "scale"]
+           "PowerTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
+           "normalize", "power_transform", "robust_scale", "scale"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
@@ -102,6 +102,14 @@ class RobustScaler(_Scaler):
                  unit_variance: bool = False) -> None: ...
     def fit(self, X: _Rows, y: Any = None) -> Self: ...
 
+class PowerTransformer(_Scaler):
+    method: Literal["yeo-johnson", "box-cox"]
+    standardize: bool
+    lambdas_: _Floats
+    def __init__(self, method: Literal["yeo-johnson", "box-cox"] = "yeo-johnson", *, standardize: bool = True,
+                 copy: bool = True) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+
 class Normalizer(_Transformer):
     norm: Literal["l1", "l2", "max"]
     copy: bool
@@ -152,6 +160,8 @@ def normalize(X: _Rows, norm: Literal["l1", "l2", "max"] = "l2", *, axis: Litera
 @overload
 def normalize(X: _Rows, norm: Literal["l1", "l2", "max"] = "l2", *, axis: Literal[0, 1] = 1,
               copy: bool = True, return_norm: Literal[True]) -> tuple[Any, _Floats]: ...
+def power_transform(X: ArrayLike, method: Literal["yeo-johnson", "box-cox"] = "yeo-johnson", *,
+                    standardize: bool = True, copy: bool = True) -> _Floats: ...
 def robust_scale(X: _Rows, *, axis: Literal[0, 1] = 0, with_centering: bool = True,
                  with_scaling: bool = True, quantile_range: tuple[float, float] = (25.0, 75.0),
                  copy: bool = True, unit_variance: bool = False) -> Any: ...
