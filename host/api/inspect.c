@@ -23,6 +23,20 @@ static json_t *f64_list(const struct qn_attr *a)
     return list;
 }
 
+/* A matrix as a list of rows; of a large one its shape, for nobody reads a million numbers here. */
+static json_t *matrix_json(const struct qn_attr *a)
+{
+    enum { MOST_CELLS = 10000 };
+    if (a->rows > MOST_CELLS / (a->n != 0 ? a->n : 1))
+        return json_pack("{s:[I, I]}", "shape", (json_int_t)a->rows, (json_int_t)a->n);
+    json_t *list = json_array();
+    for (uint64_t row = 0; list != NULL && row < a->rows; row++) {
+        struct qn_attr one = {.n = a->n, .f64 = a->f64 + row * a->n};
+        json_array_append_new(list, f64_list(&one));
+    }
+    return list;
+}
+
 static json_t *i64_list(const struct qn_attr *a)
 {
     json_t *list = json_array();
@@ -116,6 +130,7 @@ static json_t *attributes(const struct qn_attrs *attrs)
         json_t *value = a->kind == QN_ATTR_F64      ? f64_list(a)
                         : a->kind == QN_ATTR_I64    ? i64_list(a)
                         : a->kind == QN_ATTR_VALUES ? categories_list(a)
+                        : a->kind == QN_ATTR_MATRIX ? matrix_json(a)
                                                     : json_null();
         if (strcmp(a->name, "statistics_") == 0 &&
             qn_attrs_find(attrs, "statistics_text_") != NULL) {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Serving one row at a time: the model's programs prepared once, then no lock and no allocation (rows
- * of more than STACK_LANES lanes or columns take their scratch from the heap). */
+ * of more than STACK_LANES lanes or columns, and operations over rows, take their scratch from the
+ * heap). */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/api/api.h"
 #include "host/core/checked.h"
+#include "host/ops/ops.h"
 #include "host/ops/row.h"
 
 enum { STACK_LANES = 512 };
@@ -25,9 +27,11 @@ struct stage {
     struct feed_in *feeds; /* one per lane */
     const struct qn_program_lane *lanes;
     uint32_t n_lanes, row_bytes;
-    uint32_t *offsets; /* of each output in the row that this layer makes */
+    uint32_t *offsets; /* of each input of the next layer in the row that this one leaves */
     struct qn_program made;
 };
+
+enum { ROW_VALUE = 8 }; /* bytes that each value of a row between two layers has */
 
 struct quern_server {
     const struct quern_model *model;
@@ -63,6 +67,7 @@ static quern_status open_stage(quern_server *s, uint32_t k)
     const struct qn_layer *layer = &s->model->plan->layers[k];
     struct stage *stage = &s->stages[k];
     int last = k + 1 == s->n_stages;
+    uint32_t made_later = last ? 0 : (layer + 1)->n_inputs - layer->n_outputs;
     if (last) {
         stage->made = s->model->program;
     } else {
@@ -72,7 +77,8 @@ static quern_status open_stage(quern_server *s, uint32_t k)
     const struct qn_program *p = &stage->made;
     struct qn_slot *slots = qn_arena_alloc(&s->arena, p->n_slots, sizeof *slots);
     struct qn_lane *lanes = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *lanes);
-    stage->offsets = qn_arena_alloc(&s->arena, p->n_slots, sizeof *stage->offsets);
+    stage->offsets =
+        qn_arena_alloc(&s->arena, (size_t)p->n_slots + made_later, sizeof *stage->offsets);
     if (slots == NULL || lanes == NULL || stage->offsets == NULL)
         return qn_error_memory_while("opening a server");
     for (uint32_t i = 0; i < p->n_slots; i++) {
@@ -83,7 +89,11 @@ static quern_status open_stage(quern_server *s, uint32_t k)
                                     .type = (uint32_t)p->slots[i].type,
                                     .lane = p->slots[i].lane,
                                     .match = p->slots[i].match};
-        stage->row_bytes += last ? bytes : 8;
+        stage->row_bytes += last ? bytes : ROW_VALUE;
+    }
+    for (uint32_t i = 0; i < made_later; i++) { /* by operations over rows */
+        stage->offsets[p->n_slots + i] = stage->row_bytes;
+        stage->row_bytes += ROW_VALUE;
     }
     QN_TRY(open_feeds(s, layer, stage));
     for (uint32_t i = 0; i < p->n_lanes; i++)
@@ -258,7 +268,7 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
             return qn_error(QUERN_INVALID,
                             "column \"%s\" has a missing value, which %s cannot take",
                             name != NULL ? name : "?", lane->blame);
-        if ((seen[i] & QN_SEEN_INF) && lane->n_ops != 0)
+        if ((seen[i] & QN_SEEN_INF) && (lane->n_ops != 0 || lane->chain->refuse_infinite))
             return qn_error(QUERN_INVALID, "column \"%s\" has an infinite value",
                             name != NULL ? name : "?");
     }
@@ -276,6 +286,31 @@ static int needs_check(const struct stage *stage, const union qn_row_value *valu
     return 0;
 }
 
+/* The operations over rows in front of layer k + 1, on the one row. */
+static quern_status run_rows(const quern_server *s, uint32_t k, char *row)
+{
+    const struct qn_layer *layer = &s->model->plan->layers[k + 1];
+    for (uint32_t i = 0; i < layer->n_rows; i++) {
+        const struct qn_layer_rows *lr = &layer->rows[i];
+        struct qn_row_column *in = qn_alloc(lr->op->n_in, sizeof *in);
+        void **out = qn_alloc(lr->op->n_out, sizeof *out);
+        struct qn_rows_request rq = {.op = lr->op, .rows = 1, .in = in, .out = out};
+        quern_status status = qn_error_memory_while("serving a row");
+        if (in != NULL && out != NULL) {
+            for (uint32_t c = 0; c < lr->op->n_in; c++)
+                in[c] =
+                    (struct qn_row_column){row + s->stages[k].offsets[lr->first_in + c], ROW_VALUE};
+            for (uint32_t c = 0; c < lr->op->n_out; c++)
+                out[c] = row + s->stages[k].offsets[lr->first_out + c];
+            status = qn_op_rows(NULL, NULL, &rq, NULL);
+        }
+        qn_free(in);
+        qn_free(out);
+        QN_TRY(status);
+    }
+    return QUERN_OK;
+}
+
 static quern_status run_stages(const quern_server *s, const quern_cell *cells,
                                union qn_row_value *values, uint32_t *seen, char *rows[2], void *out)
 {
@@ -287,10 +322,12 @@ static quern_status run_stages(const quern_server *s, const quern_cell *cells,
         else
             load_row(&s->stages[k - 1], stage, cells, rows[(k + 1) & 1], values);
         uint32_t all = qn_row_run(stage->program, values, to, NULL);
-        if (!needs_check(stage, values, all)) continue;
-        memset(seen, 0, stage->n_lanes * sizeof *seen);
-        (void)qn_row_run(stage->program, values, to, seen);
-        QN_TRY(check_row(s, stage, values, seen));
+        if (needs_check(stage, values, all)) {
+            memset(seen, 0, stage->n_lanes * sizeof *seen);
+            (void)qn_row_run(stage->program, values, to, seen);
+            QN_TRY(check_row(s, stage, values, seen));
+        }
+        if (k + 1 < s->n_stages) QN_TRY(run_rows(s, k, to));
     }
     return QUERN_OK;
 }

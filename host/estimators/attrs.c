@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "host/core/checked.h"
 #include "host/data/npy.h"
 
 static struct qn_attr *add(struct qn_attrs *attrs, const char *name, enum qn_attr_kind kind,
@@ -27,6 +28,18 @@ double *qn_attrs_f64(struct qn_attrs *attrs, const char *name, uint32_t n)
     double *values = qn_arena_alloc(attrs->arena, n, sizeof *values);
     struct qn_attr *a = values != NULL ? add(attrs, name, QN_ATTR_F64, n) : NULL;
     if (a == NULL) return NULL;
+    a->f64 = values;
+    return values;
+}
+
+double *qn_attrs_matrix(struct qn_attrs *attrs, const char *name, uint64_t rows, uint32_t columns)
+{
+    size_t cells;
+    if (qn_mul_size((size_t)rows, columns, &cells)) return NULL;
+    double *values = qn_arena_alloc(attrs->arena, cells, sizeof *values);
+    struct qn_attr *a = values != NULL ? add(attrs, name, QN_ATTR_MATRIX, columns) : NULL;
+    if (a == NULL) return NULL;
+    a->rows = rows;
     a->f64 = values;
     return values;
 }

@@ -9,10 +9,11 @@
 #include "host/stats/categories.h"
 
 enum qn_attr_kind {
-    QN_ATTR_F64,   /* n doubles                                                                  */
-    QN_ATTR_I64,   /* n int64                                                                    */
-    QN_ATTR_TEXT,  /* n cells, each a string (or NULL for missing)                               */
-    QN_ATTR_VALUES /* n lists of sorted values: categories                                       */
+    QN_ATTR_F64,    /* n doubles                                                                  */
+    QN_ATTR_I64,    /* n int64                                                                    */
+    QN_ATTR_TEXT,   /* n cells, each a string (or NULL for missing)                               */
+    QN_ATTR_VALUES, /* n lists of sorted values: categories                                      */
+    QN_ATTR_MATRIX  /* rows * n doubles, row-major                                               */
 };
 
 /* Sorted distinct values of one column, missing last. */
@@ -31,7 +32,8 @@ struct qn_values {
 struct qn_attr {
     const char *name;
     enum qn_attr_kind kind;
-    uint32_t n;
+    uint32_t n;    /* MATRIX: columns */
+    uint64_t rows; /* MATRIX */
     const double *f64;
     const int64_t *i64;
     const char *const *text;
@@ -48,6 +50,7 @@ struct qn_attrs {
 double *qn_attrs_f64(struct qn_attrs *, const char *name, uint32_t n);
 int64_t *qn_attrs_i64(struct qn_attrs *, const char *name, uint32_t n);
 const char **qn_attrs_text(struct qn_attrs *, const char *name, uint32_t n);
+double *qn_attrs_matrix(struct qn_attrs *, const char *name, uint64_t rows, uint32_t columns);
 struct qn_values *qn_attrs_values(struct qn_attrs *, const char *name, uint32_t n);
 const struct qn_attr *qn_attrs_find(const struct qn_attrs *, const char *name); /* or NULL */
 

@@ -19,6 +19,7 @@
 #include "host/estimators/attrs.h"
 #include "host/estimators/port.h"
 #include "host/stats/moments.h"
+#include "kernels/rows.h"
 
 /* ---- parameters ---- */
 enum qn_param_kind {
@@ -51,7 +52,8 @@ enum {
     QN_NEED_QUANTILES = 4,
     QN_NEED_CATEGORIES = 8,
     QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
-    QN_NEED_SAMPLE = 32    /* the moments of the first QN_SAMPLE_ROWS rows */
+    QN_NEED_SAMPLE = 32,   /* the moments of the first QN_SAMPLE_ROWS rows */
+    QN_NEED_MATRIX = 64    /* all rows of all ports, together: qn_stage.matrix */
 };
 enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 8192 };
 
@@ -107,14 +109,19 @@ struct qn_stage {
     uint64_t rows;                /* need, learn: of the fit */
     void *memory; /* need, learn: what the estimator keeps from one to the next; in the arena */
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
-    quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
-    int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
-    int weighted;             /* the fit's rows have weights */
-    int object;               /* the step's columns would be an object array in NumPy */
-    void *plan;               /* for the two below */
+    const double *matrix;       /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN */
+    struct qn_threads *threads; /* learn, QN_NEED_MATRIX: for work on the matrix */
+    quern_type learned;         /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
+    int rows_in_memory_order;   /* QN_ORDER_*: how the step's input lies in memory */
+    int weighted;               /* the fit's rows have weights */
+    int object;                 /* the step's columns would be an object array in NumPy */
+    void *plan;                 /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
                                  const struct qn_chain **out);
     quern_status (*add_norm)(void *plan, uint32_t kind, uint32_t order, int64_t *out);
+    /* The step's outputs without a chain are, in their order, those of an operation over rows, whose
+     * inputs are the ports `in` (op->n_in, of op->type). Ends the layer. */
+    quern_status (*add_rows)(void *plan, const struct qn_rows_op *op, const struct qn_port *in);
     void (*warn)(void *plan, const char *text);
 };
 
@@ -123,6 +130,7 @@ struct qn_estimator_type {
     const struct qn_param *params;
     uint32_t n_params;
     const char *attributes; /* names of the learned attributes, separated by spaces */
+    const char *matrices;   /* … and of the learned matrices; NULL: none */
     const char *input;      /* "number", "any" */
     /* Those without which emit cannot do, separated by spaces; NULL: none. */
     const char *(*depends_on)(const struct qn_estimator *);
@@ -174,6 +182,6 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
     qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
-    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer;
+    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer, qn_knn_imputer;
 
 #endif

@@ -33,6 +33,7 @@ struct qn_chain {
     /* What the plan must check while it runs, and who is to blame in the message. */
     int refuse_nan, refuse_unknown;
     int refuse_missing_code; /* code columns: a missing cell is an unknown one */
+    int refuse_infinite;     /* although no op looks at the value: whole rows are computed with */
     const char *blame;
 };
 
@@ -55,7 +56,7 @@ struct qn_port {
     uint32_t source;                /* raw: input column                                         */
     uint32_t column;                /* of the table: where the port begins                        */
     const struct qn_raw_fill *fill; /* raw: the last fill                                        */
-    const struct qn_chain *chain;   /* number                                                    */
+    const struct qn_chain *chain;   /* number; NULL: what an operation over rows will give       */
     uint32_t match;                 /* column of a one-hot block, or QN_MATCH_VALUE              */
     int may_nan;                    /* a missing value may still be there                        */
     int sparse; /* from sparse input, or an estimator whose output is sparse in scikit-learn  */

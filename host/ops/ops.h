@@ -33,5 +33,8 @@ quern_status qn_op_run(struct qn_device *, struct qn_threads *, uint32_t queue,
                        const struct qn_run_request *, struct qn_outcome *);
 quern_status qn_op_csr(struct qn_device *, struct qn_threads *, uint32_t queue,
                        const struct qn_csr_request *, struct qn_outcome *);
+/* Rows in host memory alone: with a device, its implementations have said why not. */
+quern_status qn_op_rows(struct qn_device *, struct qn_threads *, const struct qn_rows_request *,
+                        struct qn_outcome *);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "host/device/driver.h"
 #include "kernels/program.h"
+#include "kernels/rows.h"
 
 struct qn_lane {
     const void *data;        /* host: row 0 of the batch                                         */
@@ -116,6 +117,19 @@ struct qn_csr_request {
     uint32_t *seen;
 };
 
+/* An operation over whole rows (kernels/rows.h), in host memory. The columns of a row may lie anywhere;
+ * outputs are packed and overlap no input. */
+struct qn_row_column {
+    const void *data; /* row 0 */
+    int64_t stride;
+};
+struct qn_rows_request {
+    const struct qn_rows_op *op;
+    uint64_t rows;
+    const struct qn_row_column *in; /* op->n_in */
+    void *const *out;               /* op->n_out */
+};
+
 /* ---- what the CPU backend offers for host batches. Each is the last entry of its op's list and
  *      takes every request whose batch lies in host memory. ---- */
 quern_status qn_cpu_moments(struct qn_threads *, const struct qn_moments_request *);
@@ -124,6 +138,7 @@ quern_status qn_cpu_select(struct qn_threads *, const struct qn_select_request *
 quern_status qn_cpu_histogram(struct qn_threads *, const struct qn_histogram_request *);
 quern_status qn_cpu_run(struct qn_threads *, const struct qn_run_request *);
 quern_status qn_cpu_csr(struct qn_threads *, const struct qn_csr_request *);
+quern_status qn_cpu_neighbours(struct qn_threads *, const struct qn_rows_request *);
 /* "avx512", "avx2", "baseline", "neon": what this process's choice was. */
 const char *qn_cpu_isa(void);
 

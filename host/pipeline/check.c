@@ -132,7 +132,7 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
         }
         if (seen[i] == 0) continue;
         if (x->device != NULL) QN_TRY(qn_device_finish(x->device, f->queue));
-        if ((seen[i] & QN_SEEN_INF) && lane->n_ops != 0)
+        if ((seen[i] & QN_SEEN_INF) && (lane->n_ops != 0 || lane->chain->refuse_infinite))
             return complain(table, f, layer, lane, INFINITE);
         if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
             return complain(table, f, layer, lane, MISSING);

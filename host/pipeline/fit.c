@@ -293,11 +293,13 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     s.x = (struct qn_exec){.cx = cx, .step = "fit", .device = cx->device};
     QN_GO(open_model(spec, schema, feed->rows, qn_weights_given(spec, feed->table), &model));
     s.plan = s.x.plan = model->plan;
+    s.plan->threads = cx->threads;
     if (schema->sparse != NULL) QN_GO(qn_sparse_count(&s, schema));
     s.whole =
         feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);
     QN_GO(open_state(&s));
     QN_GO(run_rounds(&s, schema->sparse != NULL));
+    s.plan->threads = NULL;
     QN_GO(close_model(cx, model));
     *out = model;
     model = NULL;

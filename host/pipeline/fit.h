@@ -65,6 +65,8 @@ struct qn_fit_state {
     uint32_t n_derived, room_derived;
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
+/* … and all rows, for the steps that asked for these (host/pipeline/matrix.c). */
+quern_status qn_fit_matrices(struct qn_fit_state *);
 /* Statistics are taken in floats: the port as one whose values are float32 or float64. */
 quern_status qn_float_port(struct qn_arena *, const struct qn_port *in, struct qn_port *out);
 /* The frame of the present layer over a chunk; in whole mode it is kept. */

@@ -357,12 +357,28 @@ static quern_status first_frame(struct qn_exec *x, const struct quern_table *tab
     return x->device != NULL ? place_on_device(x, table, f) : QUERN_OK;
 }
 
+/* The inputs of a later layer one after the other; returns the bytes that they take. */
+static uint64_t place_cells(const struct qn_layer *to, uint64_t rows, struct qn_cells *cells)
+{
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < to->n_inputs; i++) {
+        uint64_t bytes = qn_type_bytes(to->input_types[i]);
+        cells[i] = (struct qn_cells){.stride = (int64_t)bytes,
+                                     .offset = at,
+                                     .device_stride = bytes,
+                                     .valid_bit = QN_NO_VALIDITY,
+                                     .type = to->input_types[i]};
+        at += up(rows * bytes);
+    }
+    return at;
+}
+
 /* Runs `program` of the layer before into packed columns: the inputs of the next. */
 static quern_status next_frame(struct qn_exec *x, const struct quern_table *table,
                                const struct qn_frame *before, uint32_t layer, struct qn_frame *f)
 {
     quern_status status = QUERN_OK;
-    const struct qn_layer *from = &x->plan->layers[layer - 1];
+    const struct qn_layer *from = &x->plan->layers[layer - 1], *to = from + 1;
     struct qn_arena arena = {0};
     struct qn_program program;
     struct qn_run_request rq = {0};
@@ -371,9 +387,9 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
     f->rows = before->rows;
     f->first_row = before->first_row;
     f->queue = before->queue;
-    f->n_inputs = f->n_cells = from->n_outputs;
-    f->cells = qn_zalloc(from->n_outputs, sizeof *f->cells);
-    if (f->cells == NULL) return qn_error_memory("pipeline", from->n_outputs);
+    f->n_inputs = f->n_cells = to->n_inputs;
+    f->cells = qn_zalloc(to->n_inputs, sizeof *f->cells);
+    if (f->cells == NULL) return qn_error_memory("pipeline", to->n_inputs);
     QN_GO(qn_program_make(&arena, from, from->outputs, from->n_outputs, NULL, &program));
     struct qn_slot *slots = qn_arena_alloc(&arena, from->n_outputs, sizeof *slots);
     struct qn_lane *lanes = qn_arena_alloc(&arena, program.n_lanes, sizeof *lanes);
@@ -389,13 +405,9 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
                                     .lane = program.slots[i].lane,
                                     .match = program.slots[i].match,
                                     .type = (uint32_t)program.slots[i].type};
-        f->cells[i] = (struct qn_cells){.stride = (int64_t)bytes,
-                                        .offset = at,
-                                        .device_stride = bytes,
-                                        .valid_bit = QN_NO_VALIDITY,
-                                        .type = from->outputs[i].type};
         at += up(before->rows * bytes);
     }
+    at = place_cells(to, before->rows, f->cells);
     if (x->device != NULL) {
         QN_GO(take(x, f, at));
         f->base_used = at;
@@ -407,7 +419,7 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
             goto cleanup;
         }
         QN_GO(own(f, memory));
-        for (uint32_t i = 0; i < from->n_outputs; i++) f->cells[i].data = memory + slots[i].offset;
+        for (uint32_t i = 0; i < to->n_inputs; i++) f->cells[i].data = memory + f->cells[i].offset;
         rq.out_host = memory;
     }
     qn_frame_batch(before, &program, lanes, &rq.batch);
@@ -419,6 +431,7 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
     QN_GO(qn_op_run(x->device, x->cx->threads, f->queue, &rq, &outcome));
     QN_GO(qn_exec_note(x, "run", &outcome));
     QN_GO(qn_frame_check(x, table, before, layer - 1, &program, seen));
+    status = qn_frame_rows(x, to, f);
 cleanup:
     qn_arena_free(&arena);
     return status;

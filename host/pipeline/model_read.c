@@ -23,9 +23,10 @@ static quern_status corrupt(const struct reader *r, size_t offset, const char *w
                     offset);
 }
 
-/* The tensor of that name: its place and element count. */
+/* The tensor of that name: its place and element count. columns: NULL for a list, else it is a matrix. */
 static quern_status find_tensor(const struct reader *r, const char *name, const char *dtype,
-                                size_t value, const unsigned char **bytes, size_t *count)
+                                size_t value, const unsigned char **bytes, size_t *count,
+                                uint32_t *columns)
 {
     const json_t *entry = json_object_get(r->header, name);
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -34,11 +35,18 @@ static quern_status find_tensor(const struct reader *r, const char *name, const 
     char what[200];
     (void)snprintf(what, sizeof what, "tensor \"%.120s\" is missing or malformed", name);
     if (type == NULL || strcmp(type, dtype) != 0 || json_array_size(offsets) != 2 ||
-        json_array_size(shape) != 1)
+        json_array_size(shape) != (columns != NULL ? 2 : 1))
         return corrupt(r, 8, what);
     json_int_t first = json_integer_value(json_array_get(offsets, 0));
     json_int_t end = json_integer_value(json_array_get(offsets, 1));
-    json_int_t n = json_integer_value(json_array_get(shape, 0));
+    json_int_t n = json_integer_value(json_array_get(shape, 0)), width = 1;
+    if (columns != NULL) {
+        width = json_integer_value(json_array_get(shape, 1));
+        if (width < 1 || width > UINT32_MAX / 2 || n > INT64_MAX / width)
+            return corrupt(r, 8, what);
+        *columns = (uint32_t)width;
+        n *= width;
+    }
     if (first < 0 || end < first || (uint64_t)end > r->size || n < 0 ||
         (uint64_t)n > (uint64_t)(end - first) || (size_t)(end - first) != (size_t)n * value)
         return corrupt(r, 8, what);
@@ -52,7 +60,7 @@ static quern_status read_tensor(const struct reader *r, const char *name, const 
                                 size_t value, void **out, size_t *count)
 {
     const unsigned char *bytes = NULL;
-    QN_TRY(find_tensor(r, name, dtype, value, &bytes, count));
+    QN_TRY(find_tensor(r, name, dtype, value, &bytes, count, NULL));
     *out = qn_arena_alloc(r->arena, *count + 1, value);
     if (*out == NULL) return qn_error_memory_while("reading a model");
     if (*count != 0) memcpy(*out, bytes, *count * value);
@@ -159,6 +167,24 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
     return QUERN_OK;
 }
 
+/* The estimator knows how large its matrices must be; it looks when it emits. */
+static quern_status read_matrix(const struct reader *r, const char *place, struct qn_attrs *attrs,
+                                const char *attr, uint32_t wanted)
+{
+    char *name = qn_arena_printf(r->arena, "%s/%s", place, attr);
+    const unsigned char *bytes = NULL;
+    uint32_t columns = 1;
+    size_t count;
+    (void)wanted;
+    if (name == NULL) return qn_error_memory_while("reading a model");
+    if (!has_tensor(r, name)) return QUERN_OK;
+    QN_TRY(find_tensor(r, name, "F64", sizeof(double), &bytes, &count, &columns));
+    double *values = qn_attrs_matrix(attrs, attr, count / columns, columns);
+    if (values == NULL) return qn_error_memory_while("reading a model");
+    if (count != 0) memcpy(values, bytes, count * sizeof *values);
+    return QUERN_OK;
+}
+
 /* Rows, or, of a weighted fit, the sum of their weights. */
 static quern_status read_seen(const struct reader *r, const char *place, struct qn_attrs *attrs)
 {
@@ -241,6 +267,8 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     if (e->type == &qn_one_hot_encoder || e->type == &qn_ordinal_encoder)
         return read_categories(r, place, attrs, step);
     QN_TRY(each_word(r, place, attrs, e->type->attributes, n, read_attribute));
+    if (e->type->matrices != NULL)
+        QN_TRY(each_word(r, place, attrs, e->type->matrices, n, read_matrix));
     if (e->type == &qn_simple_imputer) {
         char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
         char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);

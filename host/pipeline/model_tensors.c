@@ -16,6 +16,16 @@ static quern_status give(struct giver *g, const char *name, quern_type type, siz
     return g->fn(g->user, &tensor);
 }
 
+static quern_status give_matrix(struct giver *g, const char *name, const struct qn_attr *a)
+{
+    quern_tensor tensor = {.name = name,
+                           .type = QUERN_FLOAT64,
+                           .count = a->rows * a->n,
+                           .data = a->f64,
+                           .columns = a->n};
+    return g->fn(g->user, &tensor);
+}
+
 static quern_status give_text(struct giver *g, struct qn_arena *arena, const char *name,
                               const struct qn_attr *a)
 {
@@ -67,6 +77,7 @@ static quern_status give_attr(struct giver *g, struct qn_arena *arena, const cha
     case QN_ATTR_F64: return give(g, name, QUERN_FLOAT64, a->n, a->f64);
     case QN_ATTR_I64: return give(g, name, QUERN_INT64, a->n, a->i64);
     case QN_ATTR_TEXT: return give_text(g, arena, name, a);
+    case QN_ATTR_MATRIX: return give_matrix(g, name, a);
     case QN_ATTR_VALUES: break;
     }
     for (uint32_t i = 0; i < a->n; i++) {

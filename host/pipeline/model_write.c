@@ -38,9 +38,11 @@ static quern_status add_tensor(void *user, const quern_tensor *t)
     if (qn_mul_size((size_t)t->count, qn_type_bytes(t->type), &size))
         return qn_error_memory_while("writing a model");
     QN_TRY(append(w, t->data, size));
-    json_t *entry =
-        json_pack("{s:s, s:[I], s:[I, I]}", "dtype", dtype, "shape", (json_int_t)t->count,
-                  "data_offsets", (json_int_t)first, (json_int_t)w->used);
+    json_int_t columns = (json_int_t)t->columns, count = (json_int_t)t->count;
+    json_t *shape =
+        columns != 0 ? json_pack("[I, I]", count / columns, columns) : json_pack("[I]", count);
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", dtype, "shape", shape,
+                              "data_offsets", (json_int_t)first, (json_int_t)w->used);
     if (entry == NULL || json_object_set_new(w->header, t->name, entry) != 0)
         return qn_error_memory_while("writing a model");
     return QUERN_OK;

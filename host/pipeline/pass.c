@@ -423,6 +423,7 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(qn_distinct_finish(distinct));
     QN_GO(select_part(&p, QN_W_F32));
     QN_GO(select_part(&p, QN_W_F64));
+    status = qn_fit_matrices(s);
 cleanup:
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);

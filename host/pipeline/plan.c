@@ -52,6 +52,16 @@ static quern_status add_norm(void *user, uint32_t kind, uint32_t order, int64_t 
     return QUERN_OK;
 }
 
+static quern_status add_rows(void *user, const struct qn_rows_op *op, const struct qn_port *in)
+{
+    struct qn_plan_step *step = ((struct qn_plan *)user)->emitting;
+    if (step == NULL || step->op != NULL)
+        return qn_error(QUERN_INTERNAL, "an operation over rows comes where none is expected");
+    step->op = op;
+    step->op_in = in;
+    return QUERN_OK;
+}
+
 static void warn(void *user, const char *text)
 {
     struct qn_plan *plan = user;
@@ -76,6 +86,10 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .plan = plan,
         .add_encoding = add_encoding,
         .add_norm = add_norm,
+        .add_rows = add_rows,
+        .matrix = step->matrix,
+        .rows = plan->rows,
+        .threads = plan->threads,
         .warn = warn,
     };
 }
@@ -265,6 +279,7 @@ quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out)
 void qn_plan_close(struct qn_plan *plan)
 {
     if (plan == NULL) return;
+    for (uint32_t i = 0; i < plan->n_steps; i++) qn_free(plan->steps[i].matrix);
     for (uint32_t i = 0; i < plan->n_layers; i++) {
         struct qn_layer *layer = &plan->layers[i];
         for (uint32_t k = 0; k < layer->n_encodings; k++)
@@ -353,7 +368,9 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
     struct qn_stage stage;
     step->learned[step->at] = learned_dtype(step);
     stage_of(plan, step, &stage);
+    plan->emitting = step;
     quern_status status = stage.estimator->type->emit(&stage);
+    plan->emitting = NULL;
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
     if (stage.n_out == 0) QN_TRY(note_empty(step));
     step->ports = stage.out;
@@ -431,6 +448,8 @@ static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *
     for (uint32_t i = 0; i < step->n_probes; i++) step->found[i].rows = plan->rows;
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->learn(&stage);
+    qn_free(step->matrix);
+    step->matrix = NULL;
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
     step->memory = stage.memory;
     *again = stage.again;
@@ -443,6 +462,10 @@ static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *
 static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int attributes_known,
                             int *pending, int *blocked)
 {
+    if (step->op != NULL) { /* its outputs are columns of the next layer */
+        *blocked = 1;
+        return QUERN_OK;
+    }
     while (step->at < step->n_apply) {
         int wanted = 0, again = 0;
         if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
@@ -469,6 +492,9 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
             QN_TRY(plan->attributes(plan->attributes_user, plan, step));
         }
         QN_TRY(emit(plan, step));
+        if (step->op == NULL) continue;
+        *blocked = 1;
+        return QUERN_OK;
     }
     return QUERN_OK;
 }
@@ -485,38 +511,98 @@ quern_status qn_plan_learn(struct qn_plan *plan)
     return QUERN_OK;
 }
 
+/* What a new layer is made of: the old one's outputs, then what operations over rows make of them. */
+struct border {
+    struct qn_port *outputs;
+    quern_type *types;
+    struct qn_layer_rows *rows;
+    uint32_t packed, inputs, n_rows;
+};
+
+static quern_status open_border(struct qn_plan *plan, struct border *b)
+{
+    uint32_t n = 0, n_rows = 0;
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        const struct qn_plan_step *step = &plan->steps[i];
+        n += step->n_ports;
+        if (step->op == NULL) continue;
+        n += step->op->n_in;
+        n_rows++;
+    }
+    b->outputs = qn_arena_alloc(&plan->arena, n, sizeof *b->outputs);
+    b->types = qn_arena_alloc(&plan->arena, n, sizeof *b->types);
+    b->rows = qn_arena_alloc(&plan->arena, n_rows, sizeof *b->rows);
+    return b->outputs != NULL && b->types != NULL && b->rows != NULL
+               ? QUERN_OK
+               : qn_error_memory_while("planning");
+}
+
+/* The port's chain begins anew, at an input of the new layer. */
+static quern_status restart(struct qn_plan *plan, struct qn_port *port, uint32_t input,
+                            quern_type type)
+{
+    uint32_t work = type == QUERN_BOOL ? QN_W_F64 : qn_work_of(type);
+    port->match = QN_MATCH_VALUE;
+    port->chain = qn_chain_source(&plan->arena, input, work);
+    return port->chain != NULL ? QUERN_OK : qn_error_memory_while("planning");
+}
+
+static quern_status pack_step(struct qn_plan *plan, struct qn_plan_step *step, struct border *b)
+{
+    struct qn_port *ports = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *ports);
+    if (ports == NULL) return qn_error_memory_while("planning");
+    for (uint32_t k = 0; k < step->n_ports; k++) {
+        ports[k] = step->ports[k];
+        if (ports[k].raw || ports[k].chain == NULL) continue;
+        uint32_t at = b->packed++;
+        b->outputs[at] = step->ports[k];
+        b->types[at] = step->ports[k].type;
+        int wide = ports[k].may_nan && !qn_type_is_float(b->types[at]) &&
+                   (b->types[at] == QUERN_BOOL || ports[k].chain->work == QN_W_F64);
+        if (wide)
+            b->outputs[at].type = b->types[at] = QUERN_FLOAT64; /* a missing one stays missing */
+        QN_TRY(restart(plan, &ports[k], at, b->types[at]));
+    }
+    step->ports = ports;
+    if (step->op == NULL) return QUERN_OK;
+    b->rows[b->n_rows++] = (struct qn_layer_rows){.op = step->op, .first_in = b->packed};
+    for (uint32_t k = 0; k < step->op->n_in; k++) {
+        b->outputs[b->packed] = step->op_in[k];
+        b->types[b->packed++] = step->op_in[k].type;
+    }
+    return QUERN_OK;
+}
+
+/* What the operations make follows all that is packed. */
+static quern_status place_rows(struct qn_plan *plan, struct border *b)
+{
+    uint32_t n_rows = 0;
+    b->inputs = b->packed;
+    for (uint32_t i = 0; i < plan->n_steps; i++) {
+        struct qn_plan_step *step = &plan->steps[i];
+        if (step->op == NULL) continue;
+        b->rows[n_rows++].first_out = b->inputs;
+        for (uint32_t k = 0; k < step->n_ports; k++) {
+            if (step->ports[k].raw || step->ports[k].chain != NULL) continue;
+            b->types[b->inputs] = step->ports[k].type;
+            QN_TRY(restart(plan, &step->ports[k], b->inputs, step->ports[k].type));
+            b->inputs++;
+        }
+        step->op = NULL;
+    }
+    return QUERN_OK;
+}
+
 /* Ends the layer: every number port becomes a packed column of its type, the input of the next. */
 static quern_status new_layer(struct qn_plan *plan)
 {
-    uint32_t n = 0, at = 0;
-    for (uint32_t i = 0; i < plan->n_steps; i++) n += plan->steps[i].n_ports;
-    struct qn_port *outputs = qn_arena_alloc(&plan->arena, n, sizeof *outputs);
-    quern_type *types = qn_arena_alloc(&plan->arena, n, sizeof *types);
-    if (outputs == NULL || types == NULL) return qn_error_memory_while("planning");
-    for (uint32_t i = 0; i < plan->n_steps; i++) {
-        struct qn_plan_step *step = &plan->steps[i];
-        struct qn_port *ports = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *ports);
-        if (ports == NULL) return qn_error_memory_while("planning");
-        for (uint32_t k = 0; k < step->n_ports; k++) {
-            ports[k] = step->ports[k];
-            if (ports[k].raw) continue;
-            outputs[at] = step->ports[k];
-            types[at] = step->ports[k].type;
-            int wide = ports[k].may_nan && !qn_type_is_float(types[at]) &&
-                       (types[at] == QUERN_BOOL || ports[k].chain->work == QN_W_F64);
-            if (wide)
-                outputs[at].type = types[at] = QUERN_FLOAT64; /* a missing one stays missing */
-            ports[k].match = QN_MATCH_VALUE;
-            uint32_t work = types[at] == QUERN_BOOL ? QN_W_F64 : qn_work_of(types[at]);
-            ports[k].chain = qn_chain_source(&plan->arena, at, work);
-            if (ports[k].chain == NULL) return qn_error_memory_while("planning");
-            at++;
-        }
-        step->ports = ports;
-    }
+    struct border b = {0};
+    QN_TRY(open_border(plan, &b));
+    for (uint32_t i = 0; i < plan->n_steps; i++) QN_TRY(pack_step(plan, &plan->steps[i], &b));
+    QN_TRY(place_rows(plan, &b));
     struct qn_layer *old = qn_plan_layer(plan);
-    old->outputs = outputs;
-    old->n_outputs = at;
+    old->outputs = b.outputs;
+    old->n_outputs = b.packed;
     if (plan->n_layers == plan->room_layers) {
         struct qn_layer *more =
             qn_realloc(plan->layers, (size_t)plan->room_layers * 2, sizeof *more);
@@ -527,8 +613,10 @@ static quern_status new_layer(struct qn_plan *plan)
     }
     plan->n_layers++;
     struct qn_layer *layer = qn_plan_layer(plan);
-    layer->n_inputs = at;
-    layer->input_types = types;
+    layer->n_inputs = b.inputs;
+    layer->input_types = b.types;
+    layer->rows = b.rows;
+    layer->n_rows = b.n_rows;
     return QUERN_OK;
 }
 

@@ -15,9 +15,20 @@
 
 #include "host/pipeline/spec.h"
 
+/* An operation over whole rows between two layers: columns [first_in, first_in + op->n_in) of the
+ * later one's inputs make columns [first_out, first_out + op->n_out). */
+struct qn_layer_rows {
+    const struct qn_rows_op *op;
+    uint32_t first_in, first_out;
+};
+
 struct qn_layer {
-    uint32_t n_inputs; /* columns: the table's for layer 0, else the outputs of the layer before */
+    /* Columns: the table's for layer 0; else the outputs of the layer before, and what the operations
+     * over rows make of them. */
+    uint32_t n_inputs;
     const quern_type *input_types;
+    struct qn_layer_rows *rows; /* they run before the layer, in this order */
+    uint32_t n_rows;
     struct qn_encoding *encodings; /* code columns, lane sources n_inputs … */
     uint32_t n_encodings, room_encodings;
     struct qn_norm_desc *norms; /* kind and order; lanes are known when the program is made */
@@ -46,7 +57,10 @@ struct qn_plan_step {
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of: its own, or others */
     uint32_t n_probes;
-    void *memory; /* what the estimator keeps while it learns in several rounds */
+    void *memory;                /* what the estimator keeps while it learns in several rounds */
+    double *matrix;              /* of the probes' rows, where that was asked for; on the heap */
+    const struct qn_rows_op *op; /* gives the ports that have no chain, in the next layer */
+    const struct qn_port *op_in;
 };
 
 struct qn_plan {
@@ -61,6 +75,8 @@ struct qn_plan {
     int decided_sparse; /* the output is sparse */
     int weighted;       /* the fit's rows have weights */
     uint64_t rows;      /* of the fit, for the sparse decision */
+    struct qn_threads *threads;    /* of the fit, for estimators that work on matrices; or NULL */
+    struct qn_plan_step *emitting; /* whose estimator is asked for its outputs now */
     const uint64_t *stored; /* the fit of a sparse table: entries of each column; else NULL */
     /* the result */
     struct qn_port *outputs;

@@ -221,7 +221,7 @@ static uint64_t host_chunk_rows(const struct run *r)
     uint64_t widest = 0;
     if (r->x.plan->n_layers == 1) return 0;
     for (uint32_t k = 0; k + 1 < r->x.plan->n_layers; k++)
-        if (r->x.plan->layers[k].n_outputs > widest) widest = r->x.plan->layers[k].n_outputs;
+        if (r->x.plan->layers[k + 1].n_inputs > widest) widest = r->x.plan->layers[k + 1].n_inputs;
     uint64_t rows = LAYER_BYTES / (8 * (widest != 0 ? widest : 1));
     return rows < QN_GROUP_ROWS ? QN_GROUP_ROWS : rows / QN_GROUP_ROWS * QN_GROUP_ROWS;
 }
@@ -434,7 +434,7 @@ static uint64_t device_chunk_rows(const struct run *r, const struct quern_table 
     uint64_t sample = 1 << 16, in = qn_frame_bytes(&r->x, table, sample);
     uint64_t out = r->row_bytes * sample, later = 0;
     for (uint32_t k = 0; k + 1 < r->x.plan->n_layers; k++)
-        later += r->x.plan->layers[k].n_outputs * 8 * sample;
+        later += (uint64_t)r->x.plan->layers[k + 1].n_inputs * 8 * sample;
     uint64_t both = in + out + later, one = in > out ? in : out;
     if (both == 0) return table->rows;
     double per_row = (double)both / (double)sample, widest = (double)one / (double)sample;

@@ -352,6 +352,7 @@ typedef struct quern_tensor {
     quern_type type;
     uint64_t count;
     const void *data;
+    uint64_t columns; /* of a matrix, which lies row after row; 0: a list                         */
 } quern_tensor;
 typedef quern_status quern_tensor_fn(void *user, const quern_tensor *tensor);
 QUERN_API quern_status quern_model_tensors(const quern_model *model, quern_tensor_fn *fn,

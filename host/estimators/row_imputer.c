@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/estimators/row_imputer.h"
+
+#include <math.h>
+
+quern_status qn_row_imputer_check(const struct qn_estimator *e)
+{
+    double marker;
+    if (qn_json_number(qn_param(e, "missing_values"), &marker)) return QUERN_OK;
+    return qn_error(QUERN_INVALID,
+                    "%s.missing_values: it fills numbers; the marker is null or a number",
+                    e->type->name);
+}
+
+static double marker_of(const struct qn_estimator *e)
+{
+    double marker = NAN;
+    (void)qn_json_number(qn_param(e, "missing_values"), &marker);
+    return marker;
+}
+
+/* In float work, so that marked cells can be NaN. */
+static quern_status float_port(struct qn_stage *stage, const struct qn_port *in, quern_type type,
+                               struct qn_port *out)
+{
+    QN_TRY(qn_port_convert(stage, in, type, out));
+    struct qn_chain *chain = qn_chain_copy(stage->arena, out->chain);
+    if (chain == NULL) return qn_stage_memory(stage);
+    chain->refuse_infinite = 1;
+    out->chain = chain;
+    out->known = NULL;
+    return QUERN_OK;
+}
+
+quern_status qn_row_imputer_port(struct qn_stage *stage, const struct qn_port *in, quern_type type,
+                                 struct qn_port *out)
+{
+    double marker = marker_of(stage->estimator);
+    QN_TRY(float_port(stage, in, type, out));
+    if (isnan(marker)) return QUERN_OK;
+    QN_TRY(qn_port_refuse_nan(stage, out));
+    uint32_t work = out->chain->work;
+    if (work == QN_W_F32) marker = (double)(float)marker;
+    out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_FILL_EQ, qn_word_f64(marker),
+                              qn_word_f64(NAN), work);
+    out->may_nan = 1;
+    return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
+}
+
+quern_status qn_row_imputer_indicator(struct qn_stage *stage, const struct qn_port *in,
+                                      quern_type type, struct qn_port *out)
+{
+    double marker = marker_of(stage->estimator);
+    QN_TRY(float_port(stage, in, type, out));
+    uint32_t work = out->chain->work;
+    if (work == QN_W_F32) marker = (double)(float)marker;
+    out->chain = isnan(marker) ? qn_chain_add(stage->arena, out->chain, QN_OP_MISSING, 0, 0, work)
+                               : qn_chain_add(stage->arena, out->chain, QN_OP_EQUAL,
+                                              qn_word_f64(marker), 0, work);
+    out->may_nan = 0;
+    out->name = qn_arena_printf(stage->arena, "missingindicator_%s", in->name);
+    return out->chain != NULL && out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
+}
+
+void qn_row_imputer_output(const struct qn_port *in, quern_type type, struct qn_port *out)
+{
+    *out = *in;
+    out->type = type;
+    out->chain = NULL;
+    out->known = NULL;
+    out->match = QN_MATCH_VALUE;
+    out->may_nan = 0;
+}
+
+quern_status qn_row_imputer_left_out(struct qn_stage *stage, uint32_t column)
+{
+    char *line = qn_arena_printf(stage->arena, "%s: column \"%s\" has no value and is left out",
+                                 stage->estimator->type->name, stage->in[column].name);
+    if (line == NULL) return qn_stage_memory(stage);
+    stage->warn(stage->plan, line);
+    return QUERN_OK;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Operations over whole rows: by kind of operation, its implementations. */
+#include "host/ops/impl.h"
+
+static const char *refuse_device(const struct qn_device *device, const void *request)
+{
+    (void)request;
+    if (device == NULL) return "no device is open";
+    return "operations over whole rows have no kernels; the processor has all rows at hand";
+}
+
+static quern_status run_nowhere(struct qn_device *device, struct qn_threads *threads,
+                                uint32_t queue, const void *request)
+{
+    (void)device;
+    (void)threads;
+    (void)queue;
+    (void)request;
+    return qn_error(QUERN_INTERNAL, "an implementation ran that does not exist");
+}
+
+static const char *refuse_cpu(const struct qn_device *device, const void *request)
+{
+    const struct qn_rows_request *rq = request;
+    (void)device;
+    if (rq->op->type != QN_T_F32 && rq->op->type != QN_T_F64) return "the rows are not floats";
+    return rq->op->code == QN_ROWS_NEIGHBOURS ? NULL : "the operation is unknown";
+}
+
+static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                            const void *request)
+{
+    (void)device;
+    (void)queue;
+    return qn_cpu_neighbours(threads, request);
+}
+
+quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads,
+                        const struct qn_rows_request *request, struct qn_outcome *outcome)
+{
+    static const struct qn_impl list[] = {{"device", refuse_device, run_nowhere},
+                                          {NULL, refuse_cpu, run_cpu}};
+    return qn_impl_run("rows", list, 2, device, threads, 0, request, outcome);
+}

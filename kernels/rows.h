@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Operations over whole rows, which no chain can express: what an estimator puts between two layers of
+ * a plan, as plain data (docs/decisions/layers-of-matrices.md). Such an operation takes n_in columns
+ * of one float type and gives n_out columns of that type; every output row depends on its input row
+ * and on the operation's own matrices alone, so that chunks, threads and single rows give one result.
+ *
+ * A new operation is a code here, its data, and an implementation in host/ops/rows.c's list. */
+#ifndef QN_ROWS_H
+#define QN_ROWS_H
+
+#include "kernels/program.h"
+
+#define QN_ROWS_NEIGHBOURS 1u
+
+/* Donor rows for nearest neighbours, by columns, padded with missing rows to a multiple of
+ * QN_DONOR_TILE. A value that is missing is 0 and its mask 0; the mask of one that is there has all bits. */
+#define QN_DONOR_TILE 64u
+struct qn_neighbours {
+    qn_u64 n_donors, n_padded;
+    const double *values;   /* [column][n_padded] */
+    const qn_u64 *masks;    /* [column][n_padded] */
+    const qn_u64 *present;  /* [n_padded][words]: one bit for each column that is there */
+    qn_u32 words;           /* of `present`, for each donor */
+    qn_u32 n_neighbours;    /* at least 1; no more than n_donors are found */
+    qn_u32 by_distance;     /* donors weigh 1 / distance; else they weigh the same */
+    const double *fallback; /* for each column: where no donor shares a coordinate with the row */
+    const qn_u32 *columns;  /* for each output: its input column */
+    const unsigned char *empty; /* for each output: no donor has it, it is 0 everywhere */
+};
+
+struct qn_rows_op {
+    qn_u32 code; /* QN_ROWS_* */
+    qn_u32 type; /* QN_T_F32 or QN_T_F64, of inputs and outputs */
+    qn_u32 n_in, n_out;
+    const void *data; /* struct qn_neighbours */
+};
+
+#endif
