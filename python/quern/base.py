@@ -10,7 +10,7 @@ import numbers
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, MissingValues, RealNotInt, StrOptions
+from sklearn.utils._param_validation import Hidden, Interval, MissingValues, RealNotInt, StrOptions
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
@@ -23,6 +23,8 @@ from ._serve import service_for
 # has no parameter of that name for has its default here; the others' come from the descriptor.
 SIGNATURES = {
     "Binarizer": ("*", "threshold", ("copy", True)),
+    "KNNImputer": ("*", "missing_values", "n_neighbors", "weights", "metric", ("copy", True),
+                   "add_indicator", "keep_empty_features"),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
     "MinMaxScaler": ("feature_range", "*", ("copy", True), "clip"),
     "Normalizer": ("norm", "*", ("copy", True)),
@@ -40,12 +42,16 @@ SIGNATURES = {
 }
 # Where JSON's default is not Python's.
 DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
+            ("KNNImputer", "missing_values"): np.nan,
             ("OrdinalEncoder", "encoded_missing_value"): np.nan}
 # What may be given, where the descriptor's kind does not say it in scikit-learn's words.
 CONSTRAINTS = {
     "copy": ["boolean"],
     "feature_name_combiner": [StrOptions({"concat"}), callable],
     "missing_values": [MissingValues()],
+    "n_neighbors": [Interval(numbers.Integral, 1, None, closed="left")],
+    "weights": [StrOptions({"uniform", "distance"}), callable, Hidden(None)],
+    "metric": [StrOptions({"nan_euclidean"}), callable],
     "fill_value": "no_validation",
     "unknown_value": [numbers.Integral, type(np.nan), None],
     "encoded_missing_value": [numbers.Integral, type(np.nan)],

@@ -18,7 +18,7 @@ from quern import _core
 from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
 from quern.feature_selection import VarianceThreshold
-from quern.impute import SimpleImputer
+from quern.impute import KNNImputer, SimpleImputer
 from quern.pipeline import Pipeline
 
 # What no call here brings about: memory that is not there, a device that goes away.
@@ -266,6 +266,18 @@ def encoders():
 
 
 def imputer():
+    for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+        yield "KNNImputer.fit ValueError", lambda r=rows: KNNImputer().fit(r)
+    for words, rows in (({"weights": "no"}, X), ({"n_neighbors": 0}, X), ({"missing_values": 3}, NAN)):
+        yield "KNNImputer.fit ValueError", lambda w=words, r=rows: KNNImputer(**w).fit(r)
+    yield "KNNImputer.fit TypeError", lambda: KNNImputer().fit(ROWS)
+    for rows in (INFINITE, WIDE, WORDS):
+        yield "KNNImputer.transform ValueError", lambda r=rows: KNNImputer().fit(X).transform(r)
+    yield "KNNImputer.transform TypeError", lambda: KNNImputer().fit(X).transform(ROWS)
+    yield f"KNNImputer.transform {NOT_FITTED}", lambda: KNNImputer().transform(X)
+    yield f"KNNImputer.get_feature_names_out {NOT_FITTED}", lambda: KNNImputer().get_feature_names_out()
+    yield "KNNImputer.get_feature_names_out ValueError", lambda: KNNImputer().fit(
+        X).get_feature_names_out(["one"])
     for rows in (INFINITE, X[:0], X[:, :0], WORDS):
         yield "SimpleImputer.fit ValueError", lambda r=rows: SimpleImputer().fit(r)
     for words, rows in (({"strategy": "no"}, X), ({"missing_values": 3}, NAN), ({"missing_values": "a"}, X),

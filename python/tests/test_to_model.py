@@ -11,7 +11,7 @@ import sklearn.preprocessing
 import quern
 from quern.compose import ColumnTransformer
 from quern.feature_selection import VarianceThreshold
-from quern.impute import SimpleImputer
+from quern.impute import KNNImputer, SimpleImputer
 from quern.pipeline import make_pipeline
 from quern.preprocessing import (MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder, RobustScaler,
                                  StandardScaler)
@@ -35,10 +35,11 @@ def frame():
 
 @pytest.mark.parametrize("make", [
     StandardScaler, Normalizer, lambda: SimpleImputer(strategy="mean"), lambda: VarianceThreshold(2.0),
+    KNNImputer,
     lambda: make_pipeline(SimpleImputer(), StandardScaler(), MaxAbsScaler()),
     lambda: ColumnTransformer([("s", StandardScaler(), [0, 2]), ("r", RobustScaler(), [1])]),
     lambda: make_pipeline(ColumnTransformer([("s", StandardScaler(), [0, 1])]), MinMaxScaler())],
-    ids=["scaler", "normalizer", "imputer", "selector", "pipeline", "columns", "columns in a pipeline"])
+    ids=["scaler", "normalizer", "imputer", "selector", "neighbours", "pipeline", "columns", "columns in a pipeline"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_a_model_gives_what_the_estimator_gives(make, dtype):
     X = np.random.default_rng(0).normal(size=(100, 3)).astype(dtype) * 5 + 1

@@ -11,12 +11,34 @@ from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["SimpleImputer"]
+__all__ = ["KNNImputer", "SimpleImputer"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
 _Strategy: TypeAlias = (Literal["mean", "median", "most_frequent", "constant"]
                         | Callable[[NDArray[Any]], float])
+
+class KNNImputer(TransformerMixin, Estimator):
+    missing_values: Any
+    n_neighbors: int
+    weights: Literal["uniform", "distance"] | Callable[[NDArray[Any]], NDArray[Any]]
+    metric: Literal["nan_euclidean"] | Callable[..., float]
+    copy: bool
+    add_indicator: bool
+    keep_empty_features: bool
+    indicator_: MissingIndicator | None
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self, *, missing_values: Any = ..., n_neighbors: int = 5,
+                 weights: Literal["uniform", "distance"] | Callable[[NDArray[Any]], NDArray[Any]] = "uniform",
+                 metric: Literal["nan_euclidean"] | Callable[..., float] = "nan_euclidean",
+                 copy: bool = True, add_indicator: bool = False,
+                 keep_empty_features: bool = False) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def transform(self, X: ArrayLike) -> _Out: ...
+    def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> _Out: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
 
 class SimpleImputer(TransformerMixin, Estimator):
     missing_values: Any
