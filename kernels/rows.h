@@ -11,6 +11,7 @@
 #include "kernels/program.h"
 
 #define QN_ROWS_NEIGHBOURS 1u
+#define QN_ROWS_REGRESSIONS 2u
 
 /* Donor rows for nearest neighbours, by columns, padded with missing rows to a multiple of
  * QN_DONOR_TILE. A value that is missing is 0 and its mask 0; the mask of one that is there has all bits. */
@@ -28,11 +29,54 @@ struct qn_neighbours {
     const unsigned char *empty; /* for each output: no donor has it, it is 0 everywhere */
 };
 
+/* Missing cells by linear regressions on the other columns, one after the other (IterativeImputer). A row's
+ * columns are those that are kept; a missing cell begins as `initial`. */
+struct qn_regressions {
+    qn_u32 n_steps;
+    const qn_u32 *columns; /* for each output: its input column */
+    const double *initial; /* for each output */
+    const unsigned char
+        *empty;           /* for each output: the fit saw no value, it is `initial` everywhere */
+    const qn_u32 *target; /* for each step: the output whose missing cell it gives */
+    const double *coefficients; /* [step][output], 0 at the target */
+    const double *intercepts;   /* for each step */
+    double least, most;         /* what a cell may become */
+};
+
 struct qn_rows_op {
     qn_u32 code; /* QN_ROWS_* */
     qn_u32 type; /* QN_T_F32 or QN_T_F64, of inputs and outputs */
     qn_u32 n_in, n_out;
     const void *data; /* struct qn_neighbours */
+};
+
+/* ---- what fits of such operations compute on matrices of doubles in host memory ---- */
+
+/* Rows are summed in runs of so many, each in its order, and the runs in theirs. */
+#define QN_GRAM_ROWS 4096u
+
+/* Sums over rows of the products of columns, and of the columns. */
+struct qn_gram {
+    const double *matrix; /* [row][columns] */
+    qn_u32 columns;
+    const qn_u32 *rows; /* numbers of rows; NULL: the first n_rows */
+    qn_u64 n_rows;
+    double *products; /* out, [columns][columns], symmetric */
+    double *sums;     /* out, [columns] */
+};
+
+/* A regression's predictions for some rows into a column of theirs, and what qn_gram would say of that
+ * column over these rows afterwards. */
+struct qn_prediction {
+    double *matrix; /* [row][columns] */
+    qn_u32 columns, target;
+    const qn_u32 *rows;
+    qn_u64 n_rows;
+    const double *coefficients; /* [columns], 0 at the target */
+    double intercept, least, most;
+    double *changes;  /* for each row of the matrix: |new - old| is added */
+    double *products; /* out, [columns]: of the target with each */
+    double *sum;      /* out: of the target */
 };
 
 #endif

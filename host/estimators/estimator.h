@@ -109,19 +109,22 @@ struct qn_stage {
     uint64_t rows;                /* need, learn: of the fit */
     void *memory; /* need, learn: what the estimator keeps from one to the next; in the arena */
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
-    const double *matrix;       /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN */
-    struct qn_threads *threads; /* learn, QN_NEED_MATRIX: for work on the matrix */
-    quern_type learned;         /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
-    int rows_in_memory_order;   /* QN_ORDER_*: how the step's input lies in memory */
-    int weighted;               /* the fit's rows have weights */
-    int object;                 /* the step's columns would be an object array in NumPy */
-    void *plan;                 /* for the two below */
+    /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN; the estimator's to change */
+    double *matrix;
+    quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
+    int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
+    int weighted;             /* the fit's rows have weights */
+    int object;               /* the step's columns would be an object array in NumPy */
+    void *plan;               /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
                                  const struct qn_chain **out);
     quern_status (*add_norm)(void *plan, uint32_t kind, uint32_t order, int64_t *out);
     /* The step's outputs without a chain are, in their order, those of an operation over rows, whose
      * inputs are the ports `in` (op->n_in, of op->type). Ends the layer. */
     quern_status (*add_rows)(void *plan, const struct qn_rows_op *op, const struct qn_port *in);
+    /* learn, QN_NEED_MATRIX: work on the matrix, by all threads of the context */
+    quern_status (*gram)(void *plan, const struct qn_gram *);
+    quern_status (*predict)(void *plan, const struct qn_prediction *);
     void (*warn)(void *plan, const char *text);
 };
 
@@ -182,6 +185,7 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
     qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
-    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer, qn_knn_imputer;
+    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer, qn_knn_imputer,
+    qn_iterative_imputer;
 
 #endif

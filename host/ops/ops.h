@@ -36,5 +36,8 @@ quern_status qn_op_csr(struct qn_device *, struct qn_threads *, uint32_t queue,
 /* Rows in host memory alone: with a device, its implementations have said why not. */
 quern_status qn_op_rows(struct qn_device *, struct qn_threads *, const struct qn_rows_request *,
                         struct qn_outcome *);
+/* For fits that work on a whole matrix. */
+quern_status qn_op_gram(struct qn_threads *, const struct qn_gram *);
+quern_status qn_op_predict(struct qn_threads *, const struct qn_prediction *);
 
 #endif

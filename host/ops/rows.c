@@ -24,15 +24,18 @@ static const char *refuse_cpu(const struct qn_device *device, const void *reques
     const struct qn_rows_request *rq = request;
     (void)device;
     if (rq->op->type != QN_T_F32 && rq->op->type != QN_T_F64) return "the rows are not floats";
-    return rq->op->code == QN_ROWS_NEIGHBOURS ? NULL : "the operation is unknown";
+    int known = rq->op->code == QN_ROWS_NEIGHBOURS || rq->op->code == QN_ROWS_REGRESSIONS;
+    return known ? NULL : "the operation is unknown";
 }
 
 static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
                             const void *request)
 {
+    const struct qn_rows_request *rq = request;
     (void)device;
     (void)queue;
-    return qn_cpu_neighbours(threads, request);
+    return rq->op->code == QN_ROWS_NEIGHBOURS ? qn_cpu_neighbours(threads, rq)
+                                              : qn_cpu_regressions(threads, rq);
 }
 
 quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads,
@@ -41,4 +44,14 @@ quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads,
     static const struct qn_impl list[] = {{"device", refuse_device, run_nowhere},
                                           {NULL, refuse_cpu, run_cpu}};
     return qn_impl_run("rows", list, 2, device, threads, 0, request, outcome);
+}
+
+quern_status qn_op_gram(struct qn_threads *threads, const struct qn_gram *request)
+{
+    return qn_cpu_gram(threads, request);
+}
+
+quern_status qn_op_predict(struct qn_threads *threads, const struct qn_prediction *request)
+{
+    return qn_cpu_predict(threads, request);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/ops/ops.h"
 
 struct qn_layer *qn_plan_layer(struct qn_plan *plan)
 {
@@ -62,6 +63,16 @@ static quern_status add_rows(void *user, const struct qn_rows_op *op, const stru
     return QUERN_OK;
 }
 
+static quern_status gram(void *user, const struct qn_gram *request)
+{
+    return qn_op_gram(((struct qn_plan *)user)->threads, request);
+}
+
+static quern_status predict(void *user, const struct qn_prediction *request)
+{
+    return qn_op_predict(((struct qn_plan *)user)->threads, request);
+}
+
 static void warn(void *user, const char *text)
 {
     struct qn_plan *plan = user;
@@ -89,7 +100,8 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .add_rows = add_rows,
         .matrix = step->matrix,
         .rows = plan->rows,
-        .threads = plan->threads,
+        .gram = gram,
+        .predict = predict,
         .warn = warn,
     };
 }
@@ -320,8 +332,8 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
 {
     const struct qn_estimator_type *type = step->apply[step->at].type;
     uint32_t n_inputs = plan->layers[plan->n_layers - 1].n_inputs;
-    int counts_values =
-        type == &qn_one_hot_encoder || type == &qn_ordinal_encoder || type == &qn_simple_imputer;
+    int counts_values = type == &qn_one_hot_encoder || type == &qn_ordinal_encoder ||
+                        type == &qn_simple_imputer || type == &qn_iterative_imputer;
     if (type == &qn_passthrough) return 0;
     for (uint32_t i = 0; i < step->n_ports; i++) {
         const struct qn_port *p = &step->ports[i];

@@ -6,7 +6,7 @@ the work, with the same bits on every device.
 
 =================================  =================================================================
 `quern.preprocessing`              scalers, encoders, Normalizer, Binarizer, and functions of them
-`quern.impute`                     KNNImputer, SimpleImputer
+`quern.impute`                     SimpleImputer, KNNImputer, IterativeImputer
 `quern.feature_selection`          VarianceThreshold
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`

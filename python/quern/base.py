@@ -10,7 +10,8 @@ import numbers
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Hidden, Interval, MissingValues, RealNotInt, StrOptions
+from sklearn.utils._param_validation import (HasMethods, Hidden, Interval, MissingValues, RealNotInt,
+                                             StrOptions)
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
 from . import _attributes, _config, _core
@@ -23,6 +24,10 @@ from ._serve import service_for
 # has no parameter of that name for has its default here; the others' come from the descriptor.
 SIGNATURES = {
     "Binarizer": ("*", "threshold", ("copy", True)),
+    "IterativeImputer": (("estimator", None), "*", "missing_values", ("sample_posterior", False), "max_iter",
+                         "tol", ("n_nearest_features", None), "initial_strategy", "fill_value",
+                         "imputation_order", "skip_complete", "min_value", "max_value", ("verbose", 0),
+                         ("random_state", None), "add_indicator", "keep_empty_features"),
     "KNNImputer": ("*", "missing_values", "n_neighbors", "weights", "metric", ("copy", True),
                    "add_indicator", "keep_empty_features"),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
@@ -43,12 +48,22 @@ SIGNATURES = {
 # Where JSON's default is not Python's.
 DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
             ("KNNImputer", "missing_values"): np.nan,
+            ("IterativeImputer", "missing_values"): np.nan,
+            ("IterativeImputer", "min_value"): -np.inf, ("IterativeImputer", "max_value"): np.inf,
             ("OrdinalEncoder", "encoded_missing_value"): np.nan}
 # What may be given, where the descriptor's kind does not say it in scikit-learn's words.
 CONSTRAINTS = {
     "copy": ["boolean"],
     "feature_name_combiner": [StrOptions({"concat"}), callable],
     "missing_values": [MissingValues()],
+    "estimator": [None, HasMethods(["fit", "predict"])],
+    "sample_posterior": ["boolean"],
+    "n_nearest_features": [None, Interval(numbers.Integral, 1, None, closed="left")],
+    "imputation_order": [StrOptions({"ascending", "descending", "roman", "arabic", "random"})],
+    "min_value": [None, Interval(numbers.Real, None, None, closed="both"), "array-like"],
+    "max_value": [None, Interval(numbers.Real, None, None, closed="both"), "array-like"],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
     "n_neighbors": [Interval(numbers.Integral, 1, None, closed="left")],
     "weights": [StrOptions({"uniform", "distance"}), callable, Hidden(None)],
     "metric": [StrOptions({"nan_euclidean"}), callable],
@@ -86,6 +101,8 @@ def _constraint(parameter):
         return allowed + [callable] if parameter["name"] == "strategy" else allowed
     if "least" in parameter or "most" in parameter:
         least, most = parameter.get("least"), parameter.get("most")
+        if parameter["kind"] == "int":
+            least, most = (None if bound is None else int(bound) for bound in (least, most))
         closed = "both" if None not in (least, most) else "left" if most is None else "right"
         return [Interval(numbers.Real if parameter["kind"] == "float" else numbers.Integral,
                          least, most, closed=closed)]

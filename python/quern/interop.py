@@ -8,6 +8,7 @@ import inspect
 
 from sklearn import config_context
 from sklearn.base import BaseEstimator
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 (sklearn.impute has it then)
 from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
@@ -219,11 +220,15 @@ class _Conversion:
         params = estimator.get_params(deep=False)
         for name in set(params) - known:
             raise UnsupportedError(f"{target.__qualname__} has no parameter {name!r}")
-        made = target(**{name: self.of(value) for name, value in params.items()})
+        made = target(**{name: self._part(name, value) for name, value in params.items()})
         for name, value in values.items():
             if name not in params:
-                made.__dict__[name] = self.of(value)
+                made.__dict__[name] = self._part(name, value)
         return made
+
+    def _part(self, name, value):
+        """IterativeImputer's regression stays what it is."""
+        return copy.deepcopy(value) if name in ("estimator", "_estimator") else self.of(value)
 
 
 __all__ = ["from_sklearn", "to_model", "to_sklearn"]

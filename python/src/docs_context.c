@@ -21,7 +21,7 @@ const char qn_py_doc_estimators[] =
     ">>> import json\n"
     ">>> from quern import _core\n"
     ">>> [e[\"name\"] for e in json.loads(_core.estimators())[\"estimators\"]][:2]\n"
-    "['Binarizer', 'KNNImputer']";
+    "['Binarizer', 'IterativeImputer']";
 
 const char qn_py_doc_join_texts[] =
     "join_texts($module, cells, /)\n"

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from quern import _core, config_context
-from quern.impute import KNNImputer, SimpleImputer
+from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
                                  OrdinalEncoder, PowerTransformer, RobustScaler, StandardScaler)
 from quern.feature_selection import VarianceThreshold
@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
     Binarizer(), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
-    KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
+    IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
     OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
     SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),

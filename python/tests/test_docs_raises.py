@@ -18,7 +18,7 @@ from quern import _core
 from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
 from quern.feature_selection import VarianceThreshold
-from quern.impute import KNNImputer, SimpleImputer
+from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.pipeline import Pipeline
 
 # What no call here brings about: memory that is not there, a device that goes away.
@@ -266,6 +266,22 @@ def encoders():
 
 
 def imputer():
+    for name in ("fit", "fit_transform"):
+        made = f"IterativeImputer.{name}"
+        for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+            yield f"{made} ValueError", lambda r=rows, n=name: getattr(IterativeImputer(), n)(r)
+        for words, rows in (({"imputation_order": "no"}, X), ({"missing_values": 3}, NAN), (
+                {"min_value": 2, "max_value": 1}, WIDE), ({"min_value": [1, 2, 3, 4, 5, 6, 7]}, WIDE)):
+            yield f"{made} ValueError", lambda w=words, r=rows, n=name: getattr(
+                IterativeImputer(**w), n)(r)
+        yield f"{made} TypeError", lambda n=name: getattr(IterativeImputer(), n)(ROWS)
+    for rows in (INFINITE, WIDE, WORDS):
+        yield "IterativeImputer.transform ValueError", lambda r=rows: IterativeImputer().fit(X).transform(r)
+    yield "IterativeImputer.transform TypeError", lambda: IterativeImputer().fit(X).transform(ROWS)
+    yield f"IterativeImputer.transform {NOT_FITTED}", lambda: IterativeImputer().transform(X)
+    names = "IterativeImputer.get_feature_names_out"
+    yield f"{names} {NOT_FITTED}", lambda: IterativeImputer().get_feature_names_out()
+    yield f"{names} ValueError", lambda: IterativeImputer().fit(X).get_feature_names_out(["one"])
     for rows in (INFINITE, X[:0], X[:, :0], WORDS):
         yield "KNNImputer.fit ValueError", lambda r=rows: KNNImputer().fit(r)
     for words, rows in (({"weights": "no"}, X), ({"n_neighbors": 0}, X), ({"missing_values": 3}, NAN)):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimators of `sklearn.impute` that the library has: KNNImputer, SimpleImputer."""
+"""The estimators of `sklearn.impute` that the library has: SimpleImputer, KNNImputer, IterativeImputer."""
+from ._iterative import IterativeImputer
 from ._knn import KNNImputer
 from ._simple import SimpleImputer
 
-__all__ = ["KNNImputer", "SimpleImputer"]
+__all__ = ["IterativeImputer", "KNNImputer", "SimpleImputer"]
