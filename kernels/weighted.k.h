@@ -8,6 +8,19 @@
  * lane. */
 #include "kernels/node.h"
 
+/* The moments of a class are those of rows that weigh 1 where they have its code and 0 elsewhere. */
+QN_KERNEL qn_class_weights(QN_GLOBAL const qn_u32 *QN_RESTRICT codes, qn_u64 rows, qn_u32 code,
+                           qn_u32 per_item, QN_GLOBAL double *QN_RESTRICT weights)
+{
+#if defined(QN_CPU_SHAPE)
+    qn_u64 row = (qn_u64)QN_GROUP() * per_item;
+#else
+    qn_u64 row = ((qn_u64)QN_GROUP() * QN_ITEMS + QN_ITEM()) * per_item;
+#endif
+    for (qn_u32 i = 0u; i < per_item && row + i < rows; i++)
+        weights[row + i] = codes[row + i] == code ? 1.0 : 0.0;
+}
+
 #if !defined(QN_CPU_SHAPE)
 
 QN_FN void qn_weighted_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,

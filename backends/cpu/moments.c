@@ -2,11 +2,13 @@
  * Canonical column moments on the CPU. Work is split into chunks of 1 … 64 blocks of one strip; a
  * chunk's nodes are merged along the perfect binary tree by its thread, the chunks of a group
  * afterwards. Which thread takes which chunk, and how large chunks are, cannot be seen in the result.
- * Weighted rows go the same way; only a block's sums differ. */
+ * Weighted rows go the same way, only a block's sums differ; so do the moments of classes, where a block
+ * has a node for each lane of a strip and each class. */
 #include <math.h>
 #include <string.h>
 
 #include "backends/cpu/chain.h"
+#include "backends/cpu/classes.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/strips.h"
 
@@ -98,6 +100,7 @@ typedef void block_fn(const void *data, uint32_t rows, size_t d, double *work, d
                       int *masked);
 typedef void weighted_fn(const void *data, const double *weights, uint32_t rows, size_t d,
                          double *work, double *out);
+typedef void class_fn(const struct qn_class_rows *, double *out);
 typedef void merge_fn(double *a, const double *b, size_t d);
 
 enum {
@@ -108,16 +111,18 @@ enum {
 /* A strip with its split into chunks. */
 struct part {
     struct qn_strip strip;
+    size_t width;    /* nodes of a block: lanes, times classes where there are some */
     uint32_t blocks; /* per chunk, a power of two */
     uint64_t chunks, first_task;
-    double *nodes; /* [chunk][field][lane] */
+    double *nodes; /* [chunk][field][class][lane] */
 };
 
 /* What one thread works in. */
 struct desk {
     double *work;  /* 64 d */
-    double *stack; /* [LEVELS][field][lane] */
+    double *stack; /* [LEVELS][field][class][lane] */
     char *packed;  /* a block of a gapped strip */
+    struct qn_class_desk classes;
     union qn_tile tile;
     int masked; /* the last block had missing values: expect them in the next */
 };
@@ -132,6 +137,7 @@ struct job {
     double *memory; /* of all parts' nodes */
     block_fn *block_f32, *block_f64;
     weighted_fn *weighted_f32, *weighted_f64;
+    class_fn *class_f32, *class_f64;
     merge_fn *merge;
 };
 
@@ -141,6 +147,8 @@ static void choose_loops(struct job *job)
     job->block_f64 = moments_block_f64_baseline;
     job->weighted_f32 = weighted_block_f32_baseline;
     job->weighted_f64 = weighted_block_f64_baseline;
+    job->class_f32 = class_block_f32_baseline;
+    job->class_f64 = class_block_f64_baseline;
     job->merge = moments_merge_f32_baseline;
 #if QN_X86
     enum qn_isa isa = qn_cpu_isa_level();
@@ -149,12 +157,16 @@ static void choose_loops(struct job *job)
         job->block_f64 = moments_block_f64_avx512;
         job->weighted_f32 = weighted_block_f32_avx512;
         job->weighted_f64 = weighted_block_f64_avx512;
+        job->class_f32 = class_block_f32_avx512;
+        job->class_f64 = class_block_f64_avx512;
         job->merge = moments_merge_f32_avx512;
     } else if (isa == QN_ISA_AVX2) {
         job->block_f32 = moments_block_f32_avx2;
         job->block_f64 = moments_block_f64_avx2;
         job->weighted_f32 = weighted_block_f32_avx2;
         job->weighted_f64 = weighted_block_f64_avx2;
+        job->class_f32 = class_block_f32_avx2;
+        job->class_f64 = class_block_f64_avx2;
         job->merge = moments_merge_f32_avx2;
     }
 #endif
@@ -194,9 +206,33 @@ static void chain_blocks(const struct job *job, struct desk *desk, const struct 
     }
 }
 
+/* The rows of a strip by classes, where they lie; chains are first made into packed rows. */
+static void class_block(const struct job *job, struct desk *desk, const struct qn_strip *strip,
+                        uint64_t row, uint32_t rows, double *out)
+{
+    const struct qn_moments_request *rq = job->request;
+    struct qn_class_rows r = {.data = strip->base + (int64_t)row * strip->stride,
+                              .stride = strip->stride,
+                              .rows = rows,
+                              .columns = strip->count,
+                              .classes = rq->n_classes,
+                              .codes = rq->codes + row,
+                              .desk = &desk->classes};
+    if (strip->kind == QN_STRIP_CHAIN) {
+        qn_class_pack(&rq->batch, strip, row, rows, &desk->tile, desk->classes.packed);
+        r.data = (const char *)desk->classes.packed;
+        r.stride = (int64_t)(strip->count * sizeof(double));
+    }
+    (strip->kind == QN_STRIP_FLOAT ? job->class_f32 : job->class_f64)(&r, out);
+}
+
 static void block(const struct job *job, struct desk *desk, const struct qn_strip *strip,
                   uint64_t row, uint32_t rows, double *out)
 {
+    if (job->request->n_classes != 0) {
+        class_block(job, desk, strip, row, rows, out);
+        return;
+    }
     if (strip->kind == QN_STRIP_CHAIN) {
         chain_blocks(job, desk, strip, row, rows, out);
         return;
@@ -236,7 +272,7 @@ static void chunk_task(void *user, uint32_t worker, uint64_t task)
     const struct part *part = job->parts;
     while (task >= part->first_task + part->chunks) part++;
     uint64_t chunk = task - part->first_task, total = job->request->batch.rows;
-    size_t d = part->strip.count;
+    size_t d = part->width;
     uint32_t n = 0, levels[LEVELS];
     for (uint32_t b = 0; b < part->blocks; b++) {
         uint64_t row = (chunk * part->blocks + b) * QN_BLOCK_ROWS;
@@ -259,7 +295,7 @@ static double canonical(double x)
 /* The chunks of one group of a part into the request's nodes, in place of the chunks' own. */
 static void finish_group(const struct job *job, const struct part *part, uint64_t group)
 {
-    size_t d = part->strip.count;
+    size_t d = part->width, lanes = part->strip.count, classes = d / lanes;
     uint32_t per_group = QN_GROUP_BLOCKS / part->blocks, n = 0, levels[LEVELS];
     uint64_t first = group * per_group;
     double *stack = part->nodes + first * 4 * d;
@@ -270,12 +306,13 @@ static void finish_group(const struct job *job, const struct part *part, uint64_
     }
     fold_stack(job, stack, n, d);
     struct qn_node *out =
-        job->request->nodes + group * job->request->batch.n_lanes + part->strip.first;
+        job->request->nodes + (group * job->request->batch.n_lanes + part->strip.first) * classes;
     for (size_t c = 0; c < d; c++) {
-        out[c].n = stack[c];
-        out[c].hi = canonical(stack[d + c]);
-        out[c].lo = canonical(stack[2 * d + c]);
-        out[c].m2 = canonical(stack[3 * d + c]);
+        struct qn_node *node = &out[c % lanes * classes + c / lanes];
+        node->n = stack[c];
+        node->hi = canonical(stack[d + c]);
+        node->lo = canonical(stack[2 * d + c]);
+        node->m2 = canonical(stack[3 * d + c]);
     }
 }
 
@@ -313,7 +350,7 @@ static quern_status open_nodes(struct job *job)
     size_t total = 0, bytes;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         size_t count;
-        if (qn_mul_size(job->parts[i].chunks, 4 * (size_t)job->parts[i].strip.count, &count) ||
+        if (qn_mul_size(job->parts[i].chunks, 4 * job->parts[i].width, &count) ||
             qn_add_size(total, count, &total))
             return qn_error_memory("moments", UINT64_MAX);
     }
@@ -323,7 +360,7 @@ static quern_status open_nodes(struct job *job)
     double *at = job->memory;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         job->parts[i].nodes = at;
-        at += job->parts[i].chunks * 4 * job->parts[i].strip.count;
+        at += job->parts[i].chunks * 4 * job->parts[i].width;
     }
     return QUERN_OK;
 }
@@ -334,26 +371,28 @@ static quern_status open_desks(struct job *job, uint32_t threads)
     int gapped = 0;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         const struct qn_strip *strip = &job->parts[i].strip;
-        if (strip->count > widest) widest = strip->count;
-        if (strip->kind != QN_STRIP_CHAIN && !strip->packed) gapped = 1;
+        if (job->parts[i].width > widest) widest = job->parts[i].width;
+        if (strip->kind != QN_STRIP_CHAIN && !strip->packed) gapped = job->request->n_classes == 0;
     }
+    size_t work = job->request->n_classes == 0 ? 64 : 0; /* classes have their own */
     size_t packed = (size_t)QN_BLOCK_ROWS * QN_STRIP_GAPPED * sizeof(double);
     job->desks = qn_alloc_aligned(threads, sizeof *job->desks);
     if (job->desks == NULL) return qn_error_memory("moments", threads * sizeof *job->desks);
     for (; job->n_desks < threads; job->n_desks++) {
         struct desk *desk = &job->desks[job->n_desks];
         size_t room;
-        if (qn_mul_size(widest, 64 + 4 * LEVELS, &room))
+        if (qn_mul_size(widest, work + 4 * LEVELS, &room))
             return qn_error_memory("moments", UINT64_MAX);
         desk->work = qn_alloc_aligned(room, sizeof(double));
         desk->packed = gapped ? qn_alloc_aligned(packed, 1) : NULL;
         desk->masked = 0;
-        if (desk->work == NULL || (gapped && desk->packed == NULL)) {
+        if (desk->work == NULL || (gapped && desk->packed == NULL) ||
+            !qn_class_desk_open(job->request->n_classes, &desk->classes)) {
             qn_free(desk->work);
             qn_free(desk->packed);
             return qn_error_memory("moments", room * sizeof(double));
         }
-        desk->stack = desk->work + 64 * widest;
+        desk->stack = desk->work + work * widest;
     }
     return QUERN_OK;
 }
@@ -363,6 +402,7 @@ static void close_job(struct job *job)
     for (uint32_t i = 0; i < job->n_desks; i++) {
         qn_free(job->desks[i].work);
         qn_free(job->desks[i].packed);
+        qn_class_desk_close(&job->desks[i].classes);
     }
     qn_free(job->desks);
     qn_free(job->memory);
@@ -378,7 +418,8 @@ quern_status qn_cpu_moments(struct qn_threads *threads, const struct qn_moments_
     if (request->batch.rows == 0 || request->batch.n_lanes == 0) return QUERN_OK;
 
     choose_loops(&job);
-    QN_GO(qn_strips_make(&request->batch, &strips, &job.n_parts));
+    QN_GO(request->n_classes != 0 ? qn_class_strips(&request->batch, &strips, &job.n_parts)
+                                  : qn_strips_make(&request->batch, &strips, &job.n_parts));
     job.parts = qn_zalloc(job.n_parts, sizeof *job.parts);
     if (job.parts == NULL) {
         status = qn_error_memory("moments", job.n_parts * sizeof *job.parts);
@@ -386,6 +427,8 @@ quern_status qn_cpu_moments(struct qn_threads *threads, const struct qn_moments_
     }
     for (uint32_t i = 0; i < job.n_parts; i++) {
         job.parts[i].strip = strips[i];
+        job.parts[i].width = strips[i].count;
+        if (request->n_classes != 0) job.parts[i].width *= request->n_classes;
         split(&job, &job.parts[i], size);
     }
     QN_GO(open_nodes(&job));

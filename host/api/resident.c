@@ -137,6 +137,8 @@ static quern_status new_resident(struct qn_device *d, const quern_table *from, q
                        .has_names = from->has_names,
                        .is_matrix = from->is_matrix,
                        .weights = from->weights,
+                       .target = from->target,
+                       .has_target = from->has_target,
                        .owner = o,
                        .release = release,
                        .resident = &o->resident};
@@ -188,7 +190,11 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
     if (d == NULL) {
         quern_table *view = NULL;
         QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
-        if (view != NULL) view->weights = table->weights;
+        if (view != NULL) {
+            view->weights = table->weights;
+            view->target = table->target;
+            view->has_target = table->has_target;
+        }
         *out = view;
         return QUERN_OK;
     }

@@ -149,6 +149,15 @@ quern_status quern_table_set_weights(quern_table *table, const double *weights)
     return QUERN_OK;
 }
 
+quern_status quern_table_set_target(quern_table *table, const quern_column *target)
+{
+    if (table == NULL) return qn_null_argument("quern_table_set_target");
+    if (target != NULL) QN_TRY(check_column(target, 0, table->rows));
+    table->has_target = target != NULL;
+    if (target != NULL) table->target = *target;
+    return QUERN_OK;
+}
+
 void quern_table_free(quern_table *table)
 {
     qn_table_free(table);

@@ -205,6 +205,9 @@ quern_status qn_append_table(struct qn_append *a, const struct quern_table *chun
         return qn_error(QUERN_INVALID, "the chunk is %s; the first was %s",
                         chunk->is_matrix ? "a row-major matrix" : "of columns",
                         a->matrix ? "a row-major matrix" : "of columns");
+    if (chunk->has_target)
+        return qn_error(QUERN_UNSUPPORTED, "the target of rows that are pushed is one of their "
+                                           "columns, which the spec's \"target\" names");
     QN_TRY(append_weights(a, chunk));
     if (a->matrix) {
         QN_TRY(append_matrix(a, chunk));

@@ -23,7 +23,9 @@ struct quern_table {
     const char *warning; /* of the whole file, to be logged once, or NULL; owned by `owner`       */
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
     const double
-        *weights; /* the caller's: one per row, or NULL                                   */
+        *weights;        /* the caller's: one per row, or NULL                                   */
+    quern_column target; /* the caller's, beside the columns, if has_target                  */
+    int has_target;
     const struct qn_sparse_table *sparse; /* host/data/sparse.h; NULL: columns have their values */
     int is_sparse;                        /* schemas: the values come from a sparse table */
     uint64_t first_row; /* of a slice: where it begins in the table that it was cut from */

@@ -32,6 +32,7 @@ enum qn_param_kind {
     QN_PARAM_SCALAR,     /* number, string or null; "nan" is NaN */
     QN_PARAM_FREQUENCY,  /* null, an integer >= 1, or a fraction in (0, 1) */
     QN_PARAM_COUNT,      /* null or an integer >= 1 */
+    QN_PARAM_AMOUNT,     /* a number >= 0, or "all" */
     QN_PARAM_CATEGORIES, /* "auto" or one list per column */
     QN_PARAM_DROP        /* null, "first", "if_binary", or one value per column */
 };
@@ -53,7 +54,8 @@ enum {
     QN_NEED_CATEGORIES = 8,
     QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
     QN_NEED_SAMPLE = 32,   /* the moments of the first QN_SAMPLE_ROWS rows */
-    QN_NEED_MATRIX = 64    /* all rows of all ports, together: qn_stage.matrix */
+    QN_NEED_MATRIX = 64,   /* all rows of all ports, together: qn_stage.matrix */
+    QN_NEED_CLASSES = 128  /* the moments of each class that the target names */
 };
 enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 8192 };
 
@@ -78,6 +80,9 @@ struct qn_found {
     int sparse;
     double mode;     /* instead of categories: the most frequent value, NaN without any */
     uint64_t stored; /* values that are stored and not missing */
+    /* The moments of the rows of each class, by the sorted values of the target. */
+    const struct qn_node *classes; /* lives as long as the fit */
+    uint32_t n_classes;
 };
 
 /* What is known of a port without looking: an imputer's output, from its input's statistics. */
@@ -114,6 +119,7 @@ struct qn_stage {
     quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
     int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
     int weighted;             /* the fit's rows have weights */
+    int supervised;           /* they have a target */
     int object;               /* the step's columns would be an object array in NumPy */
     void *plan;               /* for the two below */
     quern_status (*add_encoding)(void *plan, uint32_t source, struct qn_categories *lookup,
@@ -183,9 +189,9 @@ quern_status qn_port_convert_op(struct qn_stage *, const struct qn_port *in, que
 quern_status qn_port_refuse_nan(struct qn_stage *, struct qn_port *);
 quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory error */
 
-extern const struct qn_estimator_type qn_standard_scaler, qn_min_max_scaler, qn_max_abs_scaler,
-    qn_robust_scaler, qn_normalizer, qn_binarizer, qn_simple_imputer, qn_ordinal_encoder,
-    qn_one_hot_encoder, qn_variance_threshold, qn_passthrough, qn_power_transformer, qn_knn_imputer,
-    qn_iterative_imputer;
+extern const struct qn_estimator_type qn_binarizer, qn_iterative_imputer, qn_knn_imputer,
+    qn_max_abs_scaler, qn_min_max_scaler, qn_normalizer, qn_one_hot_encoder, qn_ordinal_encoder,
+    qn_power_transformer, qn_robust_scaler, qn_simple_imputer, qn_standard_scaler,
+    qn_variance_threshold, qn_passthrough;
 
 #endif

@@ -107,6 +107,11 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
     case QN_PARAM_COUNT:
         return json_is_null(v) || (json_is_integer(v) && number >= 1) ? NULL
                                                                       : "null or an integer >= 1";
+    case QN_PARAM_AMOUNT:
+        return (json_is_number(v) && number >= 0) ||
+                       (json_is_string(v) && strcmp(json_string_value(v), "all") == 0)
+                   ? NULL
+                   : "a number, 0 or more, or \"all\"";
     case QN_PARAM_CATEGORIES:
         return json_is_array(v) || (json_is_string(v) && strcmp(json_string_value(v), "auto") == 0)
                    ? NULL

@@ -45,6 +45,12 @@ struct qn_moments_request {
      * then their sum, and a row of weight 0 is missing. Both NULL: every row counts once. */
     const double *weights;       /* a batch in host memory */
     struct qn_view weights_base; /* a batch on a device: row 0's is the view's first */
+    /* By classes: a row counts only in the moments of the class that its code names, as if it had the
+     * weight 1 there and 0 elsewhere; a code of n_classes or more counts nowhere. Never with weights.
+     * nodes: [(group * n_lanes + lane) * n_classes + class]. n_classes 0: none of this. */
+    const uint32_t *codes;     /* a batch in host memory */
+    struct qn_view codes_base; /* a batch on a device */
+    uint32_t n_classes;
 };
 
 /* Extremes of each lane's final value. Empty lane: min = +inf, max = -inf, count = 0.

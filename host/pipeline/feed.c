@@ -5,6 +5,19 @@
 
 #include "host/core/checked.h"
 
+/* The column from row `first` on. */
+static quern_column column_from(quern_column c, uint64_t first)
+{
+    if (c.type == QUERN_STRING) {
+        c.offsets = (const char *)c.offsets + first * (c.offset_bits / 8);
+    } else if (c.data != NULL) {
+        int64_t stride = c.stride != 0 ? c.stride : (int64_t)qn_type_bytes(c.type);
+        c.data = (const char *)c.data + (int64_t)first * stride;
+    }
+    if (c.validity != NULL) c.validity_offset += (int64_t)first;
+    return c;
+}
+
 quern_status qn_table_slice(const struct quern_table *from, uint64_t first, uint64_t rows,
                             struct quern_table **out)
 {
@@ -22,17 +35,9 @@ quern_status qn_table_slice(const struct quern_table *from, uint64_t first, uint
     t->release = NULL;
     t->first_row = from->first_row + first;
     if (from->weights != NULL) t->weights = from->weights + first;
-    for (uint32_t i = 0; i < from->n_columns; i++) {
-        quern_column c = from->columns[i];
-        if (c.type == QUERN_STRING) {
-            c.offsets = (const char *)c.offsets + first * (c.offset_bits / 8);
-        } else if (c.data != NULL) {
-            int64_t stride = c.stride != 0 ? c.stride : (int64_t)qn_type_bytes(c.type);
-            c.data = (const char *)c.data + (int64_t)first * stride;
-        }
-        if (c.validity != NULL) c.validity_offset += (int64_t)first;
-        columns[i] = c;
-    }
+    if (from->has_target) t->target = column_from(from->target, first);
+    for (uint32_t i = 0; i < from->n_columns; i++)
+        columns[i] = column_from(from->columns[i], first);
     *out = t;
     return QUERN_OK;
 }

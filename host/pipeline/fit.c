@@ -169,6 +169,7 @@ static void close_state(struct qn_fit_state *s)
     for (uint32_t i = 0; i < s->n_derived; i++) qn_categories_free(s->derived[i]);
     qn_free(s->sets);
     qn_free(s->derived);
+    qn_labels_free(&s->labels);
     if (s->rest == &s->own) qn_fit_rest_free(s->x.cx, &s->own);
 }
 
@@ -294,6 +295,7 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     QN_GO(open_model(spec, schema, feed->rows, qn_weights_given(spec, feed->table), &model));
     s.plan = s.x.plan = model->plan;
     s.plan->threads = cx->threads;
+    s.plan->supervised = qn_labels_given(model->spec, feed->table);
     if (schema->sparse != NULL) QN_GO(qn_sparse_count(&s, schema));
     s.whole =
         feed->table != NULL && !feed->stepwise && (feed->chunk == 0 || feed->chunk >= feed->rows);

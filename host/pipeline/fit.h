@@ -5,6 +5,7 @@
 
 #include "host/pipeline/feed.h"
 #include "host/pipeline/frame.h"
+#include "host/pipeline/labels.h"
 #include "host/pipeline/weights.h"
 
 /* A fitted pipeline: the spec, the input's schema, and a plan whose estimators have learned. */
@@ -63,6 +64,7 @@ struct qn_fit_state {
     uint32_t n_columns;
     struct qn_categories **derived; /* sets made for a round, freed with the fit */
     uint32_t n_derived, room_derived;
+    struct qn_labels labels;
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
 /* … and all rows, for the steps that asked for these (host/pipeline/matrix.c). */

@@ -31,8 +31,9 @@ struct group {
 struct pass {
     struct qn_fit_state *s;
     struct qn_arena arena;
-    struct group moments, weighted, sample, extremes, quantiles;
-    struct qn_moments *sums, *weighted_sums, *sample_sums;
+    struct group moments, weighted, sample, classes, extremes, quantiles;
+    struct qn_moments *sums, *weighted_sums, *sample_sums, *class_sums;
+    uint32_t n_classes;
     struct qn_weights weights; /* of the chunk at hand */
     struct qn_extremes *ends;  /* per lane of `extremes` */
     int counts_distinct;
@@ -93,20 +94,32 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
 
 /* ---- moments and extremes of one chunk ---- */
 
-/* The weights go where the frame lies. */
-static quern_status place_weights(struct pass *p, const struct qn_frame *f,
-                                  struct qn_moments_request *rq, struct qn_span *span)
+/* What each row has beside its values goes where the frame lies. */
+static quern_status place(struct pass *p, const struct qn_frame *f, const void *values, size_t size,
+                          struct qn_view *view, struct qn_span *span)
 {
     struct qn_device *d = p->s->x.device;
-    uint64_t bytes = f->rows * sizeof(double);
-    if (f->base.raw == NULL) {
-        rq->weights = p->weights.values;
-        return QUERN_OK;
-    }
+    uint64_t bytes = f->rows * size;
     QN_TRY(qn_pool_take(d->pool, d->queue_numbers[f->queue], bytes, span));
-    rq->weights_base = (struct qn_view){span->view.raw, span->view.offset, bytes};
-    return qn_device_upload(d, f->queue, rq->weights_base, p->weights.values, f->rows,
-                            sizeof(double), (int64_t)sizeof(double), QN_TRAFFIC_INPUT);
+    *view = (struct qn_view){span->view.raw, span->view.offset, bytes};
+    return qn_device_upload(d, f->queue, *view, values, f->rows, size, (int64_t)size,
+                            QN_TRAFFIC_INPUT);
+}
+
+static quern_status place_beside(struct pass *p, const struct group *g, const struct qn_frame *f,
+                                 struct qn_moments_request *rq, struct qn_span *span)
+{
+    int host = f->base.raw == NULL;
+    if (g == &p->weighted) {
+        if (host) rq->weights = p->weights.values;
+        return host ? QUERN_OK
+                    : place(p, f, p->weights.values, sizeof(double), &rq->weights_base, span);
+    }
+    if (g != &p->classes) return QUERN_OK;
+    rq->n_classes = p->n_classes;
+    if (host) rq->codes = p->s->labels.codes;
+    return host ? QUERN_OK
+                : place(p, f, p->s->labels.codes, sizeof(uint32_t), &rq->codes_base, span);
 }
 
 static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_moments *sums,
@@ -120,11 +133,14 @@ static quern_status chunk_moments(struct pass *p, struct group *g, struct qn_mom
     struct qn_span span = {0};
     struct qn_device *d = p->s->x.device;
     quern_status status = QUERN_OK;
-    rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
+    size_t count;
+    if (qn_mul_size((size_t)groups * n, g == &p->classes ? p->n_classes : 1, &count))
+        return qn_error_memory_while("taking statistics");
+    rq.nodes = qn_alloc(count, sizeof *rq.nodes);
     if (rq.nodes == NULL) return qn_error_memory_while("taking statistics");
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
     rq.batch.rows = rows;
-    if (g == &p->weighted) QN_GO(place_weights(p, f, &rq, &span));
+    QN_GO(place_beside(p, g, f, &rq, &span));
     QN_GO(qn_op_moments(d, p->s->x.cx->threads, f->queue, &rq, &outcome));
     QN_GO(qn_exec_note(&p->s->x, "moments", &outcome));
     status = qn_moments_push(sums, rq.nodes, rows);
@@ -151,6 +167,13 @@ static quern_status open_results(struct pass *p)
     if (p->weighted.n != 0)
         QN_TRY(qn_moments_open(p->weighted.program.n_lanes, 0, &p->weighted_sums));
     if (p->sample.n != 0) QN_TRY(qn_moments_open(p->sample.program.n_lanes, 0, &p->sample_sums));
+    if (p->classes.n != 0) {
+        size_t lanes;
+        p->n_classes = qn_categories_count(p->s->labels.classes);
+        if (qn_mul_size(p->classes.program.n_lanes, p->n_classes, &lanes) || lanes > UINT32_MAX)
+            return qn_error_memory_while("taking statistics");
+        QN_TRY(qn_moments_open((uint32_t)lanes, 0, &p->class_sums));
+    }
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
     if (p->ends == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
@@ -158,8 +181,24 @@ static quern_status open_results(struct pass *p)
     return QUERN_OK;
 }
 
+static quern_status store_classes(struct pass *p)
+{
+    uint32_t n = p->n_classes;
+    for (uint32_t i = 0; i < p->classes.n; i++) {
+        struct qn_found *f = found_of(&p->classes.wants[i]);
+        struct qn_node *nodes = qn_arena_alloc(&p->s->plan->arena, n, sizeof *nodes);
+        if (nodes == NULL) return qn_error_memory_while("taking statistics");
+        for (uint32_t k = 0; k < n; k++)
+            nodes[k] = qn_moments_result(p->class_sums, p->classes.wants[i].lane * n + k);
+        f->classes = nodes;
+        f->n_classes = n;
+    }
+    return QUERN_OK;
+}
+
 static quern_status store_results(struct pass *p)
 {
+    QN_TRY(store_classes(p));
     for (uint32_t i = 0; i < p->extremes.n; i++) {
         struct qn_found *f = found_of(&p->extremes.wants[i]);
         f->extremes = p->ends[p->extremes.wants[i].lane];
@@ -192,13 +231,14 @@ typedef quern_status chunk_fn(struct pass *p, const struct quern_table *table, u
 
 static int looks_at_rows(const struct pass *p)
 {
-    return p->moments.n != 0 || p->weighted.n != 0 || p->extremes.n != 0 || p->sample.n != 0;
+    return p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->extremes.n != 0 ||
+           p->sample.n != 0;
 }
 
 /* The row at which a pass may end: none, or that of the sample where nothing else is wanted. */
 static uint64_t last_row(const struct pass *p)
 {
-    int all = p->moments.n != 0 || p->weighted.n != 0 || p->extremes.n != 0 ||
+    int all = p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->extremes.n != 0 ||
               p->quantiles.n != 0 || p->counts_distinct || p->sample.n == 0;
     return all ? UINT64_MAX : QN_SAMPLE_ROWS;
 }
@@ -221,6 +261,21 @@ static quern_status walk(struct pass *p, chunk_fn *body, void *user)
     }
 }
 
+static quern_status count_labels(struct pass *p, const struct quern_table *table,
+                                 uint64_t first_row, void *user)
+{
+    (void)user;
+    return qn_labels_count(&p->s->labels, p->s->plan->spec, p->s->x.cx->threads, table, first_row);
+}
+
+/* Which classes there are is known before their rows are summed: a look at the target alone. */
+static quern_status know_classes(struct pass *p)
+{
+    if (p->classes.n == 0 || p->s->labels.counted) return QUERN_OK;
+    QN_TRY(walk(p, count_labels, NULL));
+    return qn_labels_counted(&p->s->labels);
+}
+
 static quern_status first_look(struct pass *p, const struct quern_table *table, uint64_t first_row,
                                void *user)
 {
@@ -229,9 +284,13 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
     QN_TRY(qn_distinct_chunk(distinct, table, first_row));
     if (!looks_at_rows(p)) return QUERN_OK;
     if (p->weighted.n != 0) QN_TRY(qn_weights_of(p->s->plan->spec, table, first_row, &p->weights));
+    if (p->classes.n != 0)
+        QN_TRY(qn_labels_codes(&p->s->labels, p->s->plan->spec, p->s->x.cx->threads, table,
+                               first_row));
     quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
     if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f, f->rows);
+    if (status == QUERN_OK) status = chunk_moments(p, &p->classes, p->class_sums, f, f->rows);
     if (status == QUERN_OK && first_row < QN_SAMPLE_ROWS)
         status = chunk_moments(p, &p->sample, p->sample_sums, f,
                                f->rows < QN_SAMPLE_ROWS ? f->rows : QN_SAMPLE_ROWS);
@@ -413,8 +472,10 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(gather(&p, QN_NEED_MOMENTS, &p.moments));
     QN_GO(gather(&p, QN_NEED_WEIGHTED, &p.weighted));
     QN_GO(gather(&p, QN_NEED_SAMPLE, &p.sample));
+    QN_GO(gather(&p, QN_NEED_CLASSES, &p.classes));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
+    QN_GO(know_classes(&p));
     QN_GO(open_results(&p));
     QN_GO(qn_distinct_open(s, &distinct));
     p.counts_distinct = qn_distinct_wanted(distinct);
@@ -429,6 +490,7 @@ cleanup:
     qn_moments_free(p.sums);
     qn_moments_free(p.weighted_sums);
     qn_moments_free(p.sample_sums);
+    qn_moments_free(p.class_sums);
     qn_weights_free(&p.weights);
     qn_arena_free(&p.arena);
     return status;

@@ -94,6 +94,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .weighted = plan->weighted,
         .rows = plan->rows,
         .memory = step->memory,
+        .supervised = plan->supervised,
         .plan = plan,
         .add_encoding = add_encoding,
         .add_norm = add_norm,

@@ -74,6 +74,7 @@ struct qn_plan {
     int joined_sparse;  /* the joined blocks are sparse in scikit-learn's eyes: what `then` meets */
     int decided_sparse; /* the output is sparse */
     int weighted;       /* the fit's rows have weights */
+    int supervised;     /* ... a target */
     uint64_t rows;      /* of the fit, for the sparse decision */
     struct qn_threads *threads;    /* of the fit, for estimators that work on matrices; or NULL */
     struct qn_plan_step *emitting; /* whose estimator is asked for its outputs now */

@@ -32,8 +32,9 @@ struct pass {
     struct qn_lane *lanes; /* one per want */
     uint64_t rows;
     struct qn_weights weights;
-    double weight;             /* of all rows */
-    struct qn_failure failure; /* of the first want that failed */
+    double weight;               /* of all rows */
+    struct qn_node *class_nodes; /* [want][class], or NULL */
+    struct qn_failure failure;   /* of the first want that failed */
     uint32_t failed;
     struct qn_failure *failures; /* per worker, with the want's number: */
     uint32_t *failed_at;
@@ -94,6 +95,41 @@ static quern_status moments(const struct pass *p, uint32_t i, struct qn_threads 
     if (!weighted) f->count = (uint64_t)f->moments.n;
 cleanup:
     qn_free(weights);
+    qn_free(rq.nodes);
+    qn_moments_free(sums);
+    return status;
+}
+
+/* The classes' moments of the stored entries, then the zeros that are not stored of each. */
+static quern_status classes(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                            struct qn_found *f)
+{
+    const struct want *want = &p->wants[i];
+    uint32_t n = qn_categories_count(p->s->labels.classes);
+    uint64_t stored = want->stored, groups = stored / QN_GROUP_ROWS + 1;
+    struct qn_node *out = p->class_nodes + (size_t)i * n;
+    struct qn_moments *sums = NULL;
+    quern_status status = QUERN_OK;
+    uint32_t *codes = qn_alloc((size_t)stored + 1, sizeof *codes);
+    uint64_t *entries = qn_zalloc(n, sizeof *entries);
+    struct qn_moments_request rq = {.batch = batch_of(p, i), .codes = codes, .n_classes = n};
+    rq.nodes = qn_alloc((size_t)groups * n, sizeof *rq.nodes);
+    if (codes == NULL || entries == NULL || rq.nodes == NULL)
+        QN_GO(qn_error_memory_while("fitting"));
+    QN_GO(qn_moments_open(n, 0, &sums));
+    for (uint64_t k = 0; k < stored; k++) entries[codes[k] = p->s->labels.codes[want->row[k]]]++;
+    if (stored != 0) QN_GO(qn_op_moments(NULL, threads, 0, &rq, NULL));
+    QN_GO(qn_moments_push(sums, rq.nodes, stored));
+    for (uint32_t k = 0; k < n; k++) {
+        uint64_t rows = qn_categories_rows(p->s->labels.classes, k);
+        struct qn_node zeros = {(double)(rows - entries[k]), 0.0, 0.0, 0.0};
+        out[k] = qn_node_merge(qn_moments_result(sums, k), zeros);
+    }
+    f->classes = out;
+    f->n_classes = n;
+cleanup:
+    qn_free(codes);
+    qn_free(entries);
     qn_free(rq.nodes);
     qn_moments_free(sums);
     return status;
@@ -226,6 +262,7 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
     f->sparse = 1;
     if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, 0, f));
     if (need->flags & QN_NEED_WEIGHTED) QN_TRY(moments(p, i, threads, 1, f));
+    if (need->flags & QN_NEED_CLASSES) QN_TRY(classes(p, i, threads, f));
     if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
     if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
     if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));
@@ -345,6 +382,27 @@ static quern_status weigh(struct pass *p)
     return QUERN_OK;
 }
 
+/* The codes of all rows, and room for what is learned of the classes. */
+static quern_status tell_classes(struct pass *p)
+{
+    struct qn_fit_state *s = p->s;
+    const struct quern_table *table = s->feed->table;
+    uint32_t wanted = 0;
+    size_t count;
+    for (uint32_t i = 0; i < p->n; i++)
+        wanted |= p->wants[i].step->needs[p->wants[i].index].flags & QN_NEED_CLASSES;
+    if (wanted == 0) return QUERN_OK;
+    if (!s->labels.counted) {
+        QN_TRY(qn_labels_count(&s->labels, s->plan->spec, s->x.cx->threads, table, 0));
+        QN_TRY(qn_labels_counted(&s->labels));
+    }
+    QN_TRY(qn_labels_codes(&s->labels, s->plan->spec, s->x.cx->threads, table, 0));
+    if (qn_mul_size(p->n, qn_categories_count(s->labels.classes), &count))
+        return qn_error_memory_while("fitting");
+    p->class_nodes = qn_arena_alloc(&s->plan->arena, count, sizeof *p->class_nodes);
+    return p->class_nodes != NULL ? QUERN_OK : qn_error_memory_while("fitting");
+}
+
 quern_status qn_sparse_pass(struct qn_fit_state *s)
 {
     quern_status status = QUERN_OK;
@@ -354,6 +412,7 @@ quern_status qn_sparse_pass(struct qn_fit_state *s)
     qn_context_ledger(s->x.cx)->passes++;
     QN_GO(gather(&p));
     QN_GO(weigh(&p));
+    QN_GO(tell_classes(&p));
     QN_GO(columns_of(s, &values, &types));
     place_lanes(&p, &values, types);
     QN_GO(columns(&p));

@@ -146,6 +146,12 @@ QUERN_API quern_status quern_table_from_sparse(quern_sparse_layout layout, uint6
  * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,
  * with the row. */
 QUERN_API quern_status quern_table_set_weights(quern_table *table, const double *weights);
+/* What supervised estimators (SelectKBest and its kin) are to tell from the columns: a column beside the
+ * table, as long as it, in host memory, borrowed for as long as the table has it; NULL removes it. Its name
+ * does not matter. No cell may be missing: a fit says which is. The key `target` of a spec names a column
+ * with the same meaning; a fit takes one or the other. Chunks of quern_fit_push have theirs in a column.
+ * Copies by quern_table_upload borrow it too. */
+QUERN_API quern_status quern_table_set_target(quern_table *table, const quern_column *target);
 QUERN_API void quern_table_free(quern_table *table);
 QUERN_API uint64_t quern_table_rows(const quern_table *table);
 QUERN_API uint32_t quern_table_columns(const quern_table *table);

@@ -83,6 +83,43 @@ static double *values_of(const struct ops_batch *b, uint32_t lane)
 
 /* ---- statistics ---- */
 
+static void by_classes(struct ops_device *d, uint32_t k)
+{
+    enum { CLASSES = 3 };
+    char where[160];
+    label(d, k, where, sizeof where);
+    make(&shapes[k], k + 7);
+    ops_batch_upload(&batch, d->device);
+    uint64_t rows = batch.host.rows, groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    uint64_t seed = k + 11;
+    size_t n = (size_t)groups * batch.host.n_lanes * CLASSES;
+    struct qn_node *got = calloc(n, sizeof *got), *cpu = calloc(n, sizeof *cpu);
+    uint32_t *codes = malloc(rows * sizeof *codes);
+    for (uint64_t i = 0; i < rows; i++) codes[i] = (uint32_t)(ref_random(&seed) % (CLASSES + 1));
+    struct qn_moments_request rq = {.batch = batch.device, .nodes = got, .n_classes = CLASSES};
+    struct qn_moments_request host = {
+        .batch = batch.host, .nodes = cpu, .codes = codes, .n_classes = CLASSES};
+    struct qn_span span = {0};
+    struct qn_outcome outcome;
+    OK(qn_pool_take(d->device->pool, d->device->queue_numbers[0], rows * sizeof *codes, &span));
+    rq.codes_base = (struct qn_view){span.view.raw, span.view.offset, rows * sizeof *codes};
+    OK(qn_device_put(d->device, 0, rq.codes_base, codes));
+    OK(qn_op_moments(d->device, NULL, 0, &rq, &outcome));
+    assert_string_equal(outcome.implementation, "device");
+    OK(qn_op_moments(NULL, NULL, 0, &host, &outcome));
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&got[i], &cpu[i], sizeof *got) != 0)
+            fail_msg("%s: node %zu: %a %a %a %a on the device, %a %a %a %a on the CPU", where, i,
+                     got[i].n, got[i].hi, got[i].lo, got[i].m2, cpu[i].n, cpu[i].hi, cpu[i].lo,
+                     cpu[i].m2);
+    qn_pool_give(d->device->pool, d->device->queue_numbers[0], &span);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+    free(codes);
+    free(got);
+    free(cpu);
+}
+
 static void moments_of(struct ops_device *d, uint32_t k, int weighted)
 {
     char where[160];
@@ -303,6 +340,12 @@ void weighted_moments_equal_the_reference(void **state)
 {
     (void)state;
     on_every_device(weighted_shape, SHAPES, 2);
+}
+
+void moments_of_classes_equal_those_of_the_cpu(void **state)
+{
+    (void)state;
+    on_every_device(by_classes, SHAPES, 2);
 }
 
 void extremes_equal_the_reference(void **state)

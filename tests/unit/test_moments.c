@@ -136,6 +136,74 @@ static void check_weighted(enum sample_layout layout, enum sample_fill fill, uin
     sample_free(&s);
 }
 
+/* Codes of classes, the last of which nothing has, and one more that counts nowhere. */
+static uint32_t *class_codes(uint64_t rows, uint32_t classes, uint64_t seed)
+{
+    uint32_t *codes = malloc((rows + 1) * sizeof *codes);
+    if (codes == NULL) abort();
+    for (uint64_t i = 0; i < rows; i++) {
+        uint32_t draw = (uint32_t)(ref_random(&seed) % (classes + 1));
+        codes[i] = i > 2000 && draw == 0 ? 1 % classes : draw; /* a class that stops */
+    }
+    return codes;
+}
+
+static void check_classes(enum sample_layout layout, enum sample_fill fill, uint32_t type,
+                          uint64_t rows, uint32_t lanes, uint32_t classes,
+                          struct qn_threads *threads)
+{
+    struct sample s = sample_make(layout, fill, type, rows, lanes, rows * 5 + lanes);
+    uint64_t groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    struct qn_node *nodes = calloc(groups * lanes * classes + 1, sizeof *nodes);
+    uint32_t *codes = class_codes(rows, classes, rows + lanes);
+    double *w = calloc(rows + 1, sizeof *w);
+    struct qn_moments_request request = {
+        .batch = s.batch, .nodes = nodes, .codes = codes, .n_classes = classes};
+    if (nodes == NULL || w == NULL) abort();
+    assert_int_equal(qn_cpu_moments(threads, &request), QUERN_OK);
+    for (uint32_t l = 0; l < lanes; l += lanes / 9 + 1) {
+        double *x = sample_values(&s, l);
+        for (uint32_t k = 0; k < classes; k++) {
+            for (uint64_t i = 0; i < rows; i++) w[i] = codes[i] == k ? 1.0 : 0.0;
+            for (uint64_t g = 0; g < groups; g++) {
+                uint64_t first = g * QN_GROUP_ROWS, left = rows - first;
+                struct qn_node got = nodes[(g * lanes + l) * classes + k];
+                struct qn_node want = ref_weighted_moments(
+                    x + first, w + first, left < QN_GROUP_ROWS ? left : QN_GROUP_ROWS);
+                if (!ref_same_node(got, want))
+                    fail_msg("%s, %s, %s, type %u, %llu x %u: lane %u, class %u of %u: n %a hi %a "
+                             "lo %a m2 %a instead of n %a hi %a lo %a m2 %a",
+                             qn_cpu_isa(), sample_layout_name(layout), sample_fill_name(fill), type,
+                             (unsigned long long)rows, lanes, l, k, classes, got.n, got.hi, got.lo,
+                             got.m2, want.n, want.hi, want.lo, want.m2);
+            }
+        }
+        free(x);
+    }
+    free(nodes);
+    free(codes);
+    free(w);
+    sample_free(&s);
+}
+
+static void classes_give_the_reference_bits_of_rows_that_weigh_one(void **unused)
+{
+    static const uint32_t lanes[] = {1, 2, 5, 16, 40, 65, 130};
+    static const uint64_t rows[] = {0, 1, 15, 16, 1023, 1025, 2051, 66561};
+    (void)unused;
+    for (uint32_t layout = 0; layout < SAMPLE_LAYOUTS; layout++)
+        for (uint32_t fill = 0; fill < SAMPLE_FILLS; fill++)
+            for (uint32_t type = QN_T_F32; type <= QN_T_F64; type++)
+                check_classes((enum sample_layout)layout, (enum sample_fill)fill, type, 3003, 13, 3,
+                              pools[1]);
+    for (uint32_t i = 0; i < sizeof lanes / sizeof *lanes; i++)
+        for (uint32_t layout = 0; layout < SAMPLE_LAYOUTS; layout++)
+            check_classes((enum sample_layout)layout, SAMPLE_SOME_NAN, QN_T_F32, 2500, lanes[i],
+                          1 + i * 3, pools[1]);
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_classes(SAMPLE_ROWS, SAMPLE_NORMAL, QN_T_F64, rows[i], 3, 4, pools[2]);
+}
+
 static void weighted_rows_give_the_reference_bits(void **unused)
 {
     static const uint32_t lanes[] = {1, 2, 5, 15, 16, 17, 40, 257};
@@ -362,6 +430,7 @@ int main(void)
         cmocka_unit_test(any_number_of_rows_gives_the_reference_bits),
         cmocka_unit_test(any_number_of_columns_gives_the_reference_bits),
         cmocka_unit_test(weighted_rows_give_the_reference_bits),
+        cmocka_unit_test(classes_give_the_reference_bits_of_rows_that_weigh_one),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(large_offsets_lose_nothing),
         cmocka_unit_test(a_rare_value_in_the_first_row_loses_nothing),

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/pipeline/labels.h"
+
+#include "host/core/checked.h"
+#include "host/pipeline/frame.h"
+
+int qn_labels_given(const struct qn_spec *spec, const struct quern_table *table)
+{
+    return spec->target != NULL || (table != NULL && table->has_target);
+}
+
+void qn_labels_free(struct qn_labels *l)
+{
+    qn_categories_free(l->classes);
+    qn_free(l->codes);
+    qn_free(l->numbers);
+    *l = (struct qn_labels){0};
+}
+
+static quern_status column_of(const struct qn_spec *spec, const struct quern_table *table,
+                              const quern_column **out)
+{
+    if (spec->target != NULL && table->has_target)
+        return qn_error(QUERN_INVALID,
+                        "the spec names the target's column \"%s\", and the table has another "
+                        "target",
+                        spec->target);
+    *out = &table->target;
+    if (spec->target == NULL)
+        return table->has_target
+                   ? QUERN_OK
+                   : qn_error(QUERN_INVALID, "rows without a target follow rows with one");
+    int64_t at = qn_table_find(table, spec->target);
+    if (at < 0)
+        return qn_error(QUERN_INVALID, "target: the table has no column \"%s\"", spec->target);
+    if (table->resident != NULL || table->sparse != NULL)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "target: column \"%s\" lies on a device or in a sparse table; give the "
+                        "target by quern_table_set_target",
+                        spec->target);
+    *out = &table->columns[at];
+    return QUERN_OK;
+}
+
+static quern_status missing_at(const struct quern_table *table, uint64_t first_row, uint64_t row)
+{
+    char where[320];
+    qn_place(table, row, first_row, where, sizeof where);
+    return qn_error(QUERN_INVALID, "%s: the target is missing; leave out the rows without one",
+                    where);
+}
+
+static int is_missing(const quern_column *c, uint64_t row)
+{
+    if (!qn_column_valid(c, row)) return 1;
+    if (!qn_type_is_float(c->type)) return 0;
+    double value = qn_column_number(c, row);
+    return value != value;
+}
+
+static quern_status first_missing(const quern_column *c, const struct quern_table *table,
+                                  uint64_t first_row)
+{
+    for (uint64_t row = 0; row < table->rows; row++)
+        if (is_missing(c, row)) return missing_at(table, first_row, row);
+    return QUERN_OK;
+}
+
+quern_status qn_labels_count(struct qn_labels *l, const struct qn_spec *spec,
+                             struct qn_threads *threads, const struct quern_table *table,
+                             uint64_t first_row)
+{
+    const quern_column *c = NULL;
+    QN_TRY(column_of(spec, table, &c));
+    if (l->classes == NULL) QN_TRY(qn_categories_open(c->type, &l->classes));
+    quern_status status = qn_categories_push(l->classes, threads, c, table->rows, NULL);
+    if (status != QUERN_OK) return qn_error_context(status, "target");
+    return qn_categories_missing(l->classes) != 0 ? first_missing(c, table, first_row) : QUERN_OK;
+}
+
+quern_status qn_labels_counted(struct qn_labels *l)
+{
+    if (l->classes == NULL) return qn_error(QUERN_INVALID, "there is no row with a target");
+    QN_TRY(qn_categories_finish(l->classes));
+    if (qn_categories_count(l->classes) > QN_LABELS_CLASSES_MAX)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "the target has %u distinct values, more than the %d classes that are told "
+                        "apart; a target of numbers wants f_regression",
+                        qn_categories_count(l->classes), QN_LABELS_CLASSES_MAX);
+    l->counted = 1;
+    return QUERN_OK;
+}
+
+static quern_status reserve(void **memory, uint64_t *room, uint64_t rows, size_t size)
+{
+    if (rows <= *room && *memory != NULL) return QUERN_OK;
+    void *more = qn_realloc(*memory, (size_t)rows + 1, size);
+    if (more == NULL) return qn_error_memory("target", rows * size);
+    *memory = more;
+    *room = rows;
+    return QUERN_OK;
+}
+
+quern_status qn_labels_codes(struct qn_labels *l, const struct qn_spec *spec,
+                             struct qn_threads *threads, const struct quern_table *table,
+                             uint64_t first_row)
+{
+    const quern_column *c = NULL;
+    uint64_t unknown, first;
+    void *memory = l->codes;
+    QN_TRY(column_of(spec, table, &c));
+    QN_TRY(reserve(&memory, &l->room_codes, table->rows, sizeof *l->codes));
+    l->codes = memory;
+    QN_TRY(qn_categories_encode(l->classes, threads, c, table->rows, l->codes, QUERN_UINT32,
+                                &unknown, &first));
+    (void)first_row;
+    return unknown == 0 ? QUERN_OK
+                        : qn_error(QUERN_INVALID, "the target's values changed between two passes");
+}
+
+quern_status qn_labels_numbers(struct qn_labels *l, const struct qn_spec *spec,
+                               const struct quern_table *table, uint64_t first_row)
+{
+    const quern_column *c = NULL;
+    void *memory = l->numbers;
+    QN_TRY(column_of(spec, table, &c));
+    if (!qn_type_is_number(c->type) && c->type != QUERN_BOOL)
+        return qn_error(QUERN_INVALID, "the target is of type %s; a regression wants numbers",
+                        qn_type_name(c->type));
+    QN_TRY(reserve(&memory, &l->room_numbers, table->rows, sizeof *l->numbers));
+    l->numbers = memory;
+    for (uint64_t row = 0; row < table->rows; row++) {
+        double value = l->numbers[row] = qn_column_number(c, row);
+        if (value - value == 0.0) continue;
+        if (value != value) return missing_at(table, first_row, row);
+        char where[320];
+        qn_place(table, row, first_row, where, sizeof where);
+        return qn_error(QUERN_INVALID, "%s: the target is infinite", where);
+    }
+    return QUERN_OK;
+}
