@@ -7,7 +7,7 @@ the work, with the same bits on every device.
 =================================  =================================================================
 `quern.preprocessing`              scalers, encoders, Normalizer, Binarizer, and functions of them
 `quern.impute`                     SimpleImputer, KNNImputer, IterativeImputer
-`quern.feature_selection`          VarianceThreshold
+`quern.feature_selection`          VarianceThreshold, SelectKBest and its kin, scores
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`

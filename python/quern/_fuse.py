@@ -317,6 +317,9 @@ class Plan:
     def fit(self, memory):
         """Fits and transforms in one call; the estimators have their attributes afterwards."""
         self._check_types()
+        for _, estimator, _ in self.links:
+            if estimator._supervised:
+                raise NotFused(f"{type(estimator).__name__} learns from a target")
         table, out = self.columns.table(self.used, self.rowwise), self._room()
         try:
             made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(

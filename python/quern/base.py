@@ -43,6 +43,12 @@ SIGNATURES = {
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
                       "add_indicator", "keep_empty_features"),
     "StandardScaler": ("*", ("copy", True), "with_mean", "with_std"),
+    "GenericUnivariateSelect": ("score_func", "*", "mode", "param"),
+    "SelectFdr": ("score_func", "*", "alpha"),
+    "SelectFpr": ("score_func", "*", "alpha"),
+    "SelectFwe": ("score_func", "*", "alpha"),
+    "SelectKBest": ("score_func", "*", "k"),
+    "SelectPercentile": ("score_func", "*", "percentile"),
     "VarianceThreshold": ("threshold",),
 }
 # Where JSON's default is not Python's.
@@ -70,6 +76,8 @@ CONSTRAINTS = {
     "fill_value": "no_validation",
     "unknown_value": [numbers.Integral, type(np.nan), None],
     "encoded_missing_value": [numbers.Integral, type(np.nan)],
+    "score_func": [callable],
+    "k": [StrOptions({"all"}), Interval(numbers.Integral, 0, None, closed="left")],
 }
 _KINDS = {
     "bool": ["boolean"],
@@ -78,6 +86,7 @@ _KINDS = {
     "dtype": "no_validation",
     "categories": [StrOptions({"auto"}), list],
     "drop": [StrOptions({"first", "if_binary"}), "array-like", None],
+    "amount": [Interval(numbers.Real, 0, None, closed="left"), StrOptions({"all"})],
     "count": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "frequency": [Interval(numbers.Integral, 1, None, closed="left"),
                   Interval(RealNotInt, 0, 1, closed="neither"), None],
@@ -212,6 +221,7 @@ class Estimator(DeviceRow, BaseEstimator):
     # -- as a part of a larger model (_fuse.py) --
 
     _fusable = False
+    _supervised = False  # it learns from y, which a larger fit does not have
 
     def _refusal(self, types):
         """Why it cannot be a part of a model over columns of these dtypes (object: strings)."""

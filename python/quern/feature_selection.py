@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimators of `sklearn.feature_selection` that the library has: VarianceThreshold."""
-
+"""The estimators of `sklearn.feature_selection` that the library has: VarianceThreshold, univariate selection
+(_univariate.py) and its scores (_scores.py)."""
 import numpy as np
 from scipy import sparse
-from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
-from ._convert import library_dtype
 from ._host import fit_context
+from ._scores import chi2, f_classif
+from ._selector import Selector
 from ._sparse import from_sparse
-from .base import Estimator, described, learned, model_of, refuse_non_finite, table_of
+from ._univariate import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
+                          SelectPercentile)
+from .base import described, learned, refuse_non_finite, table_of
 
 
 @described
-class VarianceThreshold(SelectorMixin, Estimator):
+class VarianceThreshold(Selector):
     """Leave out columns whose variance is not greater than a threshold.
 
     Missing values (NaN) take no part in the fit and stay where they are.
@@ -55,9 +57,6 @@ class VarianceThreshold(SelectorMixin, Estimator):
            [7. , 0.5]])
     """
 
-    _fusable = True
-    _changes_width = True
-
     @fit_context
     def fit(self, X, y=None):
         """Learn the variances.
@@ -98,25 +97,7 @@ class VarianceThreshold(SelectorMixin, Estimator):
         check_is_fitted(self)
         return self.variances_ > self.threshold
 
-    def _transform(self, X):
-        """X, checked: its columns that stay."""
-        mask = self.get_support()
-        if (type(X) is not np.ndarray or not mask.any() or X.shape[0] == 0
-                or library_dtype(X.dtype) != X.dtype):
-            return super()._transform(X)
-        out = np.empty((X.shape[0], np.count_nonzero(mask)), X.dtype)
-        model = self._remembered(self._fused_key(), X.dtype.name, lambda: model_of(
-            self, X.dtype.name, self.n_features_in_, self._tensors_for(None), True))
-        model.transform(self._context(), table_of(X), out=out)
-        return out
-
     # -- as a part of a larger model --
-
-    def _output_types(self, types):
-        return [np.result_type(*types)] * len(types)
-
-    def _output_width(self, width):
-        return int(np.count_nonzero(self.get_support()))
 
     def _adopt(self, found, types, rows):
         self.variances_ = found["variances_"]
@@ -134,4 +115,5 @@ class VarianceThreshold(SelectorMixin, Estimator):
         return tags
 
 
-__all__ = ["VarianceThreshold"]
+__all__ = ["GenericUnivariateSelect", "SelectFdr", "SelectFpr", "SelectFwe", "SelectKBest",
+           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif"]

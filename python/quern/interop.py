@@ -77,7 +77,8 @@ def from_sklearn(estimator):
     >>> type(ours).__module__.split(".")[0], ours.mean_
     ('quern', array([2.]))
     """
-    return _Conversion({theirs: ours for ours, theirs in pairs().items()}).of(estimator)
+    return _Conversion({theirs: ours for ours, theirs in pairs().items()},
+                       {theirs: ours for ours, theirs in score_functions().items()}).of(estimator)
 
 
 def to_sklearn(estimator):
@@ -117,7 +118,7 @@ def to_sklearn(estimator):
     >>> type(theirs).__module__.split(".")[0], theirs.mean_
     ('sklearn', array([2.]))
     """
-    return _Conversion(pairs()).of(estimator)
+    return _Conversion(pairs(), score_functions()).of(estimator)
 
 
 def to_model(estimator, X):
@@ -179,13 +180,21 @@ def to_model(estimator, X):
         raise UnsupportedError(f"{type(estimator).__name__} is not one model: {why}") from why
 
 
+def score_functions():
+    """{score function of quern: scikit-learn's}, which are values of parameters."""
+    from . import _scores
+    return {getattr(_scores, name): theirs for name, theirs in _scores.THEIRS.items()}
+
+
 class _Conversion:
     """Estimators within estimators; one that is met twice is one afterwards too."""
 
-    def __init__(self, classes):
-        self.classes, self.done = classes, {}
+    def __init__(self, classes, functions):
+        self.classes, self.functions, self.done = classes, functions, {}
 
     def of(self, value):
+        if inspect.isfunction(value) and value in self.functions:
+            return self.functions[value]
         if isinstance(value, BaseEstimator) and not isinstance(value, type):
             return self._estimator(value)
         if type(value) in (list, tuple):

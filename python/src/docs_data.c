@@ -237,6 +237,24 @@ const char qn_py_doc_table_set_weights[] =
     "ValueError\n"
     "    There is not one weight for each row, or one is negative or not finite.";
 
+const char qn_py_doc_table_set_target[] =
+    "set_target($self, y, /)\n"
+    "--\n"
+    "\n"
+    "Give fits of this table a target, which supervised estimators tell from the columns.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "y : array of shape (n_samples,), tuple or None\n"
+    "    A column, in one of the forms that from_columns takes; not copied. None takes it away.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "TypeError\n"
+    "    y is no column.\n"
+    "ValueError\n"
+    "    There is not one value for each row.";
+
 const char qn_py_doc_table_column[] =
     "column($self, i, /)\n"
     "--\n"

@@ -543,6 +543,27 @@ static PyObject *table_set_weights(PyObject *object, PyObject *given)
     Py_RETURN_NONE;
 }
 
+/* ---- target ---- */
+
+/* As with weights, what was there before stays alive. */
+static PyObject *table_set_target(PyObject *object, PyObject *given)
+{
+    struct qn_py_table *self = (struct qn_py_table *)object;
+    struct build b = {.state = qn_py_state(object)};
+    quern_column target = {0};
+    quern_status status;
+    b.rows = (int64_t)quern_table_rows(self->table);
+    if ((given != Py_None && add_column(&b, &target, given, 0) < 0) ||
+        qn_py_keep_merge(&self->keep, &b.keep) < 0) {
+        qn_py_keep_clear(&b.keep);
+        return NULL;
+    }
+    qn_py_keep_clear(&b.keep);
+    status = quern_table_set_target(self->table, given != Py_None ? &target : NULL);
+    if (status != QUERN_OK) return qn_py_raise(b.state, status);
+    Py_RETURN_NONE;
+}
+
 /* ---- questions ---- */
 
 static PyObject *get_rows(PyObject *self, void *closure)
@@ -638,6 +659,7 @@ static PyMethodDef methods[] = {
     {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
      qn_py_doc_table_from_sparse},
     {"set_weights", table_set_weights, METH_O, qn_py_doc_table_set_weights},
+    {"set_target", table_set_target, METH_O, qn_py_doc_table_set_target},
     {"column", table_column, METH_O, qn_py_doc_table_column},
     {0},
 };

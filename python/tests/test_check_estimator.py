@@ -7,7 +7,8 @@ from quern import _core, config_context
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
                                  OrdinalEncoder, PowerTransformer, RobustScaler, StandardScaler)
-from quern.feature_selection import VarianceThreshold
+from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
+                                     SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
@@ -18,7 +19,9 @@ ESTIMATORS = [
     OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
     SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),
     SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False),
-    VarianceThreshold(), VarianceThreshold(0.01)]
+    VarianceThreshold(), VarianceThreshold(0.01), SelectKBest(k=1), SelectKBest(k="all"),
+    SelectPercentile(percentile=60), SelectFpr(alpha=0.9), SelectFdr(alpha=0.9), SelectFwe(alpha=0.9),
+    GenericUnivariateSelect(param=60)]
 PRESENT = {d["id"] for d in _core.Context("cpu").devices() if d["present"]}
 
 

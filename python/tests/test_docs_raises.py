@@ -17,7 +17,8 @@ import quern
 from quern import _core
 from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
-from quern.feature_selection import VarianceThreshold
+from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
+                                     SelectPercentile, VarianceThreshold, chi2, f_classif)
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.pipeline import Pipeline
 
@@ -216,6 +217,7 @@ def cases():
         yield "VarianceThreshold.fit ValueError", lambda r=rows: VarianceThreshold().fit(r)
     for threshold in (-1.0, 100.0):
         yield "VarianceThreshold.fit ValueError", lambda t=threshold: VarianceThreshold(t).fit(X)
+    yield from univariate()
     yield from encoders()
     yield from imputer()
     yield from composites()
@@ -223,6 +225,22 @@ def cases():
     yield from tables()
     yield from models()
     yield from contexts()
+
+
+def univariate():
+    y = np.array([0, 1, 1])
+    for cls in (SelectKBest, SelectPercentile, SelectFpr, SelectFdr, SelectFwe, GenericUnivariateSelect):
+        for rows in (INFINITE, NAN, X[:0], WORDS):
+            yield "Univariate.fit ValueError", lambda c=cls, r=rows: c().fit(r, y)
+        yield "Univariate.fit ValueError", lambda c=cls: c().fit(X)
+    yield "Univariate.fit ValueError", lambda: SelectKBest(chi2).fit(-X, y)
+    for score in (f_classif, chi2):
+        for rows in (INFINITE, NAN, X[:0], WIDE):
+            yield f"{score.__name__} ValueError", lambda s=score, r=rows: s(r, y)
+    yield "chi2 ValueError", lambda: chi2(-X, y)
+    many, classes = np.ones((65537, 1)), np.arange(65537)
+    for score in (f_classif, chi2):
+        yield f"{score.__name__} {REFUSED}", lambda s=score: s(many, classes)
 
 
 def encoders():
@@ -420,6 +438,8 @@ def tables():
     yield "_core.Table.set_weights TypeError", lambda: table(X).set_weights(np.ones(3, np.float32))
     for weights in (np.ones(2), np.array([1.0, -1.0, 1.0])):
         yield "_core.Table.set_weights ValueError", lambda w=weights: table(X).set_weights(w)
+    yield "_core.Table.set_target TypeError", lambda: table(X).set_target(1.0)
+    yield "_core.Table.set_target ValueError", lambda: table(X).set_target(np.ones(2))
     yield "_core.Table.column IndexError", lambda: table(X).column(2)
     yield "_core.Table.column OverflowError", lambda: table(X).column(-1)
     yield "_core.Table.column TypeError", lambda: table(X).column("a")

@@ -20,6 +20,11 @@ LEARNED = {
 }
 
 
+UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",
+              "GenericUnivariateSelect")
+LEARNED_TOO = {name: ("scores_", "pvalues_") for name in UNIVARIATE}  # with a target
+
+
 class Mismatch(Exception):
     pass
 
@@ -154,8 +159,24 @@ def check_categories(where, est, attributes):
             raise Mismatch(f"{where}: infrequent_categories_[{k}]: {mine} and {other}")
 
 
+def check_scores(where, est, x, attributes):
+    """est has the target beside it."""
+    for k, theirs in enumerate(est.scores_):
+        got, p = attributes["scores_"][k], attributes["pvalues_"][k]
+        if not np.isfinite(theirs):
+            continue
+        truth, p_truth = exact.scores(est.score_func.__name__, column_of(x, k), est.target)
+        check_number(where, f"scores_[{k}]", float(got), float(theirs), truth, abs(truth))
+        if p_truth is not None and p_truth > 1e-290:
+            # of the score as it is: an error of F is a larger one of a tiny p
+            check_number(where, f"pvalues_[{k}]", float(p), float(est.pvalues_[k]), p_truth,
+                         p_truth * (1 + abs(truth)))
+
+
 def check(where, name, est, x, attributes, weights=None):
     """Raises Mismatch. est, fitted on x, is scikit-learn's own."""
+    if name in UNIVARIATE:
+        check_scores(where, est, x, attributes)
     if name in LEARNED:
         check_learned(where, name, est, x, attributes, weights)
     elif name in ("OneHotEncoder", "OrdinalEncoder"):
@@ -164,7 +185,7 @@ def check(where, name, est, x, attributes, weights=None):
 
 def inject(name, est, attributes):
     """Gives est quern's values, in the types that scikit-learn keeps them in."""
-    for key in LEARNED.get(name, ()):
+    for key in LEARNED.get(name, LEARNED_TOO.get(name, ())):
         theirs = getattr(est, key)
         if theirs is None:
             continue

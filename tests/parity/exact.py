@@ -162,6 +162,27 @@ def variance_threshold(est, column, k):
     return {"variances_": (big(var), big(var))}
 
 
+def scores(score_func, values, y):
+    """The score and the p-value of a column, which has no missing values, against classes."""
+    classes = [Column(values[y == c]) for c in np.unique(y)]
+    moments = [c.moments() for c in classes]
+    total = sum(c.n for c in classes)
+    mean = sum(c.n * m for c, (m, _) in zip(classes, moments)) / total
+    between = sum(c.n * (m - mean) ** 2 for c, (m, _) in zip(classes, moments))
+    free = len(classes) - 1
+    if score_func == "chi2":
+        score = big(between / mean)
+        return score, mpmath.gammainc(mpmath.mpf(free) / 2, score / 2, mpmath.inf, regularized=True)
+    left = total - len(classes)
+    within = sum(c.n * v for c, (_, v) in zip(classes, moments))
+    score = big(between / free / (within / left))
+    x = left / (left + free * score)
+    try:
+        return score, mpmath.betainc(mpmath.mpf(left) / 2, mpmath.mpf(free) / 2, 0, x, regularized=True)
+    except mpmath.libmp.NoConvergence:
+        return score, None
+
+
 EXACT = {
     "StandardScaler": standard_scaler,
     "MinMaxScaler": min_max_scaler,

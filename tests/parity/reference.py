@@ -21,6 +21,7 @@ import scipy.sparse as sp
 import sklearn
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
+from sklearn import feature_selection
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -32,6 +33,9 @@ ESTIMATORS = {
 }
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold
+UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",
+              "GenericUnivariateSelect")
+ESTIMATORS.update({name: getattr(feature_selection, name) for name in UNIVARIATE})
 WEIGHS = ("StandardScaler",)  # learns with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
@@ -148,6 +152,8 @@ def parameter(name, value):
         return tuple(value)
     if name == "dtype":
         return np.dtype(value).type
+    if name == "score_func":
+        return getattr(feature_selection, value)
     if name == "categories" and value != "auto":
         return [cells(v) for v in value]
     if name == "drop" and isinstance(value, list):
@@ -180,9 +186,16 @@ def weights_of(spec, table):
     return table[spec["weight"]].to_numpy(dtype=np.float64) if spec.get("weight") else None
 
 
-def fit_alone(est, x, weights):
+def target_of(spec, table):
+    """The column that `target` names, or None."""
+    return table[spec["target"]].to_numpy() if spec.get("target") else None
+
+
+def fit_alone(est, x, weights, y=None):
     """A copy of est, fitted on x."""
-    own = copy.deepcopy(est)
+    own = copy.deepcopy(est)  # with what is set beside its parameters
+    if type(est).__name__ in UNIVARIATE:
+        return own.fit(x, y)
     if weights is None or type(est).__name__ not in WEIGHS:
         return own.fit(x)
     return own.fit(x, sample_weight=weights)
@@ -221,10 +234,13 @@ class Reference:
             warnings.simplefilter("ignore")
             weights = weights_of(spec, table)
             given = {} if weights is None else {"sample_weight": weights}
-            joined = self.joined(self.transformer.fit_transform(table, **given), table)
+            chains = [*self.chains, self.then_chain]
+            supervised = any(name in UNIVARIATE for chain in chains for name, _ in chain)
+            self.y = target_of(spec, table) if supervised else None
+            joined = self.joined(self.transformer.fit_transform(table, self.y, **given), table)
             for i, est in enumerate(self.then):
                 if est != "passthrough":
-                    est = self.then[i] = fit_alone(est, joined, weights)
+                    est = self.then[i] = fit_alone(est, joined, weights, self.y)
                     joined = est.transform(joined)
 
     @staticmethod
@@ -331,6 +347,7 @@ class Reference:
                     est = pipeline.steps[j][1]
                     if name == "passthrough":
                         continue
+                    est.target = self.y
                     yield (i, j), name, est, x
                     x = est.transform(x)
             if self.then:
@@ -338,6 +355,7 @@ class Reference:
                 for j, (name, _) in enumerate(self.then_chain):
                     if name == "passthrough":
                         continue
+                    self.then[j].target = self.y
                     yield (None, j), name, self.then[j], x
                     x = self.then[j].transform(x)
 

@@ -296,7 +296,7 @@ def check_attributes(fitted, table, inspected, weights):
         theirs, learned = learned_by_quern(inspected, where)
         if theirs != name:
             raise Mismatch(f"{place}: {theirs} in the model, {name} in the spec")
-        own = reference.fit_alone(reference.copy.deepcopy(est), x, weights)
+        own = reference.fit_alone(reference.copy.deepcopy(est), x, weights, fitted.y)
         attributes.check(f"{place} {name}", name, own, x, learned, weights)
         if name in ("OneHotEncoder", "OrdinalEncoder"):
             vars(est).update(vars(own))  # categories of values that quern's attributes made
