@@ -20,8 +20,8 @@ const char qn_py_doc_estimators[] =
     "--------\n"
     ">>> import json\n"
     ">>> from quern import _core\n"
-    ">>> [e[\"name\"] for e in json.loads(_core.estimators())[\"estimators\"]][:2]\n"
-    "['Binarizer', 'IterativeImputer']";
+    ">>> \"StandardScaler\" in [e[\"name\"] for e in json.loads(_core.estimators())[\"estimators\"]]\n"
+    "True";
 
 const char qn_py_doc_join_texts[] =
     "join_texts($module, cells, /)\n"
