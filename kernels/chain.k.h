@@ -226,10 +226,13 @@ QN_FN qn_u32 qn_op_code(qn_u32 code, qn_u32 x, qn_u32 p0, qn_u32 p1)
     }
 }
 
-/* The norms that a NORM op divides by: [group * stride + row], the working type's bits. */
+/* What ops need beside the value: the norms that a NORM op divides by, [group * stride + row], the
+ * working type's bits, and where TAKE finds its operands. */
 struct qn_norm_source {
     QN_GLOBAL const qn_u64 *norms;
     qn_u64 stride, row;
+    QN_GLOBAL const unsigned char *in;
+    QN_GLOBAL const qn_u64 *table;
 };
 
 QN_FN qn_u64 qn_apply_norm(qn_u64 x, qn_u32 group, qn_u32 work, struct qn_norm_source from)
@@ -258,38 +261,104 @@ QN_FN qn_u64 qn_arithmetic(qn_u32 code, qn_u32 work, qn_u64 x, qn_u64 p0, qn_u64
     return qn_op_code(code, (qn_u32)x, (qn_u32)p0, (qn_u32)p1);
 }
 
-/* Ops [0, n) of a chain over x; *seen gets QN_SEEN_UNKNOWN. Parameters of all arithmetic ops are two
- * words, as the table is laid out by the host (host/ops/table.c pads its end). */
-QN_FN qn_u64 qn_chain(qn_u64 x, QN_GLOBAL const struct qn_op *ops, qn_u32 n,
-                      QN_GLOBAL const qn_u64 *words, struct qn_norm_source norms, qn_u32 *seen)
+/* One op over x, TAKE and JOIN_* apart; *seen gets QN_SEEN_UNKNOWN. Parameters of all arithmetic ops
+ * are two words, as the table is laid out by the host (host/ops/table.c pads its end). */
+QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const qn_u64 *words,
+                     struct qn_norm_source norms, qn_u32 *seen)
 {
-    qn_u32 unknown = 0u;
-    for (qn_u32 k = 0u; k < n; k++) {
-        qn_u32 code = ops[k].code, work = ops[k].work, arg = ops[k].arg;
-        if (code < QN_OP_NORM)
-            x = qn_arithmetic(code, work, x, words[arg], words[arg + 1u]);
-        else if (code == QN_OP_NORM)
-            x = qn_apply_norm(x, arg, work, norms);
-        else if (code <= QN_OP_TO_I64)
-            x = qn_convert(x, work,
-                           code == QN_OP_TO_F32   ? QN_W_F32
-                           : code == QN_OP_TO_F64 ? QN_W_F64
-                                                  : QN_W_I64);
-        else if (code == QN_OP_FIND) {
-            qn_u64 k0 = words[arg], count = words[arg + 1u];
-            qn_u32 place =
-                work == QN_W_I64
-                    ? qn_find_i64(words + k0, count, (qn_i64)x)
-                    : qn_find_f64(words + k0, count,
-                                  work == QN_W_F32 ? (double)QN_F32((qn_u32)x) : QN_F64(x));
-            if (place > (qn_u32)count) unknown = QN_SEEN_UNKNOWN;
-            x = place;
-        } else if (code == QN_OP_REMAP)
-            x = qn_entry(words, arg, (qn_u32)x) & 0xffffffffu;
-        else
-            x = qn_entry(words, arg, (qn_u32)x);
+    qn_u32 code = op->code, work = op->work, arg = op->arg;
+    if (code < QN_OP_NORM) return qn_arithmetic(code, work, x, words[arg], words[arg + 1u]);
+    if (code == QN_OP_NORM) return qn_apply_norm(x, arg, work, norms);
+    if (code <= QN_OP_TO_I64)
+        return qn_convert(x, work,
+                          code == QN_OP_TO_F32   ? QN_W_F32
+                          : code == QN_OP_TO_F64 ? QN_W_F64
+                                                 : QN_W_I64);
+    if (code == QN_OP_FIND) {
+        qn_u64 k0 = words[arg], count = words[arg + 1u];
+        qn_u32 place = work == QN_W_I64
+                           ? qn_find_i64(words + k0, count, (qn_i64)x)
+                           : qn_find_f64(words + k0, count,
+                                         work == QN_W_F32 ? (double)QN_F32((qn_u32)x) : QN_F64(x));
+        if (place > (qn_u32)count) *seen |= QN_SEEN_UNKNOWN;
+        return place;
     }
-    *seen |= unknown;
+    if (code == QN_OP_REMAP) return qn_entry(words, arg, (qn_u32)x) & 0xffffffffu;
+    return qn_entry(words, arg, (qn_u32)x);
+}
+
+/* The final value of operand `arg`; *seen gets what was loaded. */
+QN_FN qn_u64 qn_take(qn_u32 arg, QN_GLOBAL const qn_u64 *words, struct qn_norm_source from,
+                     qn_u32 *seen)
+{
+    QN_GLOBAL const struct qn_lane_desc *l =
+        QN_PART(struct qn_lane_desc, from.table, operands) + arg;
+    QN_GLOBAL const struct qn_op *ops = QN_PART(struct qn_op, from.table, ops) + l->first_op;
+    qn_u64 x = qn_lane_load(from.in, l, from.row);
+    *seen |= qn_seen_bits(x, l->work);
+    for (qn_u32 k = 0u; k < l->n_ops; k++) x = qn_step(x, &ops[k], words, from, seen);
+    return x;
+}
+
+QN_FN float qn_join_f32(qn_u32 code, float a, float x)
+{
+    switch (code) {
+    case QN_OP_JOIN_ADD: return a + x;
+    case QN_OP_JOIN_SUB: return a - x;
+    case QN_OP_JOIN_RSUB: return x - a;
+    case QN_OP_JOIN_MUL: return a * x;
+    case QN_OP_JOIN_DIV: return QN_DIV_F32(a, x);
+    case QN_OP_JOIN_RDIV: return QN_DIV_F32(x, a);
+    case QN_OP_JOIN_MIN: return a < x || a != a ? a : x;
+    default: return a > x || a != a ? a : x;
+    }
+}
+
+QN_FN double qn_join_f64(qn_u32 code, double a, double x)
+{
+    switch (code) {
+    case QN_OP_JOIN_ADD: return a + x;
+    case QN_OP_JOIN_SUB: return a - x;
+    case QN_OP_JOIN_RSUB: return x - a;
+    case QN_OP_JOIN_MUL: return a * x;
+    case QN_OP_JOIN_DIV: return a / x;
+    case QN_OP_JOIN_RDIV: return x / a;
+    case QN_OP_JOIN_MIN: return a < x || a != a ? a : x;
+    default: return a > x || a != a ? a : x;
+    }
+}
+
+QN_FN qn_u64 qn_join(qn_u32 code, qn_u32 work, qn_u64 a, qn_u64 x)
+{
+    if (work == QN_W_F32) return QN_BITS32(qn_join_f32(code, QN_F32((qn_u32)a), QN_F32((qn_u32)x)));
+    return QN_BITS64(qn_join_f64(code, QN_F64(a), QN_F64(x)));
+}
+
+/* Ops [0, n) of a chain over x; *seen gets QN_SEEN_UNKNOWN and what operands loaded. Values aside are
+ * four variables, not an array, so that they stay in registers. */
+QN_FN qn_u64 qn_chain(qn_u64 x, QN_GLOBAL const struct qn_op *ops, qn_u32 n,
+                      QN_GLOBAL const qn_u64 *words, struct qn_norm_source from, qn_u32 *seen)
+{
+    qn_u32 flags = 0u;
+    qn_u64 a = 0u, b = 0u, c = 0u, d = 0u;
+    for (qn_u32 k = 0u; k < n; k++) {
+        qn_u32 code = ops[k].code;
+        if (code < QN_OP_TAKE) {
+            x = qn_step(x, &ops[k], words, from, &flags);
+        } else if (code == QN_OP_TAKE) {
+            d = c;
+            c = b;
+            b = a;
+            a = x;
+            x = qn_take(ops[k].arg, words, from, &flags);
+        } else {
+            x = qn_join(code, ops[k].work, a, x);
+            a = b;
+            b = c;
+            c = d;
+        }
+    }
+    *seen |= flags;
     return x;
 }
 
@@ -299,7 +368,7 @@ QN_FN double qn_lane_value(QN_GLOBAL const unsigned char *in, QN_GLOBAL const qn
 {
     QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes) + lane;
     qn_u32 work = QN_PART(struct qn_lane_end, table, ends)[lane].work, seen = 0u;
-    struct qn_norm_source none = {table, 0u, 0u};
+    struct qn_norm_source none = {table, 0u, row, in, table};
     qn_u64 x = qn_chain(qn_lane_load(in, l, row), QN_PART(struct qn_op, table, ops) + l->first_op,
                         l->n_ops, QN_PART(qn_u64, table, words), none, &seen);
     if (work == QN_W_F32) return (double)QN_F32((qn_u32)x);

@@ -41,7 +41,7 @@ QN_KERNEL qn_csr_count(QN_GLOBAL const unsigned char *QN_RESTRICT in,
 {
     qn_u64 row = (qn_u64)QN_GROUP() * QN_ITEMS + QN_ITEM();
     if (row < rows) {
-        struct qn_norm_source from = {norms, rows, row};
+        struct qn_norm_source from = {norms, rows, row, in, table};
         qn_u32 n = 0u;
         for (qn_u32 s = 0u; s < QN_HEAD(table)->n_spans; s++) {
             qn_u32 column, seen = 0u;
@@ -132,7 +132,7 @@ QN_KERNEL qn_csr_fill(QN_GLOBAL const unsigned char *QN_RESTRICT in,
 {
     qn_u64 row = (qn_u64)QN_GROUP() * QN_ITEMS + QN_ITEM();
     if (row < rows) {
-        struct qn_norm_source from = {norms, rows, row};
+        struct qn_norm_source from = {norms, rows, row, in, table};
         qn_u64 at = starts[row];
         for (qn_u32 s = 0u; s < QN_HEAD(table)->n_spans; s++) {
             qn_u32 column, seen = 0u;

@@ -14,7 +14,7 @@ QN_FN qn_u64 qn_lane_key(QN_GLOBAL const unsigned char *in, QN_GLOBAL const qn_u
 {
     QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes) + lane;
     qn_u32 work = QN_PART(struct qn_lane_end, table, ends)[lane].work, seen = 0u;
-    struct qn_norm_source none = {table, 0u, 0u};
+    struct qn_norm_source none = {table, 0u, row, in, table};
     qn_u64 x = qn_lane_load(in, l, row);
     if (l->n_ops != 0u)
         x = qn_chain(x, QN_PART(struct qn_op, table, ops) + l->first_op, l->n_ops,

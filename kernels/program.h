@@ -4,6 +4,7 @@
  *
  *   lane   one input column seen through a chain of ops; a chain has one accumulator and no branches
  *   op     one step of a chain: the accumulator and up to two parameter words make the accumulator
+ *   operand  one more input column with a chain of its own, which other chains take in by TAKE
  *   slot   one output column: where a lane's value is stored, or one column of a one-hot block
  *
  * Parameters live in a table of 64-bit words (doubles, int64 or uint64 by the op's need); they never
@@ -73,7 +74,12 @@ typedef int64_t qn_i64;
  *   FIND        F32, F64, I64 -> CODE: place of x in the sorted words[p0 … p0+p1) (doubles for float
  *               work, int64 for I64; p0 and p1 are counts): its index; NaN -> p1; else p1 + 1
  *   REMAP       CODE -> CODE: words[p0 + x], x limited to p1 - 1, p1 entries
- *   VALUE       CODE -> F64: the double words[p0 + x], x limited to p1 - 1, p1 entries */
+ *   VALUE       CODE -> F64: the double words[p0 + x], x limited to p1 - 1, p1 entries
+ *   TAKE        sets x aside and goes on with the final value of operand `arg`, which has x's working
+ *               type, F32 or F64. An operand's chain has no NORM, TAKE or JOIN_*.
+ *   JOIN_*      a is the value that was set aside last: x becomes a + x, a - x, x - a (RSUB), a * x,
+ *               a / x, x / a (RDIV), the smaller or the greater (a NaN where either is). At most
+ *               QN_ASIDE values are aside at once, and none at a chain's end. Such a chain has no NORM. */
 #define QN_OP_FILL 1u
 #define QN_OP_FILL_EQ 2u
 #define QN_OP_SUB 3u
@@ -107,6 +113,17 @@ typedef int64_t qn_i64;
 #define QN_OP_FIND 31u
 #define QN_OP_REMAP 32u
 #define QN_OP_VALUE 33u
+#define QN_OP_TAKE 40u
+#define QN_OP_JOIN_ADD 41u
+#define QN_OP_JOIN_SUB 42u
+#define QN_OP_JOIN_RSUB 43u
+#define QN_OP_JOIN_MUL 44u
+#define QN_OP_JOIN_DIV 45u
+#define QN_OP_JOIN_RDIV 46u
+#define QN_OP_JOIN_MIN 47u
+#define QN_OP_JOIN_MAX 48u
+#define QN_OP_IS_JOIN(code) ((code) >= QN_OP_JOIN_ADD && (code) <= QN_OP_JOIN_MAX)
+#define QN_ASIDE 4u
 /* EXP ... BOX_COX_BACK; some have an exponent, p0. */
 #define QN_OP_LAST_FUNCTION QN_OP_BOX_COX_BACK
 #define QN_OP_IS_FUNCTION(code) ((code) >= QN_OP_EXP && (code) <= QN_OP_LAST_FUNCTION)
@@ -115,7 +132,7 @@ typedef int64_t qn_i64;
 
 struct qn_op {
     qn_u32 code, work; /* QN_OP_*, and the QN_W_* that it acts on                                */
-    qn_u32 arg;        /* index of p0 in the words; NORM: norm group                             */
+    qn_u32 arg;        /* index of p0 in the words; NORM: norm group; TAKE: operand              */
     qn_u32 reserved;   /* 0                                                                      */
 };
 

@@ -40,7 +40,7 @@ QN_FN void qn_norm_row(QN_GLOBAL const unsigned char *in, QN_GLOBAL const qn_u64
     QN_GLOBAL const struct qn_lane_end *ends = QN_PART(struct qn_lane_end, table, ends);
     QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes);
     qn_u32 first = d->first_lane, n = d->n_lanes, seen = 0u;
-    struct qn_norm_source none = {table, 0u, 0u};
+    struct qn_norm_source none = {table, 0u, row, in, table};
     /* The working type before the NORM: that of its op. */
     qn_u32 work = QN_PART(struct qn_op, table, ops)[l[first].first_op + ends[first].norm_ops].work;
     if (work == QN_W_F32) {
@@ -106,7 +106,7 @@ QN_KERNEL qn_run(QN_GLOBAL const unsigned char *QN_RESTRICT in,
             qn_u64 row = first_row + r;
             if (row < rows) {
                 qn_u32 lane = picks[k], flags = 0u;
-                struct qn_norm_source from = {norms, rows, row};
+                struct qn_norm_source from = {norms, rows, row, in, table};
                 value[k * (QN_TILE + 1u) + r] = qn_run_value(
                     in, table, lane, QN_PART(struct qn_lane_desc, table, lanes)[lane].n_ops, row,
                     from, &flags);
@@ -165,7 +165,7 @@ QN_KERNEL qn_run(QN_GLOBAL const unsigned char *QN_RESTRICT in,
                 qn_u32 lane = picks[tile * QN_TILE + k], flags = 0u;
                 qn_u32 n_ops = QN_PART(struct qn_lane_desc, table, lanes)[lane].n_ops;
                 for (qn_u32 r = 0u; r < n; r++) {
-                    struct qn_norm_source norm = {norms, rows, first_row + r};
+                    struct qn_norm_source norm = {norms, rows, first_row + r, in, table};
                     value[k * QN_TILE + r] =
                         qn_run_value(in, table, lane, n_ops, first_row + r, norm, &flags);
                 }

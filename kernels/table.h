@@ -19,7 +19,8 @@ struct qn_table_head {
     qn_u32 picks;  /* u32 [QN_TILE * tiles]: the lanes of each tile                              */
     qn_u32 norms;  /* struct qn_norm_desc [n_norms]                                              */
     qn_u32 spans;  /* struct qn_span_desc [n_spans]                                              */
-    qn_u32 n_lanes, n_slots, n_norms, n_spans;
+    qn_u32 operands; /* struct qn_lane_desc [n_operands]                                         */
+    qn_u32 n_lanes, n_slots, n_norms, n_spans, n_operands;
 };
 
 /* What a lane's chain ends in, and where a norm interrupts it. */

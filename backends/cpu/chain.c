@@ -18,6 +18,9 @@ struct chain_loops {
     uint32_t (*find)(uint32_t work, const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
     void (*remap)(const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
     void (*value)(const uint64_t *table, uint64_t k, uint32_t n, union qn_tile *);
+    /* out may be neither of the others */
+    void (*join_f32)(uint32_t code, uint32_t n, const float *aside, const float *x, float *out);
+    void (*join_f64)(uint32_t code, uint32_t n, const double *aside, const double *x, double *out);
 };
 
 /* Stored values may lie at any address: a packed struct's field is a valid column. */
@@ -199,13 +202,100 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
     return work;
 }
 
+/* ---- chains that take in other columns ---- */
+
+/* The values of an operand: where they are, or evaluated into `own`. */
+static const union qn_tile *operand_tile(const struct qn_batch *batch, uint32_t number, uint32_t n,
+                                         union qn_tile *own, uint32_t *seen,
+                                         const struct qn_operands *from)
+{
+    if (from->tiles != NULL) {
+        if (seen != NULL) *seen |= from->seen[number];
+        return (const union qn_tile *)(const void *)(from->tiles + number * from->pitch);
+    }
+    const struct qn_lane *lane = &batch->operands[number];
+    qn_chain_load(lane, from->row, n, own);
+    if (seen != NULL) *seen |= qn_chain_seen(lane->work, n, own);
+    (void)qn_chain_apply(batch, lane->first_op, lane->n_ops, lane->work, n, own, seen);
+    return own;
+}
+
+static void join(uint32_t code, uint32_t work, uint32_t n, const union qn_tile *aside,
+                 const union qn_tile *x, union qn_tile *out)
+{
+    if (work == QN_W_F32)
+        loops()->join_f32(code, n, aside->f32, x->f32, out->f32);
+    else
+        loops()->join_f64(code, n, aside->f64, x->f64, out->f64);
+}
+
+/* The value is in `now`: what was given, an operand's tile, the result's tile or the spare one. */
+struct joining {
+    const union qn_tile *now;
+    union qn_tile *tile, aside[QN_ASIDE], operand, spare;
+    uint32_t n, work, depth;
+};
+
+static void move(struct joining *j, union qn_tile *to)
+{
+    if (j->now != to)
+        memcpy(to, j->now, j->n * (j->work == QN_W_F32 ? sizeof(float) : sizeof(double)));
+    j->now = to;
+}
+
+static void join_with(struct joining *j, uint32_t code, const union qn_tile *aside,
+                      const union qn_tile *x)
+{
+    union qn_tile *out = aside != j->tile && x != j->tile ? j->tile : &j->spare;
+    join(code, j->work, j->n, aside, x, out);
+    j->now = out;
+}
+
+uint32_t qn_chain_join(const struct qn_batch *batch, uint32_t first_op, uint32_t n_ops,
+                       uint32_t work, uint32_t n, const union qn_tile *start, union qn_tile *tile,
+                       uint32_t *seen, const struct qn_operands *from)
+{
+    struct joining j;
+    j.now = start, j.tile = tile, j.n = n, j.work = work, j.depth = 0;
+    for (uint32_t at = first_op, end = first_op + n_ops; at < end;) {
+        const struct qn_op *op = &batch->ops[at];
+        uint32_t plain = at;
+        while (plain < end && batch->ops[plain].code < QN_OP_TAKE) plain++;
+        if (plain > at) {
+            move(&j, tile);
+            j.work = qn_chain_apply(batch, at, plain - at, j.work, n, tile, seen);
+            at = plain;
+            continue;
+        }
+        at++;
+        if (op->code != QN_OP_TAKE) {
+            join_with(&j, op->code, &j.aside[--j.depth], j.now);
+            continue;
+        }
+        if (j.now == &j.operand) move(&j, tile); /* the operand's place is wanted */
+        const union qn_tile *x = operand_tile(batch, op->arg, n, &j.operand, seen, from);
+        if (at < end && QN_OP_IS_JOIN(batch->ops[at].code)) { /* at once: read where it is */
+            join_with(&j, batch->ops[at++].code, j.now, x);
+            continue;
+        }
+        move(&j, &j.aside[j.depth++]);
+        j.now = x;
+    }
+    move(&j, tile); /* what is elsewhere is F32 or F64: an operand or the result of a join */
+    return j.work;
+}
+
 uint32_t qn_chain_eval(const struct qn_batch *batch, const struct qn_lane *lane, uint64_t row,
                        uint32_t n, union qn_tile *tile, uint32_t *seen)
 {
     qn_chain_load(lane, row, n, tile);
     if (seen != NULL) *seen |= qn_chain_seen(lane->work, n, tile);
     if (lane->n_ops == 0) return lane->work;
-    return qn_chain_apply(batch, lane->first_op, lane->n_ops, lane->work, n, tile, seen);
+    if (batch->n_operands == 0)
+        return qn_chain_apply(batch, lane->first_op, lane->n_ops, lane->work, n, tile, seen);
+    struct qn_operands rows = {.row = row};
+    return qn_chain_join(batch, lane->first_op, lane->n_ops, lane->work, n, tile, tile, seen,
+                         &rows);
 }
 
 void qn_tile_widen(uint32_t work, uint32_t n, union qn_tile *tile)

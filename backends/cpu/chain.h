@@ -34,6 +34,21 @@ uint32_t qn_chain_seen(uint32_t work, uint32_t n, const union qn_tile *tile);
 uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_t n_ops,
                         uint32_t work, uint32_t n, union qn_tile *tile, uint32_t *seen);
 
+/* Where the operands of TAKE ops are: evaluated, in tiles `pitch` bytes apart with what each saw; or,
+ * tiles NULL, in the batch's rows from `row` on. */
+struct qn_operands {
+    const char *tiles;
+    size_t pitch;
+    const uint32_t *seen;
+    uint64_t row;
+};
+
+/* The same for chains that may have TAKE and JOIN_* ops. start: the values to begin with, which stay as
+ * they are; it may be `tile`, where the result goes. */
+uint32_t qn_chain_join(const struct qn_batch *batch, uint32_t first_op, uint32_t n_ops,
+                       uint32_t work, uint32_t n, const union qn_tile *start, union qn_tile *tile,
+                       uint32_t *seen, const struct qn_operands *from);
+
 /* All of it: load, what was seen (if `seen` is not NULL), all ops. Returns the final working type. */
 uint32_t qn_chain_eval(const struct qn_batch *batch, const struct qn_lane *lane, uint64_t row,
                        uint32_t n, union qn_tile *tile, uint32_t *seen);

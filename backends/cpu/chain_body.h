@@ -132,6 +132,31 @@ static uint32_t FN(seen)(uint32_t work, uint32_t n, const union qn_tile *tile)
 FLOAT_OPS(ops_f32, float, 0.0f, 1.0f)
 FLOAT_OPS(ops_f64, double, 0.0, 1.0)
 
+#define JOIN(EXPR)                                                                                 \
+    do {                                                                                           \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            const __typeof__(*x) a = aside[i], v = x[i];                                           \
+            out[i] = EXPR;                                                                         \
+        }                                                                                          \
+    } while (0)
+
+#define JOIN_OPS(NAME, T)                                                                          \
+    static void FN(NAME)(uint32_t code, uint32_t n, const T *aside, const T *x, T *restrict out)   \
+    {                                                                                              \
+        switch (code) {                                                                            \
+        case QN_OP_JOIN_ADD: JOIN(a + v); break;                                                   \
+        case QN_OP_JOIN_SUB: JOIN(a - v); break;                                                   \
+        case QN_OP_JOIN_RSUB: JOIN(v - a); break;                                                  \
+        case QN_OP_JOIN_MUL: JOIN(a *v); break;                                                    \
+        case QN_OP_JOIN_DIV: JOIN(a / v); break;                                                   \
+        case QN_OP_JOIN_RDIV: JOIN(v / a); break;                                                  \
+        case QN_OP_JOIN_MIN: JOIN(a < v || a != a ? a : v); break;                                 \
+        default: JOIN(a > v || a != a ? a : v); break;                                             \
+        }                                                                                          \
+    }
+JOIN_OPS(join_f32, float)
+JOIN_OPS(join_f64, double)
+
 static void FN(ops_i64)(uint32_t code, int64_t p0, int64_t p1, uint32_t n, int64_t *restrict x)
 {
     uint64_t u0 = (uint64_t)p0;
@@ -274,14 +299,16 @@ static void FN(value)(const uint64_t *table, uint64_t k, uint32_t n, union qn_ti
     }
 }
 
-static const struct chain_loops FN(loops) = {FN(load),    FN(seen),     FN(ops_f32), FN(ops_f64),
-                                             FN(ops_i64), FN(ops_code), FN(convert), FN(find),
-                                             FN(remap),   FN(value)};
+static const struct chain_loops FN(loops) = {FN(load),    FN(seen),     FN(ops_f32),  FN(ops_f64),
+                                             FN(ops_i64), FN(ops_code), FN(convert),  FN(find),
+                                             FN(remap),   FN(value),    FN(join_f32), FN(join_f64)};
 
 #undef FN
 #undef LOAD
 #undef LOAD_ALL
 #undef EACH
 #undef FLOAT_OPS
+#undef JOIN
+#undef JOIN_OPS
 #undef CONVERT
 #undef SEARCH

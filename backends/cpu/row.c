@@ -39,13 +39,13 @@ struct store {
 struct row_lane {
     uint32_t work, final_work;
     uint32_t first_step, before, n_steps; /* `before` of them come ahead of the norm */
-    uint32_t group;
+    uint32_t group, joins;
     uint32_t first_store, n_stores;
 };
 
 struct qn_row_program {
     uint32_t n_lanes;
-    struct row_lane *lanes;
+    struct row_lane *lanes; /* operands behind them */
     struct step *steps;
     struct store *stores;
     struct qn_norm_desc *norms;
@@ -82,7 +82,16 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
-    case QN_OP_TO_I64: break;
+    case QN_OP_TO_I64:
+    case QN_OP_JOIN_ADD:
+    case QN_OP_JOIN_SUB:
+    case QN_OP_JOIN_RSUB:
+    case QN_OP_JOIN_MUL:
+    case QN_OP_JOIN_DIV:
+    case QN_OP_JOIN_RDIV:
+    case QN_OP_JOIN_MIN:
+    case QN_OP_JOIN_MAX: break;
+    case QN_OP_TAKE: s.k = op->arg; break;
     case QN_OP_FIND:
     case QN_OP_REMAP:
     case QN_OP_VALUE:
@@ -101,17 +110,19 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
 static void add_steps(struct qn_row_program *p, const struct qn_tiles *t, const struct qn_batch *b)
 {
     uint32_t at = 0;
-    for (uint32_t l = 0; l < b->n_lanes; l++) {
+    for (uint32_t l = 0; l < b->n_lanes + b->n_operands; l++) {
+        const struct qn_lane *from = l < b->n_lanes ? &b->lanes[l] : &b->operands[l - b->n_lanes];
         struct row_lane *lane = &p->lanes[l];
-        *lane = (struct row_lane){.work = b->lanes[l].work,
+        *lane = (struct row_lane){.work = from->work,
                                   .final_work = t->lanes[l].final_work,
                                   .first_step = at,
                                   .before = t->lanes[l].before,
-                                  .n_steps = b->lanes[l].n_ops,
-                                  .group = t->lanes[l].group};
+                                  .n_steps = from->n_ops,
+                                  .group = t->lanes[l].group,
+                                  .joins = t->lanes[l].joins};
         uint32_t work = lane->work;
         for (uint32_t i = 0; i < lane->n_steps; i++) {
-            const struct qn_op *op = &b->ops[b->lanes[l].first_op + i];
+            const struct qn_op *op = &b->ops[from->first_op + i];
             p->steps[at++] = decode(p, op, work);
             work = qn_chain_op_work(op->code, work);
         }
@@ -164,10 +175,11 @@ quern_status qn_row_open(const struct qn_batch *b, const struct qn_slot *slots, 
     quern_status status = QUERN_OK;
     size_t n_steps = 0;
     for (uint32_t l = 0; l < b->n_lanes; l++) n_steps += b->lanes[l].n_ops;
+    for (uint32_t l = 0; l < b->n_operands; l++) n_steps += b->operands[l].n_ops;
     struct qn_row_program *p = qn_zalloc(1, sizeof *p);
     if (p == NULL) goto memory;
     p->n_lanes = b->n_lanes;
-    p->lanes = qn_alloc(b->n_lanes, sizeof *p->lanes);
+    p->lanes = qn_alloc((size_t)b->n_lanes + b->n_operands, sizeof *p->lanes);
     p->steps = qn_alloc(n_steps, sizeof *p->steps);
     p->stores = qn_alloc(n_slots, sizeof *p->stores);
     p->norms = qn_alloc(n_norms, sizeof *p->norms);
@@ -324,6 +336,49 @@ static inline union cell load(uint32_t work, union qn_row_value v, uint32_t *see
     return x;
 }
 
+static inline union cell join(uint32_t what, union cell a, union cell x)
+{
+#define JOINS(W, M)                                                                                \
+    case STEP(QN_OP_JOIN_ADD, W): x.M = a.M + x.M; break;                                          \
+    case STEP(QN_OP_JOIN_SUB, W): x.M = a.M - x.M; break;                                          \
+    case STEP(QN_OP_JOIN_RSUB, W): x.M = x.M - a.M; break;                                         \
+    case STEP(QN_OP_JOIN_MUL, W): x.M = a.M * x.M; break;                                          \
+    case STEP(QN_OP_JOIN_DIV, W): x.M = a.M / x.M; break;                                          \
+    case STEP(QN_OP_JOIN_RDIV, W): x.M = x.M / a.M; break;                                         \
+    case STEP(QN_OP_JOIN_MIN, W): x.M = a.M < x.M || a.M != a.M ? a.M : x.M; break;                \
+    case STEP(QN_OP_JOIN_MAX, W): x.M = a.M > x.M || a.M != a.M ? a.M : x.M; break
+    switch (what) {
+        JOINS(QN_W_F32, f32);
+        JOINS(QN_W_F64, f64);
+    default: break;
+    }
+#undef JOINS
+    return x;
+}
+
+/* A chain that takes in operands, which are evaluated where they are taken. */
+static union cell apply_joins(const struct qn_row_program *p, const struct row_lane *lane,
+                              union cell x, const union qn_row_value *values, uint32_t *seen)
+{
+    union cell aside[QN_ASIDE];
+    uint32_t depth = 0;
+    const struct step *s = p->steps + lane->first_step, *end = s + lane->n_steps;
+    for (; s < end; s++) {
+        uint32_t code = s->what / 4u;
+        if (QN_OP_IS_JOIN(code)) {
+            x = join(s->what, aside[--depth], x);
+        } else if (code == QN_OP_TAKE) {
+            const struct row_lane *o = &p->lanes[p->n_lanes + s->k];
+            const struct step *first = p->steps + o->first_step;
+            aside[depth++] = x;
+            x = load(o->work, values[p->n_lanes + s->k], seen);
+            x = apply(first, first + o->n_steps, x, seen);
+        } else
+            x = apply(s, s + 1, x, seen);
+    }
+    return x;
+}
+
 /* The divisor of a group's lanes. */
 static double group_norm(const struct qn_row_program *p, const struct qn_norm_desc *g,
                          const union qn_row_value *values)
@@ -427,7 +482,8 @@ uint32_t qn_row_run(const struct qn_row_program *p, const union qn_row_value *va
         const struct step *s = p->steps + lane->first_step;
         uint32_t mark = 0;
         union cell x = load(lane->work, values[l], &mark);
-        x = apply(s, s + lane->before, x, &mark);
+        x = lane->joins ? apply_joins(p, lane, x, values, &mark)
+                        : apply(s, s + lane->before, x, &mark);
         if (lane->group != QN_TILE_NO_GROUP) {
             if (lane->group != group) norm = group_norm(p, &p->norms[lane->group], values);
             group = lane->group;

@@ -44,7 +44,16 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
-    case QN_OP_TO_I64: return 1;
+    case QN_OP_TO_I64:
+    case QN_OP_TAKE:
+    case QN_OP_JOIN_ADD:
+    case QN_OP_JOIN_SUB:
+    case QN_OP_JOIN_RSUB:
+    case QN_OP_JOIN_MUL:
+    case QN_OP_JOIN_DIV:
+    case QN_OP_JOIN_RDIV:
+    case QN_OP_JOIN_MIN:
+    case QN_OP_JOIN_MAX: return 1;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP:
     case QN_OP_FIND:
@@ -59,31 +68,51 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
            (count > 0 || op->code == QN_OP_FIND);
 }
 
-static quern_status check_lane(const struct qn_batch *b, uint32_t l)
+/* TAKE and JOIN_*: the type, the operand, and how many values are aside afterwards. */
+static int joins_well(const struct qn_batch *b, const struct qn_op *op, uint32_t work,
+                      uint32_t *aside)
 {
-    const struct qn_lane *lane = &b->lanes[l];
+    if (work > QN_W_F64) return 0;
+    if (op->code != QN_OP_TAKE) return (*aside)-- > 0;
+    return op->arg < b->n_operands && ++*aside <= QN_ASIDE &&
+           qn_chain_final_work(b, &b->operands[op->arg]) == work;
+}
+
+static int op_fits(const struct qn_batch *b, const struct qn_op *op, uint32_t work, int operand,
+                   uint32_t *aside)
+{
+    if (operand && (op->code >= QN_OP_TAKE || op->code == QN_OP_NORM)) return 0;
+    if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return joins_well(b, op, work, aside);
+    int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
+    return op->code >= QN_OP_FILL && op->code <= QN_OP_VALUE && words_exist(b, op) &&
+           !(codes && work != QN_W_CODE) && !(QN_OP_IS_FUNCTION(op->code) && work > QN_W_F64) &&
+           !(op->code == QN_OP_FIND && work == QN_W_CODE);
+}
+
+static quern_status check_lane(const struct qn_batch *b, const struct qn_lane *lane, uint32_t l,
+                               int operand)
+{
+    const char *what = operand ? "operand" : "lane";
     if (qn_type_size(lane->type) == 0 || lane->work > QN_W_CODE)
-        return qn_error(QUERN_INVALID, "lane %u: type %u as %u", l, lane->type, lane->work);
+        return qn_error(QUERN_INVALID, "%s %u: type %u as %u", what, l, lane->type, lane->work);
     if (lane->n_ops > b->n_ops || lane->first_op > b->n_ops - lane->n_ops)
-        return qn_error(QUERN_INVALID, "lane %u: ops %u + %u of %u", l, lane->first_op, lane->n_ops,
-                        b->n_ops);
-    uint32_t work = lane->work;
+        return qn_error(QUERN_INVALID, "%s %u: ops %u + %u of %u", what, l, lane->first_op,
+                        lane->n_ops, b->n_ops);
+    uint32_t work = lane->work, aside = 0;
     for (uint32_t i = 0; i < lane->n_ops; i++) {
         const struct qn_op *op = &b->ops[lane->first_op + i];
-        int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
-        if (op->code < QN_OP_FILL || op->code > QN_OP_VALUE || !words_exist(b, op) ||
-            (codes && work != QN_W_CODE) || (QN_OP_IS_FUNCTION(op->code) && work > QN_W_F64) ||
-            (op->code == QN_OP_FIND && work == QN_W_CODE))
-            return qn_error(QUERN_INVALID, "lane %u: op %u on working type %u, words from %u of %u",
-                            l, op->code, work, op->arg, b->n_words);
+        if (!op_fits(b, op, work, operand, &aside))
+            return qn_error(QUERN_INVALID, "%s %u: op %u on working type %u, words from %u of %u",
+                            what, l, op->code, work, op->arg, b->n_words);
         work = qn_chain_op_work(op->code, work);
     }
-    return QUERN_OK;
+    return aside == 0 ? QUERN_OK : qn_error(QUERN_INVALID, "%s %u: a value is left aside", what, l);
 }
 
 quern_status qn_run_check(const struct qn_batch *b)
 {
-    for (uint32_t l = 0; l < b->n_lanes; l++) QN_TRY(check_lane(b, l));
+    for (uint32_t l = 0; l < b->n_operands; l++) QN_TRY(check_lane(b, &b->operands[l], l, 1));
+    for (uint32_t l = 0; l < b->n_lanes; l++) QN_TRY(check_lane(b, &b->lanes[l], l, 0));
     return QUERN_OK;
 }
 
@@ -105,9 +134,12 @@ static quern_status open_lane(struct qn_tiles *t, uint32_t l)
             out->group = op->arg;
             out->work_at_norm = work;
         }
+        out->joins |= op->code >= QN_OP_TAKE;
         work = qn_chain_op_work(op->code, work);
     }
     out->final_work = work;
+    if (out->joins && out->group != QN_TILE_NO_GROUP)
+        return qn_error(QUERN_INVALID, "lane %u: a norm and other columns in one chain", l);
     return QUERN_OK;
 }
 
@@ -182,16 +214,15 @@ static int loads_as_is(const struct qn_lane *lane)
 
 /* Neighbours in the rows of one matrix are loaded together: a row's bytes are read once, in order,
  * and turned into columns. */
-static void find_runs(struct qn_tiles *t)
+static void find_runs(const struct qn_lane *lanes, struct qn_tile_lane *plans, uint32_t n)
 {
-    const struct qn_lane *lanes = t->batch->lanes;
-    for (uint32_t l = 0, end; l < t->batch->n_lanes; l = end) {
+    for (uint32_t l = 0, end; l < n; l = end) {
         const struct qn_lane *a = &lanes[l];
         uint32_t size = qn_type_size(a->type), most = loads_as_is(a) ? UINT32_MAX : RUN_RAW;
-        for (end = l + 1; end < t->batch->n_lanes && end - l < most; end++) {
+        for (end = l + 1; end < n && end - l < most && plans[l].start == 0; end++) {
             const struct qn_lane *b = &lanes[end];
             if (b->type != a->type || b->work != a->work || b->stride != a->stride ||
-                b->validity != NULL ||
+                b->validity != NULL || plans[end].start != 0 ||
                 (uintptr_t)b->data != (uintptr_t)a->data + (size_t)(end - l) * size)
                 break; /* as numbers: the lanes of a server's row have no memory */
         }
@@ -199,8 +230,8 @@ static void find_runs(struct qn_tiles *t)
             end = l + 1; /* the next lane may still begin one */
             continue;
         }
-        t->lanes[l].run = end - l;
-        for (uint32_t i = l; i < end; i++) t->lanes[i].in_run = 1;
+        plans[l].run = end - l;
+        for (uint32_t i = l; i < end; i++) plans[i].in_run = 1;
     }
 }
 
@@ -208,13 +239,54 @@ static void find_runs(struct qn_tiles *t)
 static quern_status fuse(struct qn_tiles *t)
 {
     const struct qn_batch *b = t->batch;
-    t->fused = qn_alloc(b->n_lanes, sizeof *t->fused);
+    t->fused = qn_alloc((size_t)b->n_lanes + b->n_operands, sizeof *t->fused);
     if (t->fused == NULL) return qn_error_memory("chains", b->n_lanes * sizeof *t->fused);
-    for (uint32_t l = 0, n = 0; l < b->n_lanes; l++)
-        if (qn_flat_column_open(&t->fused[n], b, b->lanes[l].first_op, t->lanes[l].before,
-                                b->lanes[l].work))
+    uint32_t n = 0;
+    for (uint32_t l = 0; l < b->n_operands; l++)
+        if (qn_flat_column_open(&t->fused[n], b, b->operands[l].first_op, b->operands[l].n_ops,
+                                b->operands[l].work))
+            t->operands[l].fused = ++n;
+    for (uint32_t l = 0; l < b->n_lanes; l++)
+        if (t->lanes[l].start == 0 && qn_flat_column_open(&t->fused[n], b, b->lanes[l].first_op,
+                                                          t->lanes[l].before, b->lanes[l].work))
             t->lanes[l].fused = ++n;
     return QUERN_OK;
+}
+
+static int same_op(const struct qn_batch *b, const struct qn_op *x, const struct qn_op *y)
+{
+    if (x->code != y->code || x->code >= QN_OP_FIND) return 0;
+    if (b->n_words == 0 || x->arg == y->arg) return x->arg == y->arg;
+    uint32_t n = x->code == QN_OP_CLIP || x->code == QN_OP_FILL_EQ ? 2 : 1;
+    return x->arg + n <= b->n_words && y->arg + n <= b->n_words &&
+           memcmp(&b->words[x->arg], &b->words[y->arg], n * sizeof *b->words) == 0;
+}
+
+static int begins_with(const struct qn_batch *b, const struct qn_lane *lane,
+                       const struct qn_lane *operand)
+{
+    if (lane->data != operand->data || lane->type != operand->type || lane->work != operand->work ||
+        lane->stride != operand->stride || lane->validity != operand->validity ||
+        lane->validity_offset != operand->validity_offset || lane->n_ops < operand->n_ops)
+        return 0;
+    for (uint32_t i = 0; i < operand->n_ops; i++)
+        if (!same_op(b, &b->ops[lane->first_op + i], &b->ops[operand->first_op + i])) return 0;
+    return 1;
+}
+
+/* Lanes that begin as an operand does go on from its tile: products of columns load nothing. */
+static void find_starts(struct qn_tiles *t)
+{
+    const struct qn_batch *b = t->batch;
+    uint32_t o = 0;
+    for (uint32_t l = 0; l < b->n_lanes && b->n_operands != 0; l++) {
+        if (t->lanes[l].group != QN_TILE_NO_GROUP) continue;
+        for (uint32_t tried = 0; tried < b->n_operands; tried++, o = (o + 1) % b->n_operands)
+            if (begins_with(b, &b->lanes[l], &b->operands[o])) {
+                t->lanes[l].start = o + 1;
+                break;
+            }
+    }
 }
 
 /* Rows of a tile and the places of everything in a worker's scratch. */
@@ -231,7 +303,8 @@ static void lay_out(struct qn_tiles *t)
         else
             converted++;
     }
-    size_t per_row = ((size_t)n_lanes + converted) * sizeof(double);
+    const uint32_t n_operands = t->batch->n_operands;
+    size_t per_row = ((size_t)n_lanes + n_operands + converted) * sizeof(double);
     size_t rows = TILE_BYTES / (per_row > 0 ? per_row : 1);
     if (rows > QN_TILE_ROWS) rows = QN_TILE_ROWS;
     if (rows > t->batch->rows) rows = (size_t)t->batch->rows;
@@ -240,6 +313,7 @@ static void lay_out(struct qn_tiles *t)
     size_t pitch = t->rows * sizeof(double) + TILE_PAD, at = 0;
     t->pitch = pitch;
     for (uint32_t l = 0; l < n_lanes; l++, at += pitch) t->lanes[l].at = at;
+    for (uint32_t l = 0; l < n_operands; l++, at += pitch) t->operands[l].at = at;
     for (uint32_t c = 0; c < t->n_columns; c++) {
         struct qn_tile_column *column = &t->columns[c];
         column->at = t->lanes[column->lane].at;
@@ -255,7 +329,8 @@ static void lay_out(struct qn_tiles *t)
         if (t->norms[g].n_lanes > widest) widest = t->norms[g].n_lanes;
     if (widest > 0) at += qn_norm_scratch(widest, t->rows);
     t->cols_at = at;
-    t->scratch = (at + widest * sizeof(void *) + 63) / 64 * 64;
+    t->seen_at = at + widest * sizeof(void *);
+    t->scratch = (t->seen_at + n_operands * sizeof(uint32_t) + 63) / 64 * 64;
 }
 
 quern_status qn_tiles_open(struct qn_tiles *t, const struct qn_batch *batch,
@@ -265,19 +340,27 @@ quern_status qn_tiles_open(struct qn_tiles *t, const struct qn_batch *batch,
     QN_TRY(qn_run_check(batch));
     quern_status status = QUERN_OK;
     *t = (struct qn_tiles){.batch = batch, .norms = norms, .n_norms = n_norms};
-    t->lanes = qn_zalloc(batch->n_lanes, sizeof *t->lanes);
+    t->lanes = qn_zalloc((size_t)batch->n_lanes + batch->n_operands, sizeof *t->lanes);
     t->columns = qn_zalloc(n_slots, sizeof *t->columns);
     t->slot_column = qn_zalloc(n_slots, sizeof *t->slot_column);
     if (t->lanes == NULL || t->columns == NULL || t->slot_column == NULL) {
         status = qn_error_memory("program", (uint64_t)n_slots * sizeof *t->columns);
         goto cleanup;
     }
+    t->operands = t->lanes + batch->n_lanes;
+    for (uint32_t l = 0; l < batch->n_operands; l++) {
+        t->operands[l].before = batch->operands[l].n_ops;
+        t->operands[l].group = QN_TILE_NO_GROUP;
+        t->operands[l].final_work = qn_chain_final_work(batch, &batch->operands[l]);
+    }
     for (uint32_t l = 0; l < batch->n_lanes; l++) QN_GO(open_lane(t, l));
     for (uint32_t g = 0; g < n_norms; g++) QN_GO(check_norm(t, g));
     QN_GO(check_members(t));
     for (uint32_t s = 0; s < n_slots; s++) QN_GO(open_slot(t, &slots[s], s));
+    find_starts(t);
     QN_GO(fuse(t));
-    find_runs(t);
+    find_runs(batch->lanes, t->lanes, batch->n_lanes);
+    find_runs(batch->operands, t->operands, batch->n_operands);
     lay_out(t);
     return QUERN_OK;
 cleanup:
@@ -291,10 +374,15 @@ void qn_tiles_close(struct qn_tiles *t)
     qn_free(t->columns);
     qn_free(t->slot_column);
     qn_free(t->fused);
-    t->lanes = NULL;
+    t->lanes = t->operands = NULL;
     t->columns = NULL;
     t->slot_column = NULL;
     t->fused = NULL;
+}
+
+static union qn_tile *tile_at(char *scratch, const struct qn_tile_lane *plan)
+{
+    return (union qn_tile *)(void *)(scratch + plan->at);
 }
 
 static union qn_tile *tile_of(const struct qn_tiles *t, char *scratch, uint32_t l)
@@ -324,14 +412,13 @@ static void norm_group(const struct qn_tiles *t, char *scratch, uint32_t g, uint
 }
 
 /* Rows [row, row + n) of a run: as they are into the lanes' tiles, else by way of the raw columns. */
-static void load_run(const struct qn_tiles *t, char *scratch, uint32_t first, uint64_t row,
-                     uint32_t n)
+static void load_run(const struct qn_tiles *t, char *scratch, const struct qn_lane *lanes,
+                     const struct qn_tile_lane *plans, uint64_t row, uint32_t n)
 {
-    const struct qn_lane *lanes = &t->batch->lanes[first];
-    const uint32_t run = t->lanes[first].run, size = qn_type_size(lanes->type);
+    const uint32_t run = plans->run, size = qn_type_size(lanes->type);
     const int as_is = loads_as_is(lanes);
     const size_t pitch = t->pitch;
-    char *to = scratch + (as_is ? t->lanes[first].at : t->raw_at);
+    char *to = scratch + (as_is ? plans->at : t->raw_at);
     const char *at = (const char *)lanes->data + (int64_t)row * lanes->stride;
     const int64_t ahead = t->batch->rows - row >= 2 * (uint64_t)n ? (int64_t)n * lanes->stride : 0;
     for (uint32_t from = 0; from < n; from += RUN_ROWS) {
@@ -347,19 +434,32 @@ static void load_run(const struct qn_tiles *t, char *scratch, uint32_t first, ui
         struct qn_lane packed = lanes[l];
         packed.data = scratch + t->raw_at + l * pitch;
         packed.stride = size;
-        qn_chain_load(&packed, 0, n, tile_of(t, scratch, first + l));
+        qn_chain_load(&packed, 0, n, tile_at(scratch, &plans[l]));
     }
 }
 
+static struct qn_operands operands_of(const struct qn_tiles *t, const char *scratch)
+{
+    const char *tiles = t->batch->n_operands != 0 ? scratch + t->operands[0].at : NULL;
+    return (struct qn_operands){.tiles = tiles,
+                                .pitch = t->pitch,
+                                .seen = (const uint32_t *)(const void *)(scratch + t->seen_at)};
+}
+
+static void join_lane(const struct qn_tiles *t, char *scratch, const struct qn_lane *lane,
+                      union qn_tile *tile, uint32_t n, uint32_t *seen)
+{
+    struct qn_operands from = operands_of(t, scratch);
+    qn_chain_join(t->batch, lane->first_op, lane->n_ops, lane->work, n, tile, tile, seen, &from);
+}
+
 /* A lane up to its norm. */
-static void eval_lane(const struct qn_tiles *t, char *scratch, uint32_t l, uint64_t row, uint32_t n,
-                      uint32_t *seen)
+static void eval_lane(const struct qn_tiles *t, char *scratch, const struct qn_lane *lane,
+                      const struct qn_tile_lane *plan, uint64_t row, uint32_t n, uint32_t *seen)
 {
     const struct qn_batch *b = t->batch;
-    const struct qn_lane *lane = &b->lanes[l];
-    const struct qn_tile_lane *plan = &t->lanes[l];
     const uint32_t size = qn_type_size(lane->type);
-    union qn_tile *tile = tile_of(t, scratch, l);
+    union qn_tile *tile = tile_at(scratch, plan);
     const void *from = tile;
     if (!plan->in_run) {
         prefetch(lane, row + n, n, b->rows);
@@ -375,7 +475,35 @@ static void eval_lane(const struct qn_tiles *t, char *scratch, uint32_t l, uint6
         return;
     }
     if (seen != NULL) *seen |= qn_chain_seen(lane->work, n, tile);
-    qn_chain_apply(b, lane->first_op, plan->before, lane->work, n, tile, seen);
+    if (plan->joins)
+        join_lane(t, scratch, lane, tile, n, seen);
+    else
+        qn_chain_apply(b, lane->first_op, plan->before, lane->work, n, tile, seen);
+}
+
+/* A lane that begins where an operand ends. */
+static void go_on(const struct qn_tiles *t, char *scratch, const struct qn_lane *lane,
+                  const struct qn_tile_lane *plan, uint32_t n, uint32_t *seen)
+{
+    const struct qn_tile_lane *start = &t->operands[plan->start - 1];
+    const struct qn_lane *operand = &t->batch->operands[plan->start - 1];
+    struct qn_operands from = operands_of(t, scratch);
+    if (seen != NULL) *seen |= from.seen[plan->start - 1];
+    qn_chain_join(t->batch, lane->first_op + operand->n_ops, lane->n_ops - operand->n_ops,
+                  start->final_work, n, tile_at(scratch, start), tile_at(scratch, plan), seen,
+                  &from);
+}
+
+static void eval_operands(const struct qn_tiles *t, char *scratch, uint64_t row, uint32_t n,
+                          int marked)
+{
+    const struct qn_batch *b = t->batch;
+    uint32_t *seen = (uint32_t *)(void *)(scratch + t->seen_at);
+    for (uint32_t l = 0; l < b->n_operands; l++) {
+        seen[l] = 0;
+        if (t->operands[l].run > 0) load_run(t, scratch, &b->operands[l], &t->operands[l], row, n);
+        eval_lane(t, scratch, &b->operands[l], &t->operands[l], row, n, marked ? &seen[l] : NULL);
+    }
 }
 
 void qn_tiles_eval(const struct qn_tiles *t, char *scratch, uint64_t row, uint32_t n,
@@ -383,10 +511,16 @@ void qn_tiles_eval(const struct qn_tiles *t, char *scratch, uint64_t row, uint32
 {
     const struct qn_batch *b = t->batch;
     const struct qn_store *store = qn_store();
+    eval_operands(t, scratch, row, n, seen != NULL);
     for (uint32_t l = 0; l < b->n_lanes; l++) {
-        if (t->lanes[l].run > 0) load_run(t, scratch, l, row, n);
-        if (t->lanes[l].wanted || seen != NULL)
-            eval_lane(t, scratch, l, row, n, seen != NULL ? &seen[l] : NULL);
+        const struct qn_tile_lane *plan = &t->lanes[l];
+        uint32_t *mark = seen != NULL ? &seen[l] : NULL;
+        if (plan->run > 0) load_run(t, scratch, &b->lanes[l], plan, row, n);
+        if (!plan->wanted && seen == NULL) continue;
+        if (plan->start != 0)
+            go_on(t, scratch, &b->lanes[l], plan, n, mark);
+        else
+            eval_lane(t, scratch, &b->lanes[l], plan, row, n, mark);
     }
     for (uint32_t g = 0; g < t->n_norms; g++) norm_group(t, scratch, g, n);
     for (uint32_t l = 0; l < b->n_lanes; l++) {

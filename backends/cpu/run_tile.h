@@ -25,6 +25,8 @@ struct qn_tile_lane {
     uint32_t by_type[QN_T_F64 + 1]; /* column number + 1 */
     uint32_t run;    /* > 0: this many lanes from here on are neighbours in rows, loaded together */
     uint32_t in_run; /* loaded by the run's first lane */
+    uint32_t start;  /* number of an operand + 1: the chain goes on from its tile */
+    uint32_t joins;  /* has TAKE ops */
     uint32_t fused;  /* number of its fused column + 1: all ops up to the norm, in registers */
     size_t at;       /* its tile in scratch */
 };
@@ -36,11 +38,12 @@ struct qn_tiles {
     uint32_t n_norms, n_columns;
     uint32_t rows; /* of a tile: a multiple of 16, at most QN_TILE_ROWS */
     struct qn_tile_lane *lanes;
+    struct qn_tile_lane *operands; /* behind the lanes, of one allocation */
     struct qn_tile_column *columns;
     struct qn_flat_column *fused;
     uint32_t *slot_column; /* per slot: its column, or QN_MATCH_VALUE for one-hot slots */
     size_t pitch, raw_at;  /* from lane to lane; stored values of a run before their conversion */
-    size_t norm_at, cols_at, scratch; /* bytes; scratch is per worker */
+    size_t norm_at, cols_at, seen_at, scratch; /* bytes; scratch is per worker */
 };
 
 /* Checks lanes, ops, slots and norms, and lays the scratch out. */

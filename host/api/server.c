@@ -27,6 +27,7 @@ struct stage {
     struct feed_in *feeds; /* one per lane */
     const struct qn_program_lane *lanes;
     uint32_t n_lanes, row_bytes;
+    uint32_t n_values; /* lanes, then operands */
     uint32_t *offsets; /* of each input of the next layer in the row that this one leaves */
     struct qn_program made;
 };
@@ -43,9 +44,10 @@ struct quern_server {
 static quern_status open_feeds(quern_server *s, const struct qn_layer *layer, struct stage *stage)
 {
     const struct qn_program *p = &stage->made;
-    stage->feeds = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *stage->feeds);
+    stage->n_values = p->n_lanes + p->n_operands;
+    stage->feeds = qn_arena_alloc(&s->arena, stage->n_values, sizeof *stage->feeds);
     if (stage->feeds == NULL) return qn_error_memory_while("opening a server");
-    for (uint32_t i = 0; i < p->n_lanes; i++) {
+    for (uint32_t i = 0; i < stage->n_values; i++) {
         uint32_t source = p->lanes[i].source;
         struct feed_in *f = &stage->feeds[i];
         f->work = p->lanes[i].work;
@@ -76,7 +78,8 @@ static quern_status open_stage(quern_server *s, uint32_t k)
     }
     const struct qn_program *p = &stage->made;
     struct qn_slot *slots = qn_arena_alloc(&s->arena, p->n_slots, sizeof *slots);
-    struct qn_lane *lanes = qn_arena_alloc(&s->arena, p->n_lanes, sizeof *lanes);
+    struct qn_lane *lanes =
+        qn_arena_alloc(&s->arena, (size_t)p->n_lanes + p->n_operands, sizeof *lanes);
     stage->offsets =
         qn_arena_alloc(&s->arena, (size_t)p->n_slots + made_later, sizeof *stage->offsets);
     if (slots == NULL || lanes == NULL || stage->offsets == NULL)
@@ -96,7 +99,7 @@ static quern_status open_stage(quern_server *s, uint32_t k)
         stage->row_bytes += ROW_VALUE;
     }
     QN_TRY(open_feeds(s, layer, stage));
-    for (uint32_t i = 0; i < p->n_lanes; i++)
+    for (uint32_t i = 0; i < stage->n_values; i++)
         lanes[i] = (struct qn_lane){.type = (uint32_t)stage->feeds[i].type,
                                     .work = p->lanes[i].work,
                                     .valid_bit = QN_NO_VALIDITY,
@@ -109,10 +112,12 @@ static quern_status open_stage(quern_server *s, uint32_t k)
                              .ops = p->ops,
                              .n_ops = p->n_ops,
                              .words = p->words,
-                             .n_words = p->n_words};
+                             .n_words = p->n_words,
+                             .operands = lanes + p->n_lanes,
+                             .n_operands = p->n_operands};
     stage->lanes = p->lanes;
     stage->n_lanes = p->n_lanes;
-    if (p->n_lanes > s->most_lanes) s->most_lanes = p->n_lanes;
+    if (stage->n_values > s->most_lanes) s->most_lanes = stage->n_values;
     if (!last && stage->row_bytes > s->most_bytes) s->most_bytes = stage->row_bytes;
     return qn_row_open(&batch, slots, p->n_slots, p->norms, p->n_norms, &stage->program);
 }
@@ -179,7 +184,7 @@ static quern_status no_integer(const quern_server *s, uint32_t column)
 static quern_status load_cells(const quern_server *s, const struct stage *stage,
                                const quern_cell *cells, union qn_row_value *values)
 {
-    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+    for (uint32_t i = 0; i < stage->n_values; i++) {
         const struct feed_in *f = &stage->feeds[i];
         const quern_cell *cell = &cells[f->column];
         if (f->lookup != NULL)
@@ -216,7 +221,7 @@ static int64_t read_integer(quern_type type, const char *at)
 static void load_row(const struct stage *before, const struct stage *stage, const quern_cell *cells,
                      const char *row, union qn_row_value *values)
 {
-    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+    for (uint32_t i = 0; i < stage->n_values; i++) {
         const struct feed_in *f = &stage->feeds[i];
         if (f->lookup != NULL) {
             values[i].code = code_of(f, &cells[f->column]);
@@ -242,16 +247,29 @@ static void load_row(const struct stage *before, const struct stage *stage, cons
     }
 }
 
+/* The column of a lane, or that of an operand of it, whose value is no finite number. */
+static uint32_t guilty(const struct stage *stage, uint32_t lane, const union qn_row_value *values)
+{
+    const struct qn_chain *chain = stage->lanes[lane].chain;
+    if (!chain->joins || values[lane].f64 - values[lane].f64 != 0) return stage->feeds[lane].column;
+    for (uint32_t i = stage->n_lanes; i < stage->n_values; i++) {
+        if (values[i].f64 - values[i].f64 == 0) continue;
+        for (uint32_t k = 0; k < chain->n_ops; k++)
+            if (chain->ops[k].operand == stage->lanes[i].chain) return stage->feeds[i].column;
+    }
+    return stage->feeds[lane].column;
+}
+
 /* The sentence for a row that may not pass. Slow: only when there is something to say. */
 static quern_status check_row(const quern_server *s, const struct stage *stage,
                               const union qn_row_value *values, const uint32_t *seen)
 {
-    for (uint32_t i = 0; i < stage->n_lanes; i++) {
+    for (uint32_t i = 0; i < stage->n_values; i++) {
         const struct qn_program_lane *lane = &stage->lanes[i];
         const struct feed_in *f = &stage->feeds[i];
-        const char *name = f->column < s->model->schema->n_columns
-                               ? s->model->schema->columns[f->column].name
-                               : NULL;
+        uint32_t column = guilty(stage, i, values);
+        const char *name =
+            column < s->model->schema->n_columns ? s->model->schema->columns[column].name : NULL;
         uint32_t n = f->lookup != NULL ? qn_categories_count(f->lookup) : 0;
         int unknown = f->lookup != NULL ? values[i].code > n || (values[i].code == n &&
                                                                  lane->chain->refuse_missing_code)
@@ -278,7 +296,7 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
 static int needs_check(const struct stage *stage, const union qn_row_value *values, uint32_t seen)
 {
     if (seen != 0) return 1;
-    for (uint32_t i = 0; i < stage->n_lanes; i++)
+    for (uint32_t i = 0; i < stage->n_values; i++)
         if (stage->feeds[i].lookup != NULL &&
             (stage->lanes[i].refuse_unknown || stage->lanes[i].chain->refuse_missing_code) &&
             values[i].code >= qn_categories_count(stage->feeds[i].lookup))
@@ -323,7 +341,7 @@ static quern_status run_stages(const quern_server *s, const quern_cell *cells,
             load_row(&s->stages[k - 1], stage, cells, rows[(k + 1) & 1], values);
         uint32_t all = qn_row_run(stage->program, values, to, NULL);
         if (needs_check(stage, values, all)) {
-            memset(seen, 0, stage->n_lanes * sizeof *seen);
+            memset(seen, 0, stage->n_values * sizeof *seen);
             (void)qn_row_run(stage->program, values, to, seen);
             QN_TRY(check_row(s, stage, values, seen));
         }

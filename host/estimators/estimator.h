@@ -34,6 +34,7 @@ enum qn_param_kind {
     QN_PARAM_COUNT,      /* null or an integer >= 1 */
     QN_PARAM_AMOUNT,     /* a number >= 0, or "all" */
     QN_PARAM_CATEGORIES, /* "auto" or one list per column */
+    QN_PARAM_DEGREE,     /* an integer, or two, in [least, most] */
     QN_PARAM_DROP        /* null, "first", "if_binary", or one value per column */
 };
 
@@ -141,6 +142,7 @@ struct qn_estimator_type {
     const char *attributes; /* names of the learned attributes, separated by spaces */
     const char *matrices;   /* … and of the learned matrices; NULL: none */
     const char *input;      /* "number", "any" */
+    int joins;              /* its output columns depend on several input columns */
     /* Those without which emit cannot do, separated by spaces; NULL: none. */
     const char *(*depends_on)(const struct qn_estimator *);
     quern_status (*check)(const struct qn_estimator *);
@@ -191,8 +193,9 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_binarizer, qn_generic_univariate_select,
     qn_iterative_imputer, qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_normalizer,
-    qn_one_hot_encoder, qn_ordinal_encoder, qn_power_transformer, qn_robust_scaler, qn_select_fdr,
-    qn_select_fpr, qn_select_fwe, qn_select_k_best, qn_select_percentile, qn_simple_imputer,
-    qn_standard_scaler, qn_variance_threshold, qn_passthrough;
+    qn_one_hot_encoder, qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer,
+    qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe, qn_select_k_best,
+    qn_select_percentile, qn_simple_imputer, qn_standard_scaler, qn_variance_threshold,
+    qn_passthrough;
 
 #endif

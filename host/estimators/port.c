@@ -21,15 +21,15 @@ const struct qn_chain *qn_chain_source(struct qn_arena *arena, uint32_t source, 
 }
 
 static const struct qn_chain *add(struct qn_arena *arena, const struct qn_chain *chain,
-                                  const struct qn_chain_op *op, uint32_t work_after)
+                                  const struct qn_chain_op *op, uint32_t n, uint32_t work_after)
 {
     struct qn_chain *next = qn_chain_copy(arena, chain);
-    struct qn_chain_op *ops = qn_arena_alloc(arena, (size_t)chain->n_ops + 1, sizeof *ops);
+    struct qn_chain_op *ops = qn_arena_alloc(arena, (size_t)chain->n_ops + n, sizeof *ops);
     if (next == NULL || ops == NULL) return NULL;
     if (chain->n_ops != 0) memcpy(ops, chain->ops, chain->n_ops * sizeof *ops);
-    ops[chain->n_ops] = *op;
+    memcpy(ops + chain->n_ops, op, n * sizeof *ops);
     next->ops = ops;
-    next->n_ops = chain->n_ops + 1;
+    next->n_ops = chain->n_ops + n;
     next->work = work_after;
     return next;
 }
@@ -38,7 +38,7 @@ const struct qn_chain *qn_chain_add(struct qn_arena *arena, const struct qn_chai
                                     uint32_t code, uint64_t p0, uint64_t p1, uint32_t work_after)
 {
     struct qn_chain_op op = {.code = code, .work = chain->work, .words = {p0, p1}};
-    return add(arena, chain, &op, work_after);
+    return add(arena, chain, &op, 1, work_after);
 }
 
 const struct qn_chain *qn_chain_add_table(struct qn_arena *arena, const struct qn_chain *chain,
@@ -46,7 +46,22 @@ const struct qn_chain *qn_chain_add_table(struct qn_arena *arena, const struct q
                                           uint32_t work_after)
 {
     struct qn_chain_op op = {.code = code, .work = chain->work, .table = table, .n_table = n};
-    return add(arena, chain, &op, work_after);
+    return add(arena, chain, &op, 1, work_after);
+}
+
+const struct qn_chain *qn_chain_add_join(struct qn_arena *arena, const struct qn_chain *chain,
+                                         uint32_t join, const struct qn_chain *operand)
+{
+    struct qn_chain_op ops[] = {{.code = QN_OP_TAKE, .work = chain->work, .operand = operand},
+                                {.code = join, .work = chain->work}};
+    const struct qn_chain *joined = add(arena, chain, ops, 2, chain->work);
+    struct qn_chain *own = joined != NULL ? qn_chain_copy(arena, joined) : NULL;
+    if (own == NULL) return NULL;
+    own->joins = 1;
+    own->refuse_nan |= operand->refuse_nan;
+    own->refuse_unknown |= operand->refuse_unknown;
+    if (own->blame == NULL) own->blame = operand->blame;
+    return own;
 }
 
 void qn_raw_fill_apply(const struct qn_raw_fill *fill, const char **text, uint64_t *bytes)

@@ -19,6 +19,7 @@ struct qn_chain_op {
     uint64_t words[2];     /* parameters as the bits of doubles or int64                         */
     const uint64_t *table; /* or NULL                                                            */
     uint32_t n_table;
+    const struct qn_chain *operand; /* TAKE */
 };
 
 /* Immutable once made; ports with the same chain share one lane. */
@@ -29,6 +30,7 @@ struct qn_chain {
     uint32_t n_ops;
     const struct qn_chain_op *ops;
     int has_norm;
+    int joins;    /* takes in other columns: no operand itself                                    */
     int64_t norm; /* norm group, or -1                                                           */
     /* What the plan must check while it runs, and who is to blame in the message. */
     int refuse_nan, refuse_unknown;
@@ -76,6 +78,10 @@ const struct qn_chain *qn_chain_add(struct qn_arena *, const struct qn_chain *, 
                                     uint64_t p0, uint64_t p1, uint32_t work_after);
 const struct qn_chain *qn_chain_add_table(struct qn_arena *, const struct qn_chain *, uint32_t code,
                                           const uint64_t *table, uint32_t n, uint32_t work_after);
+/* New chain = chain JOIN_* operand: `join` says which. The operand is of the chain's type, F32 or F64,
+ * and takes in nothing itself. */
+const struct qn_chain *qn_chain_add_join(struct qn_arena *, const struct qn_chain *, uint32_t join,
+                                         const struct qn_chain *operand);
 struct qn_chain *qn_chain_copy(struct qn_arena *, const struct qn_chain *);
 /* A chain that only loads. */
 const struct qn_chain *qn_chain_source(struct qn_arena *, uint32_t source, uint32_t work);

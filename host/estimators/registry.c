@@ -8,16 +8,17 @@
 #include "host/estimators/estimator.h"
 
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,          &qn_generic_univariate_select,
-    &qn_iterative_imputer,  &qn_knn_imputer,
-    &qn_max_abs_scaler,     &qn_min_max_scaler,
-    &qn_normalizer,         &qn_one_hot_encoder,
-    &qn_ordinal_encoder,    &qn_power_transformer,
-    &qn_robust_scaler,      &qn_select_fdr,
-    &qn_select_fpr,         &qn_select_fwe,
-    &qn_select_k_best,      &qn_select_percentile,
-    &qn_simple_imputer,     &qn_standard_scaler,
-    &qn_variance_threshold, &qn_passthrough,
+    &qn_binarizer,         &qn_generic_univariate_select,
+    &qn_iterative_imputer, &qn_knn_imputer,
+    &qn_max_abs_scaler,    &qn_min_max_scaler,
+    &qn_normalizer,        &qn_one_hot_encoder,
+    &qn_ordinal_encoder,   &qn_polynomial_features,
+    &qn_power_transformer, &qn_robust_scaler,
+    &qn_select_fdr,        &qn_select_fpr,
+    &qn_select_fwe,        &qn_select_k_best,
+    &qn_select_percentile, &qn_simple_imputer,
+    &qn_standard_scaler,   &qn_variance_threshold,
+    &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
 
@@ -75,6 +76,18 @@ static int is_choice(const char *choices, const char *word)
     return 0;
 }
 
+static int is_degree(const struct qn_param *p, const json_t *v)
+{
+    const json_t *both[] = {v, v};
+    if (json_is_array(v) && json_array_size(v) == 2)
+        for (size_t i = 0; i < 2; i++) both[i] = json_array_get(v, i);
+    for (size_t i = 0; i < 2; i++)
+        if (!json_is_integer(both[i]) || json_number_value(both[i]) < p->least ||
+            json_number_value(both[i]) > p->most)
+            return 0;
+    return 1;
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -122,6 +135,8 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
         return json_is_array(v) || (json_is_string(v) && strcmp(json_string_value(v), "auto") == 0)
                    ? NULL
                    : "\"auto\" or one list of categories per column";
+    case QN_PARAM_DEGREE:
+        return is_degree(p, v) ? NULL : "an integer or a list of two, each in its range";
     case QN_PARAM_DROP:
         if (json_is_null(v) || json_is_array(v)) return NULL;
         return json_is_string(v) && is_choice("first|if_binary", json_string_value(v))

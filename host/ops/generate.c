@@ -52,6 +52,7 @@ static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape 
     for (uint32_t k = 0; k < first->n_ops; k++) {
         const struct qn_op *op = &batch->ops[first->first_op + k];
         if (op->code == QN_OP_NORM) return "a norm needs the whole row";
+        if (op->code >= QN_OP_TAKE) return "a chain takes in other columns";
         if (QN_OP_IS_FUNCTION(op->code) && op->work > QN_W_F64) return "the program is malformed";
         s->code[k] = op->code;
         s->op_work[k] = op->work;

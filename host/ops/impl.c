@@ -68,6 +68,21 @@ static int lane_inside(const struct qn_batch *batch, const struct qn_lane *lane)
     return !qn_add_u64(lane->valid_bit, last, &bit) && bit / 8 < batch->base.size;
 }
 
+static const char *refuse_lanes(const struct qn_batch *batch, const struct qn_lane *lanes,
+                                uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct qn_lane *lane = &lanes[i];
+        uint64_t size = qn_value_bytes(lane->type);
+        if (size == 0) return "a column's type has no device form";
+        if (lane->offset % size != 0 || lane->stride % (int64_t)size != 0)
+            return "a column is not aligned to its type";
+        if (batch->rows != 0 && !lane_inside(batch, lane))
+            return "a column reaches outside of the batch's memory";
+    }
+    return NULL;
+}
+
 const char *qn_refuse_device(const struct qn_device *device, const struct qn_batch *batch)
 {
     if (device == NULL) return "no device is open";
@@ -77,16 +92,8 @@ const char *qn_refuse_device(const struct qn_device *device, const struct qn_bat
         return "the device has no float64 arithmetic with fma and denormals";
     if (batch->rows > UINT32_MAX) return "more than 4294967295 rows in one batch";
     if (batch->n_lanes > 65535) return "more than 65535 columns in one batch";
-    for (uint32_t i = 0; i < batch->n_lanes; i++) {
-        const struct qn_lane *lane = &batch->lanes[i];
-        uint64_t size = qn_value_bytes(lane->type);
-        if (size == 0) return "a column's type has no device form";
-        if (lane->offset % size != 0 || lane->stride % (int64_t)size != 0)
-            return "a column is not aligned to its type";
-        if (batch->rows != 0 && !lane_inside(batch, lane))
-            return "a column reaches outside of the batch's memory";
-    }
-    return NULL;
+    const char *why = refuse_lanes(batch, batch->lanes, batch->n_lanes);
+    return why != NULL ? why : refuse_lanes(batch, batch->operands, batch->n_operands);
 }
 
 const char *qn_refuse_norms(const struct qn_batch *batch)

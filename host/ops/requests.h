@@ -30,6 +30,8 @@ struct qn_batch {
     uint32_t n_lanes, n_ops, n_words;
     const struct qn_op *ops;
     const uint64_t *words;
+    const struct qn_lane *operands; /* what TAKE ops name */
+    uint32_t n_operands;
     struct qn_view base; /* raw NULL: host memory, lanes' data and validity count               */
 };
 

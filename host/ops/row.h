@@ -24,7 +24,7 @@ quern_status qn_row_open(const struct qn_batch *, const struct qn_slot *, uint32
                          struct qn_row_program **out);
 void qn_row_close(struct qn_row_program *);
 
-/* values: one per lane. Returns QN_SEEN_* of all lanes; `seen` (one word per lane, or NULL) gets each
+/* values: one per lane, then one per operand. Returns QN_SEEN_* of all lanes; `seen` (one word per lane, or NULL) gets each
  * lane's, OR-ed in. */
 uint32_t qn_row_run(const struct qn_row_program *, const union qn_row_value *values, void *out_row,
                     uint32_t *seen);

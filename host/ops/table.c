@@ -40,7 +40,16 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
-    case QN_OP_TO_I64: return 0;
+    case QN_OP_TO_I64:
+    case QN_OP_TAKE:
+    case QN_OP_JOIN_ADD:
+    case QN_OP_JOIN_SUB:
+    case QN_OP_JOIN_RSUB:
+    case QN_OP_JOIN_MUL:
+    case QN_OP_JOIN_DIV:
+    case QN_OP_JOIN_RDIV:
+    case QN_OP_JOIN_MIN:
+    case QN_OP_JOIN_MAX: return 0;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP:
     case QN_OP_FIND:
@@ -58,12 +67,26 @@ static int op_takes(uint32_t code, uint32_t work)
     return 1;
 }
 
+/* What is aside after the op is counted by check_lane. */
+static quern_status check_join(const struct qn_table_request *rq, uint32_t lane,
+                               const struct qn_op *op, uint32_t work)
+{
+    if (op->work != work || work > QN_W_F64)
+        return qn_error(QUERN_INVALID, "lane %u: op %u does not take a value of type %u", lane,
+                        op->code, work);
+    if (op->code == QN_OP_TAKE && op->arg >= rq->batch->n_operands)
+        return qn_error(QUERN_INVALID, "lane %u: operand %u of %u", lane, op->arg,
+                        rq->batch->n_operands);
+    return QUERN_OK;
+}
+
 static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, uint32_t index,
                              uint32_t work)
 {
     const struct qn_batch *batch = rq->batch;
     const struct qn_op *op = &batch->ops[index];
     uint64_t end;
+    if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return check_join(rq, lane, op, work);
     if (op->code < QN_OP_FILL || op->code > QN_OP_VALUE)
         return qn_error(QUERN_INVALID, "lane %u: op code %u does not exist", lane, op->code);
     if (op->work != work || !op_takes(op->code, work))
@@ -84,12 +107,31 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
     return QUERN_OK;
 }
 
-static quern_status check_lane(const struct qn_table_request *rq, uint32_t index,
-                               struct qn_lane_end *end)
+/* Counts what is aside after the op, and that an operand has its type. operands NULL: none allowed. */
+static quern_status check_aside(const struct qn_op *op, uint32_t index, const uint32_t *operands,
+                                uint32_t *aside)
+{
+    if (operands == NULL &&
+        (op->code == QN_OP_NORM || op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)))
+        return qn_error(QUERN_INVALID, "operand %u: op %u is not for operands", index, op->code);
+    if (op->code == QN_OP_TAKE) {
+        if (operands[op->arg] != op->work)
+            return qn_error(QUERN_INVALID, "lane %u: operand %u is of another type", index,
+                            op->arg);
+        if (++*aside > QN_ASIDE)
+            return qn_error(QUERN_INVALID, "lane %u: more than %u values aside", index, QN_ASIDE);
+    }
+    if (QN_OP_IS_JOIN(op->code) && (*aside)-- == 0)
+        return qn_error(QUERN_INVALID, "lane %u: op %u without a value aside", index, op->code);
+    return QUERN_OK;
+}
+
+/* operands: the final types of the batch's operands; NULL: the lane is one of them. */
+static quern_status check_lane(const struct qn_table_request *rq, const struct qn_lane *lane,
+                               uint32_t index, const uint32_t *operands, struct qn_lane_end *end)
 {
     const struct qn_batch *batch = rq->batch;
-    const struct qn_lane *lane = &batch->lanes[index];
-    uint32_t work = lane->work;
+    uint32_t work = lane->work, aside = 0, joins = 0;
     if (lane->type > QN_T_F64 || work > QN_W_CODE)
         return qn_error(QUERN_INVALID, "lane %u: type %u as %u does not exist", index, lane->type,
                         work);
@@ -100,10 +142,33 @@ static quern_status check_lane(const struct qn_table_request *rq, uint32_t index
         QN_TRY(check_op(rq, index, lane->first_op + k, work));
         if (batch->ops[lane->first_op + k].code == QN_OP_NORM && end->norm_ops == lane->n_ops)
             end->norm_ops = k;
+        joins |= batch->ops[lane->first_op + k].code == QN_OP_TAKE;
+        QN_TRY(check_aside(&batch->ops[lane->first_op + k], index, operands, &aside));
         work = qn_op_result(batch->ops[lane->first_op + k].code, work);
     }
     end->work = work;
+    if (aside != 0) return qn_error(QUERN_INVALID, "lane %u: a value is left aside", index);
+    if (joins && end->norm_ops != lane->n_ops)
+        return qn_error(QUERN_INVALID, "lane %u: a norm and other columns in one chain", index);
     return QUERN_OK;
+}
+
+static quern_status check_lanes(const struct qn_table_request *rq, struct qn_lane_end *ends)
+{
+    const struct qn_batch *batch = rq->batch;
+    quern_status status = QUERN_OK;
+    uint32_t *operands = qn_alloc((size_t)batch->n_operands + 1, sizeof *operands);
+    if (operands == NULL) return qn_error_memory("operands", batch->n_operands);
+    for (uint32_t i = 0; i < batch->n_operands; i++) {
+        struct qn_lane_end end = {0};
+        QN_GO(check_lane(rq, &batch->operands[i], i, NULL, &end));
+        operands[i] = end.work;
+    }
+    for (uint32_t i = 0; i < batch->n_lanes; i++)
+        QN_GO(check_lane(rq, &batch->lanes[i], i, operands, &ends[i]));
+cleanup:
+    qn_free(operands);
+    return status;
 }
 
 static quern_status check_norm(const struct qn_table_request *rq, uint32_t index,
@@ -163,13 +228,14 @@ static int lay_out(const struct qn_table_request *rq, struct qn_table_head *head
            reserve(words, &head->places, tiles * QN_TILE, sizeof(uint32_t)) ||
            reserve(words, &head->picks, tiles * QN_TILE, sizeof(uint32_t)) ||
            reserve(words, &head->norms, rq->n_norms, sizeof(struct qn_norm_desc)) ||
-           reserve(words, &head->spans, rq->n_slots, sizeof(struct qn_span_desc));
+           reserve(words, &head->spans, rq->n_slots, sizeof(struct qn_span_desc)) ||
+           reserve(words, &head->operands, batch->n_operands, sizeof(struct qn_lane_desc));
 }
 
-static void fill_lanes(const struct qn_batch *batch, struct qn_lane_desc *out)
+static void fill_lanes(const struct qn_lane *lanes, uint32_t n, struct qn_lane_desc *out)
 {
-    for (uint32_t i = 0; i < batch->n_lanes; i++) {
-        const struct qn_lane *lane = &batch->lanes[i];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct qn_lane *lane = &lanes[i];
         out[i] = (struct qn_lane_desc){.offset = lane->offset,
                                        .stride = (uint64_t)lane->stride,
                                        .valid_bit = lane->valid_bit,
@@ -186,7 +252,8 @@ static void fill_ops(const struct qn_batch *batch, struct qn_op *out)
 {
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         out[i] = batch->ops[i];
-        if (op_params(out[i].code) == 0 && out[i].code != QN_OP_NORM) out[i].arg = batch->n_words;
+        if (out[i].code == QN_OP_NORM || out[i].code == QN_OP_TAKE) continue;
+        if (op_params(out[i].code) == 0) out[i].arg = batch->n_words;
         if (op_params(out[i].code) != 0 && out[i].arg >= batch->n_words) out[i].arg = 0;
     }
 }
@@ -229,8 +296,10 @@ static uint32_t fill_spans(const struct qn_table_request *rq, struct qn_span_des
 quern_status qn_table_build(const struct qn_table_request *rq, uint64_t **words, size_t *n)
 {
     const struct qn_batch *batch = rq->batch;
-    struct qn_table_head head = {
-        .n_lanes = batch->n_lanes, .n_slots = rq->n_slots, .n_norms = rq->n_norms};
+    struct qn_table_head head = {.n_lanes = batch->n_lanes,
+                                 .n_slots = rq->n_slots,
+                                 .n_norms = rq->n_norms,
+                                 .n_operands = batch->n_operands};
     quern_status status = QUERN_OK;
     uint64_t size = 0;
     *words = NULL;
@@ -240,10 +309,11 @@ quern_status qn_table_build(const struct qn_table_request *rq, uint64_t **words,
     uint64_t *table = qn_zalloc(size, sizeof *table);
     if (table == NULL) return qn_error_memory("a program's table", size * sizeof *table);
     struct qn_lane_end *ends = (void *)(table + head.ends);
-    for (uint32_t i = 0; i < batch->n_lanes; i++) QN_GO(check_lane(rq, i, &ends[i]));
+    QN_GO(check_lanes(rq, ends));
     for (uint32_t i = 0; i < rq->n_norms; i++) QN_GO(check_norm(rq, i, ends));
     for (uint32_t i = 0; i < rq->n_slots; i++) QN_GO(check_slot(rq, i, ends));
-    fill_lanes(batch, (void *)(table + head.lanes));
+    fill_lanes(batch->lanes, batch->n_lanes, (void *)(table + head.lanes));
+    fill_lanes(batch->operands, batch->n_operands, (void *)(table + head.operands));
     fill_ops(batch, (void *)(table + head.ops));
     if (batch->n_words != 0)
         memcpy(table + head.words, batch->words, (size_t)batch->n_words * sizeof(uint64_t));

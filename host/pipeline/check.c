@@ -65,13 +65,29 @@ static uint64_t find_row(const struct qn_frame *f, const struct qn_cells *c,
     return f->rows;
 }
 
+/* Which of the columns that a lane reads it was: its own, or an operand's. */
+static const struct qn_cells *guilty(const struct qn_frame *f, const struct qn_program_lane *lane,
+                                     enum wanted what, uint64_t *row)
+{
+    const struct qn_cells *own = &f->cells[lane->source];
+    *row = find_row(f, own, lane->chain, what);
+    for (uint32_t k = 0; *row == f->rows && k < lane->chain->n_ops; k++) {
+        const struct qn_chain *operand = lane->chain->ops[k].operand;
+        if (operand == NULL) continue;
+        const struct qn_cells *c = &f->cells[operand->source];
+        *row = find_row(f, c, operand, what);
+        if (*row != f->rows) return c;
+    }
+    return own;
+}
+
 static quern_status complain(const struct quern_table *table, const struct qn_frame *f,
                              uint32_t layer, const struct qn_program_lane *lane, enum wanted what)
 {
     char where[320] = "", own[32];
-    const struct qn_cells *c = &f->cells[lane->source];
+    uint64_t row;
+    const struct qn_cells *c = guilty(f, lane, what, &row);
     const char *name = layer == 0 ? name_of(table, c->table_column, own, sizeof own) : "(derived)";
-    uint64_t row = find_row(f, c, lane->chain, what);
     if (row < f->rows && layer == 0) qn_place(table, row, f->first_row, where, sizeof where);
     const char *glue = where[0] != '\0' ? ": " : "";
     if (what == INFINITE)
@@ -123,14 +139,12 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
                             const struct qn_frame *f, uint32_t layer, const struct qn_program *p,
                             const uint32_t *seen)
 {
-    for (uint32_t i = 0; i < p->n_lanes; i++) {
+    for (uint32_t i = 0; i < p->n_lanes + p->n_operands; i++) {
         const struct qn_program_lane *lane = &p->lanes[i];
-        if (lane->source >= f->n_inputs) {
-            if (lane->refuse_unknown || lane->chain->refuse_missing_code)
-                QN_TRY(check_codes(table, f, lane));
-            continue;
-        }
-        if (seen[i] == 0) continue;
+        int codes = lane->source >= f->n_inputs;
+        if (codes && (lane->refuse_unknown || lane->chain->refuse_missing_code))
+            QN_TRY(check_codes(table, f, lane));
+        if (i >= p->n_lanes || (codes && !lane->chain->joins) || seen[i] == 0) continue;
         if (x->device != NULL) QN_TRY(qn_device_finish(x->device, f->queue));
         if ((seen[i] & QN_SEEN_INF) && (lane->n_ops != 0 || lane->chain->refuse_infinite))
             return complain(table, f, layer, lane, INFINITE);

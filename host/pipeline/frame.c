@@ -392,7 +392,8 @@ static quern_status next_frame(struct qn_exec *x, const struct quern_table *tabl
     if (f->cells == NULL) return qn_error_memory("pipeline", to->n_inputs);
     QN_GO(qn_program_make(&arena, from, from->outputs, from->n_outputs, NULL, &program));
     struct qn_slot *slots = qn_arena_alloc(&arena, from->n_outputs, sizeof *slots);
-    struct qn_lane *lanes = qn_arena_alloc(&arena, program.n_lanes, sizeof *lanes);
+    struct qn_lane *lanes =
+        qn_arena_alloc(&arena, (size_t)program.n_lanes + program.n_operands, sizeof *lanes);
     uint32_t *seen = qn_arena_alloc(&arena, program.n_lanes, sizeof *seen);
     if (slots == NULL || lanes == NULL || seen == NULL) {
         status = qn_error_memory("pipeline", from->n_outputs);
@@ -483,7 +484,7 @@ quern_status qn_frame_make(struct qn_exec *x, const struct quern_table *table, u
 void qn_frame_batch(const struct qn_frame *f, const struct qn_program *p, struct qn_lane *lanes,
                     struct qn_batch *out)
 {
-    for (uint32_t i = 0; i < p->n_lanes; i++) {
+    for (uint32_t i = 0; i < p->n_lanes + p->n_operands; i++) {
         const struct qn_program_lane *from = &p->lanes[i];
         const struct qn_cells *c = &f->cells[from->source];
         lanes[i] = (struct qn_lane){
@@ -507,5 +508,7 @@ void qn_frame_batch(const struct qn_frame *f, const struct qn_program *p, struct
                              .n_ops = p->n_ops,
                              .words = p->words,
                              .n_words = p->n_words,
+                             .operands = lanes + p->n_lanes,
+                             .n_operands = p->n_operands,
                              .base = f->base};
 }

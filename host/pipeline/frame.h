@@ -73,7 +73,8 @@ void qn_frame_free(struct qn_exec *, struct qn_frame *);
 /* The operations over rows of a layer, from inputs of its frame to other inputs of it. */
 quern_status qn_frame_rows(struct qn_exec *, const struct qn_layer *, struct qn_frame *);
 
-/* A program's lanes over a frame. lanes: room for program->n_lanes. */
+/* A program's lanes over a frame. lanes: room for program->n_lanes +
+ * program->n_operands. */
 void qn_frame_batch(const struct qn_frame *, const struct qn_program *, struct qn_lane *lanes,
                     struct qn_batch *out);
 

@@ -88,7 +88,8 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
     if (g->n == 0) return QUERN_OK;
     QN_TRY(qn_program_make(&p->arena, qn_plan_layer(plan), ports, g->n, NULL, &g->program));
     for (uint32_t i = 0; i < g->n; i++) g->wants[i].lane = g->program.slots[i].lane;
-    g->lanes = qn_arena_alloc(&p->arena, g->program.n_lanes, sizeof *g->lanes);
+    g->lanes = qn_arena_alloc(&p->arena, (size_t)g->program.n_lanes + g->program.n_operands,
+                              sizeof *g->lanes);
     return g->lanes != NULL ? QUERN_OK : qn_error_memory_while("taking statistics");
 }
 
@@ -338,7 +339,8 @@ static quern_status plan_part(struct pass *p, uint32_t work, struct select_part 
     }
     QN_TRY(qn_program_make(&p->arena, qn_plan_layer(p->s->plan), ports, part->g.n, NULL,
                            &part->g.program));
-    part->g.lanes = qn_arena_alloc(&p->arena, part->g.n, sizeof *part->g.lanes);
+    part->g.lanes = qn_arena_alloc(&p->arena, (size_t)part->g.n + part->g.program.n_operands,
+                                   sizeof *part->g.lanes);
     return part->g.lanes != NULL ? QUERN_OK : qn_error_memory_while("taking statistics");
 }
 

@@ -311,7 +311,7 @@ void qn_plan_close(struct qn_plan *plan)
  * fills, functions (the logarithm of -1), and behind encoders. Runs notice missing values where they are loaded. */
 static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
 {
-    if (chain->source >= n_inputs) return 1;
+    if (chain->source >= n_inputs || chain->joins) return 1;
     for (uint32_t i = 0; i < chain->n_ops; i++)
         if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE ||
             QN_OP_IS_FUNCTION(chain->ops[i].code))
@@ -323,7 +323,8 @@ static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
 static int refuses_missing(const struct qn_estimator *e)
 {
     double marker;
-    if (e->type == &qn_binarizer || e->type == &qn_normalizer) return 1;
+    if (e->type == &qn_binarizer || e->type == &qn_normalizer || e->type == &qn_polynomial_features)
+        return 1;
     if (e->type != &qn_simple_imputer) return 0;
     return !qn_json_number(qn_param(e, "missing_values"), &marker) || marker == marker;
 }
@@ -342,6 +343,7 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && type != &qn_binarizer) return 1;
         if (counts_values && p->chain->source >= n_inputs) return 1; /* values of a code column */
+        if (p->chain->joins && (counts_values || type->joins)) return 1;
         if (p->may_nan && refuses_missing(&step->apply[step->at]) &&
             changes_missing(p->chain, n_inputs))
             return 1;

@@ -132,6 +132,7 @@ struct qn_program {
     uint64_t *words;
     struct qn_norm_desc *norms;
     uint32_t n_lanes, n_slots, n_ops, n_words, n_norms;
+    uint32_t n_operands; /* behind the lanes, in the same array                               */
 };
 
 /* The program that computes these number ports of a layer. Made in the arena. types: stored type per

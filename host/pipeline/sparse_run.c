@@ -110,7 +110,7 @@ static uint64_t apply(const struct run *r, const struct path *p, uint32_t from, 
                       uint64_t x)
 {
     static const uint64_t one_norm;
-    struct qn_norm_source none = {&one_norm, 0, 0};
+    struct qn_norm_source none = {&one_norm, 0, 0, NULL, NULL};
     uint32_t ignored = 0;
     if (from == to) return x;
     if (p->one_op) return qn_arithmetic(p->one_op, p->load, x, p->words[0], p->words[1]);

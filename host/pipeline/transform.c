@@ -30,7 +30,7 @@ static quern_type sparse_type(quern_type type)
 static quern_status open_run(struct run *r)
 {
     const struct qn_program *p = &r->model->program;
-    r->lanes = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->lanes);
+    r->lanes = qn_arena_alloc(&r->arena, (size_t)p->n_lanes + p->n_operands, sizeof *r->lanes);
     r->slots = qn_arena_alloc(&r->arena, p->n_slots, sizeof *r->slots);
     r->seen = qn_arena_alloc(&r->arena, p->n_lanes, sizeof *r->seen);
     if (r->lanes == NULL || r->slots == NULL || r->seen == NULL)

@@ -281,3 +281,16 @@ void ops_push_norm(struct ops_batch *b, uint32_t lane, uint32_t work, uint32_t g
 {
     push(b, lane, QN_OP_NORM, work)->arg = group;
 }
+
+void ops_push_take(struct ops_batch *b, uint32_t lane, uint32_t work, uint32_t operand)
+{
+    push(b, lane, QN_OP_TAKE, work)->arg = operand;
+}
+
+void ops_batch_operands(struct ops_batch *b, uint32_t n)
+{
+    b->host.operands = b->lanes;
+    b->host.n_operands = n;
+    b->host.lanes = b->lanes + n;
+    b->host.n_lanes -= n;
+}

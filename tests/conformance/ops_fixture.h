@@ -62,6 +62,9 @@ void ops_push_i64(struct ops_batch *, uint32_t lane, uint32_t code, int64_t p0, 
 void ops_push_table(struct ops_batch *, uint32_t lane, uint32_t code, uint32_t work,
                     const uint64_t *table, uint32_t n);
 void ops_push_norm(struct ops_batch *, uint32_t lane, uint32_t work, uint32_t group);
+void ops_push_take(struct ops_batch *, uint32_t lane, uint32_t work, uint32_t operand);
+/* The first n lanes are operands from here on; the others begin at 0. */
+void ops_batch_operands(struct ops_batch *, uint32_t n);
 
 uint64_t ops_random(uint64_t *state);
 uint64_t ops_word(double value);

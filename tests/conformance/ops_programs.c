@@ -190,6 +190,43 @@ void any_program_gives_the_oracles_bytes(void **state)
     on_every_device(mixed_program, 6, 1);
 }
 
+/* Chains that take in other columns: products of up to three, and one that sets four values aside. */
+static void joined_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t depths[] = {QN_OP_JOIN_SUB, QN_OP_JOIN_RDIV, QN_OP_JOIN_MAX,
+                                      QN_OP_JOIN_ADD};
+    const uint32_t *types = k % 2 ? float64 : float32, n_operands = 6, n = 40;
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 300, 500 + 77 * k, n_operands + n, types, 1,
+                   k % 3 ? OPS_ROWS : OPS_COLUMNS, k % 4 == 0 ? 12 : 0, k % 2, k % 4 == 1);
+    for (uint32_t i = 0; i < n_operands; i++)
+        if (i % 2) ops_push(&batch, i, QN_OP_ADD, batch.lanes[i].work, 0.3 * i, 0);
+    for (uint32_t i = n_operands; i < n_operands + n; i++) {
+        uint32_t work = batch.lanes[i].work, deep = i % 5 == 0;
+        for (uint32_t j = 0; j <= i % 3 || (deep && j < QN_ASIDE); j++) {
+            ops_push_take(&batch, i, work, (i + 5 * j) % n_operands);
+            if (!deep) ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j) % 8, work, 0, 0);
+        }
+        for (uint32_t j = 0; deep && j < QN_ASIDE; j++) ops_push(&batch, i, depths[j], work, 0, 0);
+        if (i % 4 == 0) ops_push(&batch, i, QN_OP_SUB, work, 0.25, 0);
+        add_slot(i - n_operands, types[0], QN_MATCH_VALUE);
+    }
+    ops_batch_operands(&batch, n_operands);
+    lay_out_slots(k % 2 ? OUT_ROWS : OUT_COLUMNS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "joined program %u", k);
+    run_and_compare(d, what, "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void columns_are_joined_with_the_cpus_bits(void **state)
+{
+    (void)state;
+    on_every_device(joined_program, 8, 3);
+}
+
 /* Norms: two groups and lanes without, after an op each. */
 static void norm_program(struct ops_device *d, uint32_t k)
 {

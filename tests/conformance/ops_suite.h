@@ -36,6 +36,7 @@ void histograms_count_every_key_once(void **state);
 /* ops_programs.c */
 void any_program_gives_the_oracles_bytes(void **state);
 void norms_divide_by_the_rows_sum_in_its_order(void **state);
+void columns_are_joined_with_the_cpus_bits(void **state);
 void one_chain_for_all_columns_runs_generated(void **state);
 void functions_give_the_oracles_bytes(void **state);
 void sparse_rows_hold_what_the_dense_ones_do(void **state);

@@ -116,6 +116,7 @@ int main(void)
         cmocka_unit_test(histograms_count_every_key_once),
         cmocka_unit_test(any_program_gives_the_oracles_bytes),
         cmocka_unit_test(norms_divide_by_the_rows_sum_in_its_order),
+        cmocka_unit_test(columns_are_joined_with_the_cpus_bits),
         cmocka_unit_test(one_chain_for_all_columns_runs_generated),
         cmocka_unit_test(functions_give_the_oracles_bytes),
         cmocka_unit_test(sparse_rows_hold_what_the_dense_ones_do),

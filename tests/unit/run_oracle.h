@@ -284,20 +284,66 @@ static inline double oracle_norm(const struct qn_batch *b, const struct qn_norm_
     return narrow ? (double)qn_norm_end_f32(&s) : qn_norm_end_f64(&t);
 }
 
+static inline double oracle_join(uint32_t code, double a, double x)
+{
+    switch (code) {
+    case QN_OP_JOIN_ADD: return a + x;
+    case QN_OP_JOIN_SUB: return a - x;
+    case QN_OP_JOIN_RSUB: return x - a;
+    case QN_OP_JOIN_MUL: return a * x;
+    case QN_OP_JOIN_DIV: return a / x;
+    case QN_OP_JOIN_RDIV: return x / a;
+    case QN_OP_JOIN_MIN: return a != a || x != x ? a + x : a < x ? a : x;
+    default: return a != a || x != x ? a + x : a > x ? a : x;
+    }
+}
+
+static inline struct oracle_value oracle_begin(const struct qn_lane *lane, uint64_t row,
+                                               uint32_t *seen)
+{
+    struct oracle_value x = oracle_load(lane, row);
+    double d = x.work == QN_W_F32 ? (double)x.f32 : x.work == QN_W_F64 ? x.f64 : 0;
+    if (d != d) *seen |= QN_SEEN_NAN;
+    if (isinf(d)) *seen |= QN_SEEN_INF;
+    return x;
+}
+
+/* A chain, one op at a time. A product of two float32 numbers is exact in double, and a sum, a
+ * difference and a quotient round to float32 the same by way of double. */
+static inline void oracle_chain(const struct qn_batch *b, const struct qn_lane *lane, uint64_t row,
+                                struct oracle_value *x, double norm, uint32_t *seen)
+{
+    struct oracle_value aside[QN_ASIDE];
+    uint32_t depth = 0;
+    for (uint32_t i = lane->first_op; i < lane->first_op + lane->n_ops; i++) {
+        const struct qn_op *op = &b->ops[i];
+        if (op->code == QN_OP_TAKE) {
+            const struct qn_lane *o = &b->operands[op->arg];
+            aside[depth++] = *x;
+            *x = oracle_begin(o, row, seen);
+            oracle_ops(b, o->first_op, o->n_ops, x, 1, seen);
+        } else if (QN_OP_IS_JOIN(op->code)) {
+            const struct oracle_value *a = &aside[--depth];
+            if (x->work == QN_W_F32)
+                x->f32 = (float)oracle_join(op->code, (double)a->f32, (double)x->f32);
+            else
+                x->f64 = oracle_join(op->code, a->f64, x->f64);
+        } else
+            oracle_ops(b, i, 1, x, norm, seen);
+    }
+}
+
 /* Final values of one row's lanes. seen: a word per lane. */
 static inline void oracle_row(const struct qn_batch *b, const struct qn_norm_desc *norms,
                               uint64_t row, struct oracle_value *values, uint32_t *seen)
 {
     for (uint32_t l = 0; l < b->n_lanes; l++) {
         const struct qn_lane *lane = &b->lanes[l];
-        struct oracle_value x = oracle_load(lane, row);
-        double d = x.work == QN_W_F32 ? (double)x.f32 : x.work == QN_W_F64 ? x.f64 : 0;
-        if (d != d) seen[l] |= QN_SEEN_NAN;
-        if (isinf(d)) seen[l] |= QN_SEEN_INF;
+        struct oracle_value x = oracle_begin(lane, row, &seen[l]);
         uint32_t at = oracle_norm_at(b, lane);
         double norm = 1;
         if (at < lane->n_ops) norm = oracle_norm(b, &norms[b->ops[lane->first_op + at].arg], row);
-        oracle_ops(b, lane->first_op, lane->n_ops, &x, norm, &seen[l]);
+        oracle_chain(b, lane, row, &x, norm, &seen[l]);
         values[l] = x;
     }
 }

@@ -10,12 +10,18 @@
 
 #include "host/ops/requests.h"
 
-enum { RANDOM_LANES = 64, RANDOM_OPS = 1024, RANDOM_WORDS = 8192, RANDOM_SLOTS = 512 };
+enum {
+    RANDOM_LANES = 64,
+    RANDOM_OPS = 1024,
+    RANDOM_WORDS = 8192,
+    RANDOM_OPERANDS = 5,
+    RANDOM_SLOTS = 512
+};
 
 struct random_program {
     uint64_t s; /* generator */
     struct qn_batch batch;
-    struct qn_lane lanes[RANDOM_LANES];
+    struct qn_lane lanes[RANDOM_LANES], operands[RANDOM_OPERANDS];
     struct qn_op ops[RANDOM_OPS];
     uint64_t words[RANDOM_WORDS];
     struct qn_slot slots[RANDOM_SLOTS];
@@ -200,6 +206,56 @@ static inline void random_data(struct random_program *p, uint32_t l, uint64_t ro
     }
 }
 
+/* Operands of both float types; a few lanes begin as one of them does. */
+static inline void random_operands(struct random_program *p, uint64_t rows)
+{
+    uint32_t n = 2 + random_below(p, RANDOM_OPERANDS - 1);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t l = p->batch.n_lanes++, work;
+        struct qn_lane *lane = &p->lanes[l];
+        *lane = (struct qn_lane){.type = random_below(p, 2) ? QN_T_F64 : QN_T_F32,
+                                 .first_op = p->batch.n_ops};
+        work = lane->work = lane->type == QN_T_F64 ? QN_W_F64 : QN_W_F32;
+        if (i < 2) work = lane->work = i; /* one of each at least */
+        if (lane->work == QN_W_F32) lane->type = QN_T_F32;
+        random_data(p, l, rows);
+        for (uint32_t k = random_below(p, 3); k > 0; k--) {
+            random_push(p, random_below(p, 2) ? QN_OP_MUL : QN_OP_LOG1P, work);
+            random_word_double(p, work);
+        }
+        lane->n_ops = p->batch.n_ops - lane->first_op;
+        p->operands[i] = *lane;
+        if (random_below(p, 2))
+            p->final_work[l] = work; /* the same chain as a lane */
+        else
+            p->batch.n_lanes--;
+    }
+    p->batch.operands = p->operands;
+    p->batch.n_operands = n;
+}
+
+/* Some TAKE and JOIN_* ops, with ops between them; what is aside comes back. */
+static inline void random_joins(struct random_program *p, uint32_t work)
+{
+    uint32_t aside = 0, n = random_below(p, 6);
+    while (n > 0 || aside > 0) {
+        uint32_t k = random_below(p, 3);
+        if (n > 0 && (aside == 0 || k == 0) && aside < QN_ASIDE) {
+            uint32_t o = random_below(p, p->batch.n_operands);
+            while (p->operands[o].work != work) o = (o + 1) % p->batch.n_operands;
+            random_push(p, QN_OP_TAKE, work)->arg = o;
+            aside++;
+            n--;
+        } else if (k == 1) {
+            random_push(p, QN_OP_ADD, work);
+            random_word_double(p, work);
+        } else if (aside > 0) {
+            random_push(p, QN_OP_JOIN_ADD + random_below(p, 8), work);
+            aside--;
+        }
+    }
+}
+
 static inline void random_lane(struct random_program *p, uint64_t rows)
 {
     uint32_t l = p->batch.n_lanes++;
@@ -212,6 +268,7 @@ static inline void random_lane(struct random_program *p, uint64_t rows)
     uint32_t work = lane->work;
     uint32_t n = random_below(p, 5);
     for (uint32_t i = 0; i < n; i++) work = random_op(p, l, work);
+    if (p->batch.n_operands != 0 && work <= QN_W_F64) random_joins(p, work);
     lane->n_ops = p->batch.n_ops - lane->first_op;
     p->final_work[l] = work;
 }
@@ -259,6 +316,7 @@ static inline struct random_program *random_program(uint64_t seed, uint64_t rows
     for (int i = 0; i < 8; i++) random_next(p);
     p->batch = (struct qn_batch){.rows = rows, .lanes = p->lanes, .ops = p->ops, .words = p->words};
     if (random_below(p, 3) == 0) random_norm(p, rows);
+    if (random_below(p, 2)) random_operands(p, rows);
     uint32_t n = 1 + random_below(p, 12);
     for (uint32_t i = 0; i < n; i++) random_lane(p, rows);
     if (random_below(p, 5) == 0) random_norm(p, rows);

@@ -32,7 +32,7 @@ static void rows_have_the_oracles_bits(void **state)
         random_slots(p, seed % 2 ? QN_T_F64 + 1 : QN_T_F32);
         random_places(p, 1);
         struct oracle_value values[RANDOM_LANES];
-        union qn_row_value loaded[RANDOM_LANES];
+        union qn_row_value loaded[RANDOM_LANES + RANDOM_OPERANDS];
         unsigned char *want = malloc(p->out_bytes), *got = malloc(p->out_bytes);
         struct qn_row_program *program;
         assert_int_equal(
@@ -48,6 +48,8 @@ static void rows_have_the_oracles_bits(void **state)
                 loaded[l] = row_value(&p->lanes[l], row);
                 all |= want_seen[l];
             }
+            for (uint32_t o = 0; o < p->batch.n_operands; o++)
+                loaded[p->batch.n_lanes + o] = row_value(&p->operands[o], row);
             assert_int_equal(qn_row_run(program, loaded, got, seen), all);
             assert_memory_equal(seen, want_seen, sizeof seen);
             for (size_t i = 0; i < p->out_bytes; i++)

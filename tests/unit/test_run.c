@@ -263,7 +263,7 @@ static void bad_programs_are_refused(void **state)
         p->ops[i].code = QN_OP_VALUE + 1;
         assert_int_equal(qn_cpu_run(NULL, &good), QUERN_INVALID);
         p->ops[i] = op;
-        if (op.code < QN_OP_FIND) continue;
+        if (op.code < QN_OP_FIND || op.code >= QN_OP_TAKE) continue;
         uint64_t count = p->words[op.arg + 1];
         p->words[op.arg + 1] = UINT64_MAX;
         assert_int_equal(qn_cpu_run(NULL, &good), QUERN_INVALID);
