@@ -132,8 +132,9 @@ static quern_status open_gathering(struct gathering *g)
     for (uint32_t i = 0; i < n; i++)
         QN_TRY(qn_float_port(&g->arena, &g->step->probes[i], &ports[i]));
     QN_TRY(qn_program_make(&g->arena, qn_plan_layer(g->s->plan), ports, n, NULL, &g->program));
-    g->lanes = qn_arena_alloc(&g->arena, g->program.n_lanes, sizeof *g->lanes);
-    g->seen = qn_arena_alloc(&g->arena, g->program.n_lanes, sizeof *g->seen);
+    size_t values = (size_t)g->program.n_lanes + g->program.n_operands;
+    g->lanes = qn_arena_alloc(&g->arena, values, sizeof *g->lanes);
+    g->seen = qn_arena_alloc(&g->arena, values, sizeof *g->seen);
     if (g->lanes == NULL || g->seen == NULL) return qn_error_memory_while("gathering rows");
     for (uint32_t i = 0; i < n; i++)
         g->slots[i] = (struct qn_slot){.offset = i * sizeof(double),
@@ -160,7 +161,7 @@ static quern_status gather_frame(struct gathering *g, const struct quern_table *
     uint32_t n = g->step->n_ports;
     uint64_t row = n * sizeof(double);
     double *to = g->step->matrix + f->first_row * n;
-    memset(g->seen, 0, g->program.n_lanes * sizeof *g->seen);
+    memset(g->seen, 0, ((size_t)g->program.n_lanes + g->program.n_operands) * sizeof *g->seen);
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
     rq.slots = g->slots;
     rq.n_slots = n;

@@ -77,6 +77,8 @@ def following(name, method):
         if not compliant or _is_numpy_namespace(xp):
             with config_context(array_api_dispatch=False):
                 return method(self, X, *args, **words)
+        if not learns:
+            self._check_namespace()
         place = _Place(xp, device)
         ours = _converted(self, place)
         with config_context(array_api_dispatch=False):

@@ -42,10 +42,14 @@ def write_back(out, X):
 
 def as_scipy(out, dtype):
     """The library's CSR as scikit-learn gives one: its container, int32 where that is enough."""
-    from sklearn.utils._sparse import _align_api_if_sparse
     indptr = np.asarray(out.indptr)
     if len(indptr) and indptr[-1] <= np.iinfo(np.int32).max:
         indptr = indptr.astype(np.int32)
     data = np.asarray(out.data).astype(dtype, copy=False)
-    made = sparse.csr_array((data, np.asarray(out.indices), indptr), shape=tuple(out.shape))
+    return as_configured(sparse.csr_array((data, np.asarray(out.indices), indptr), shape=tuple(out.shape)))
+
+
+def as_configured(made):
+    """A matrix of SciPy's in the container that scikit-learn is configured to give."""
+    from sklearn.utils._sparse import _align_api_if_sparse
     return _align_api_if_sparse(made)

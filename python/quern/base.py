@@ -38,6 +38,7 @@ SIGNATURES = {
     "OrdinalEncoder": ("*", "categories", "dtype", "handle_unknown", "unknown_value",
                        "encoded_missing_value", "min_frequency", "max_categories"),
     "PowerTransformer": ("method", "*", "standardize", ("copy", True)),
+    "PolynomialFeatures": ("degree", "*", "interaction_only", "include_bias", ("order", "C")),
     "RobustScaler": ("*", "with_centering", "with_scaling", "quantile_range", ("copy", True),
                      "unit_variance"),
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
@@ -60,6 +61,7 @@ DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
 # What may be given, where the descriptor's kind does not say it in scikit-learn's words.
 CONSTRAINTS = {
     "copy": ["boolean"],
+    "order": [StrOptions({"C", "F"})],
     "feature_name_combiner": [StrOptions({"concat"}), callable],
     "missing_values": [MissingValues()],
     "estimator": [None, HasMethods(["fit", "predict"])],
@@ -108,6 +110,8 @@ def _constraint(parameter):
     if parameter["kind"] == "choice":
         allowed = [StrOptions(set(parameter["choices"]))]
         return allowed + [callable] if parameter["name"] == "strategy" else allowed
+    if parameter["kind"] == "degree":
+        return [Interval(numbers.Integral, 0, None, closed="left"), "array-like"]
     if "least" in parameter or "most" in parameter:
         least, most = parameter.get("least"), parameter.get("most")
         if parameter["kind"] == "int":
@@ -200,6 +204,9 @@ class Estimator(DeviceRow, BaseEstimator):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
+
+    def _check_namespace(self):
+        """Refuses to give arrays that are not NumPy's, where scikit-learn does."""
 
     @property
     def _native(self):

@@ -6,13 +6,15 @@ import pytest
 from quern import _core, config_context
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
-                                 OrdinalEncoder, PowerTransformer, RobustScaler, StandardScaler)
+                                 OrdinalEncoder, PolynomialFeatures, PowerTransformer, RobustScaler,
+                                 StandardScaler)
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
+    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False, order="F"),
     Binarizer(), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),

@@ -42,6 +42,7 @@ MIN_MAX = {"quern": 1, "steps": [{"columns": "*", "apply": ["MinMaxScaler"]}]}
 PASS = {"quern": 1, "steps": [{"columns": "*", "apply": ["passthrough"]}]}
 CODES = {"quern": 1, "steps": [{"columns": "*", "apply": ["OrdinalEncoder"]}]}
 TIMES = pa.table({"a": pa.array([1], pa.duration("s"))})
+PRODUCTS = pre.PolynomialFeatures().fit(X)
 table = _core.Table.from_matrix
 
 
@@ -218,6 +219,20 @@ def cases():
     for threshold in (-1.0, 100.0):
         yield "VarianceThreshold.fit ValueError", lambda t=threshold: VarianceThreshold(t).fit(X)
     yield from univariate()
+    for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+        yield "PolynomialFeatures.fit ValueError", lambda r=rows: pre.PolynomialFeatures().fit(r)
+        yield "PolynomialFeatures.transform ValueError", lambda r=rows: PRODUCTS.transform(r)
+    for degree in (-1, (2, 1), (1, 2, 3)):
+        yield "PolynomialFeatures.fit ValueError", lambda d=degree: pre.PolynomialFeatures(d).fit(X)
+    yield "PolynomialFeatures.fit ValueError", lambda: pre.PolynomialFeatures(10 ** 9).fit(X)
+    yield ("PolynomialFeatures.fit ValueError",
+           lambda: pre.PolynomialFeatures(0, include_bias=False).fit(X))
+    yield f"PolynomialFeatures.transform {NOT_FITTED}", lambda: pre.PolynomialFeatures().transform(X)
+    yield (f"PolynomialFeatures.get_feature_names_out {NOT_FITTED}",
+           lambda: pre.PolynomialFeatures().get_feature_names_out())
+    for names in (["a"], ["a"] * 99):
+        yield ("PolynomialFeatures.get_feature_names_out ValueError",
+               lambda n=names: PRODUCTS.get_feature_names_out(n))
     yield from encoders()
     yield from imputer()
     yield from composites()

@@ -17,8 +17,8 @@ from quern import _core
 
 HERE = pathlib.Path(__file__).resolve().parent
 FILES = ("preprocessing/tests/test_data.py", "preprocessing/tests/test_encoders.py",
-         "preprocessing/tests/test_common.py", "impute/tests/test_impute.py",
-         "impute/tests/test_common.py", "impute/tests/test_knn.py",
+         "preprocessing/tests/test_common.py", "preprocessing/tests/test_polynomial.py",
+         "impute/tests/test_impute.py", "impute/tests/test_common.py", "impute/tests/test_knn.py",
          "feature_selection/tests/test_variance_threshold.py",
          "feature_selection/tests/test_base.py", "feature_selection/tests/test_feature_select.py",
          "feature_selection/tests/test_chi2.py", "compose/tests/test_column_transformer.py",

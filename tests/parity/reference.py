@@ -31,6 +31,7 @@ ESTIMATORS = {
     for name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer",
                  "Binarizer", "OrdinalEncoder", "OneHotEncoder")
 }
+ESTIMATORS["PolynomialFeatures"] = preprocessing.PolynomialFeatures
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",
