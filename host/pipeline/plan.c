@@ -100,7 +100,6 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .add_norm = add_norm,
         .add_rows = add_rows,
         .matrix = step->matrix,
-        .rows = plan->rows,
         .gram = gram,
         .predict = predict,
         .warn = warn,
