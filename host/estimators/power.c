@@ -39,7 +39,7 @@ struct column {
     enum sign sign;
     int settled;
     double lambda; /* NEGATIVE: 2 - lambda, of the column turned over, while it is looked for */
-    double low_log, high_log; /* POSITIVE, NEGATIVE: of the logarithms */
+    double low_log, high_log; /* of the logarithms; for BOTH with the values' signs */
     double mean_log;          /* of the rows of the phase */
     int has_mean, no_guide, restarts;
     struct qn_valley valley;
@@ -152,9 +152,14 @@ static quern_status look_at(const struct qn_stage *stage, struct power_fit *fit,
     }
     double low, high, most = fmax(fabs(e->min), fabs(e->max));
     c->sign = e->min >= 0 ? POSITIVE : e->max < 0 ? NEGATIVE : BOTH;
-    c->low_log = log_of(fit, c->sign == NEGATIVE ? -e->max : c->sign == BOTH ? 0 : e->min);
-    c->high_log = log_of(fit, c->sign == NEGATIVE ? -e->min : c->sign == BOTH ? most : e->max);
+    c->low_log = c->sign == BOTH ? -log_of(fit, -e->min)
+                                 : log_of(fit, c->sign == NEGATIVE ? -e->max : e->min);
+    c->high_log = log_of(fit, c->sign == NEGATIVE ? -e->min : e->max);
     bounds_of(fit, c, most, &low, &high);
+    if (!(low < high))
+        return no_column(stage, i,
+                         "has values so large that no power of them is sure to fit their "
+                         "dtype; scale it first, or use float64");
     qn_valley_open(&c->valley, low, high, c->high_log - c->low_log);
     return QUERN_OK;
 }
@@ -312,7 +317,7 @@ static double value_of(const struct column *c, const struct qn_found *f, double 
 /* The search begins anew, on all rows. */
 static void search_all(struct column *c)
 {
-    qn_valley_open(&c->valley, c->valley.low, c->valley.high, c->valley.bend);
+    qn_valley_again(&c->valley);
 }
 
 /* The values at the fan's points. */
@@ -344,7 +349,7 @@ static void take_likelihoods(const struct qn_stage *stage, const struct power_fi
         qn_valley_refine(&c->valley, (double)stage->rows, 1);
     else
         c->settled = news == QN_VALLEY_FOUND;
-    c->lambda = c->valley.center;
+    c->lambda = qn_valley_found(&c->valley);
 }
 
 /* From the sample to all rows. Constant columns have no valley. */

@@ -4,7 +4,7 @@
 #include <math.h>
 
 enum { MOST_ROUNDS = 60 };
-static const double COARSE = 1.0 / 64, ENOUGH = 3e-8;
+static const double ENOUGH = 3e-8;
 
 static double within(double x, double low, double high)
 {
@@ -22,15 +22,33 @@ static void aim(struct qn_valley *v, double center, double step, uint32_t n)
 
 void qn_valley_open(struct qn_valley *v, double low, double high, double range)
 {
+    double unit = range < 1 ? 1 / range : 1;
     *v = (struct qn_valley){
-        .low = low, .high = high, .unit = range < 1 ? 1 / range : 1, .bend = range > 1 ? range : 1};
-    aim(v, 1, v->unit, 7);
+        .low = low / unit, .high = high / unit, .unit = unit, .bend = range > 1 ? range : 1};
+    qn_valley_again(v);
+}
+
+void qn_valley_again(struct qn_valley *v)
+{
+    v->rounds = 0;
+    aim(v, 1 / v->unit, 1, 7);
+}
+
+double qn_valley_found(const struct qn_valley *v)
+{
+    return v->center * v->unit;
+}
+
+/* In units. */
+static double place_of(const struct qn_valley *v, uint32_t i)
+{
+    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)(v->n / 2);
+    return within(v->center + place * v->step, v->low, v->high);
 }
 
 double qn_valley_point(const struct qn_valley *v, uint32_t i)
 {
-    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)(v->n / 2);
-    return within(v->center + place * v->step, v->low, v->high);
+    return place_of(v, i) * v->unit;
 }
 
 static uint32_t lowest_of(const double *values, uint32_t n)
@@ -41,11 +59,17 @@ static uint32_t lowest_of(const double *values, uint32_t n)
     return at;
 }
 
+/* The step from which on the higher derivatives can be told. */
+static double coarse(const struct qn_valley *v)
+{
+    return 1.0 / 64 / (v->bend > 8 ? v->bend / 8 : 1);
+}
+
 static enum qn_valley_news take_fan(struct qn_valley *v, const double *values)
 {
     uint32_t at = lowest_of(values, v->n), last = v->n - 1;
     uint32_t middle = at == 0 ? 1 : at == last ? last - 1 : at;
-    double lowest = qn_valley_point(v, at), x = qn_valley_point(v, middle), h = v->step;
+    double lowest = place_of(v, at), x = place_of(v, middle), h = v->step;
     int at_bound = (at == 0 && lowest <= v->low) || (at == last && lowest >= v->high);
     double a = values[middle - 1], b = values[middle], c = values[middle + 1];
     double second = (a - b) + (c - b), to = x + 0.5 * h * (a - c) / second;
@@ -61,7 +85,7 @@ static enum qn_valley_news take_fan(struct qn_valley *v, const double *values)
     }
     to = within(to, v->low, v->high);
     v->second = second / (h * h);
-    if (h > COARSE * v->unit || v->n != 5 || (fabs(to - x) > 2 * h && to != lowest)) {
+    if (h > coarse(v) || v->n != 5 || (fabs(to - x) > 2 * h && to != lowest)) {
         aim(v, to, (at == 0 || at == last) && !at_bound ? h : h / 8, 5);
         return QN_VALLEY_GO_ON;
     }
@@ -75,14 +99,14 @@ static enum qn_valley_news take_fan(struct qn_valley *v, const double *values)
 /* The smallest step that is worth while: its square is far above rounding errors. */
 static double finest(const struct qn_valley *v)
 {
-    return 1e-3 / sqrt(v->bend) * v->unit;
+    return 1e-3 / sqrt(v->bend);
 }
 
 void qn_valley_refine(struct qn_valley *v, double n, int same)
 {
     v->rounds = 0;
     v->has_slope = 0;
-    v->doubt = same ? 1e-3 : 4 / sqrt(n);
+    v->doubt = same ? 0.01 : 4 / sqrt(n);
     aim(v, v->center, finest(v), 2);
 }
 
@@ -90,11 +114,11 @@ void qn_valley_refine(struct qn_valley *v, double n, int same)
 static void learn_second(struct qn_valley *v, double slope)
 {
     double way = v->center - v->slope_at;
-    if (v->has_slope && fabs(way) > 1e-5 * v->unit) {
+    if (v->has_slope && fabs(way) > 1e-5) {
         double second = (slope - v->slope) / way + 0.5 * v->third * way;
         if (second > 0) {
             v->second = second;
-            v->doubt = 1e-4 + 0.05 * v->bend * fabs(way) / v->unit;
+            v->doubt = 1e-4 + 0.05 * v->bend * fabs(way);
         }
     }
     v->slope = slope;
@@ -111,9 +135,9 @@ static enum qn_valley_news take_slope(struct qn_valley *v, const double *values)
     double step = -(slope + 0.5 * v->third * plain * plain) / v->second;
     double to = within(v->center + step, v->low, v->high), moved = fabs(to - v->center);
     int at_bound = (to == v->low || to == v->high) && moved <= 2 * h;
-    if (!(fabs(step) < 0.25 * v->unit) && !at_bound) return QN_VALLEY_LOST;
-    double error = moved * (v->doubt + 0.05 * v->bend * moved / v->unit);
-    double enough = ENOUGH * (v->unit < 1e4 ? 1 : v->unit * 1e-4);
+    if (!(fabs(step) < 0.25) && !at_bound) return QN_VALLEY_LOST;
+    double error = moved * (v->doubt + 0.05 * v->bend * moved);
+    double enough = fmax(ENOUGH / v->unit, 1e-4 * ENOUGH);
     if (error <= enough || at_bound) {
         v->center = to;
         return QN_VALLEY_FOUND;
@@ -129,7 +153,7 @@ enum qn_valley_news qn_valley_take(struct qn_valley *v, const double *values)
         return QN_VALLEY_FOUND;
     }
     if (++v->rounds > MOST_ROUNDS) { /* as near as the values allow */
-        v->center = qn_valley_point(v, lowest_of(values, v->n));
+        v->center = place_of(v, lowest_of(values, v->n));
         v->second = v->second > 0 ? v->second : 1;
         return QN_VALLEY_FOUND;
     }

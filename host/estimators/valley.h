@@ -16,9 +16,9 @@ enum { QN_FAN = 7 }; /* the most points of a fan */
 enum qn_valley_news { QN_VALLEY_GO_ON, QN_VALLEY_FOUND, QN_VALLEY_LOST };
 
 struct qn_valley {
-    double low, high; /* where the minimum is looked for */
-    double unit;      /* how far one must go for the function to change its shape: >= 1 */
-    double bend;      /* how large the third derivative may be beside the second, in such units */
+    double low, high;    /* where the minimum is looked for; this and all below in units */
+    double unit;         /* how far one must go for the function to change its shape: >= 1 */
+    double bend;         /* how large the third derivative may be beside the second, in units */
     double center, step; /* of the next fan */
     uint32_t n;          /* its points: 7, 5; 2 once the minimum is nearly known */
     uint32_t rounds;
@@ -30,12 +30,16 @@ struct qn_valley {
 
 /* The first fan lies about 1. The function's derivatives are about as large as range, its square, its cube. */
 void qn_valley_open(struct qn_valley *, double low, double high, double range);
+/* As it was opened. */
+void qn_valley_again(struct qn_valley *);
+/* The minimum, once it is FOUND. */
+double qn_valley_found(const struct qn_valley *);
 /* The minimum of a sample of n rows was found; that of all rows lies near. same: they are all. */
 void qn_valley_refine(struct qn_valley *, double n, int same);
 /* Point i < n of the next fan. */
 double qn_valley_point(const struct qn_valley *, uint32_t i);
-/* Takes the values there. FOUND: the minimum is `center`, to 1e-7 or 1e-11 / range after qn_valley_refine. LOST: it is
- * nowhere near, the sample was no guide; open another. */
+/* Takes the values there. FOUND: to 1e-7 or 1e-11 / range after qn_valley_refine. LOST: it is
+ * nowhere near, the sample was no guide; begin again. */
 enum qn_valley_news qn_valley_take(struct qn_valley *, const double *values);
 
 #endif

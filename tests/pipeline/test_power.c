@@ -149,7 +149,7 @@ static void a_search_finds_the_minimum_wherever_it_is(void **state)
         while (turn(&v, places[i], 2) == QN_VALLEY_GO_ON) assert_true(++rounds < 20);
         qn_valley_refine(&v, 1e4, 0);
         while (turn(&v, places[i] + 0.01, 2) == QN_VALLEY_GO_ON) assert_true(++rounds < 24);
-        assert_true(fabs(v.center - places[i] - 0.01) < 2e-7);
+        assert_true(fabs(qn_valley_found(&v) - places[i] - 0.01) < 2e-7);
     }
 }
 
@@ -163,7 +163,7 @@ static void a_search_ends_at_a_bound(void **state)
     qn_valley_refine(&v, 100, 0);
     for (int i = 0; i < 40 && turn(&v, 10, 2) == QN_VALLEY_GO_ON; i++) {
     }
-    assert_true(fabs(v.center - 3) < 1e-2);
+    assert_true(fabs(qn_valley_found(&v) - 3) < 1e-2);
 }
 
 static void a_sample_that_misleads_is_noticed(void **state)

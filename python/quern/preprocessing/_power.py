@@ -65,10 +65,10 @@ class PowerTransformer(Scaler):
     >>> from quern.preprocessing import PowerTransformer
     >>> power = PowerTransformer().fit([[1.0], [2.0], [4.0], [80.0]])
     >>> power.lambdas_.round(4)
-    array([-0.6466])
+    array([-0.6126])
     >>> power.transform([[1.0], [80.0]]).round(4)
-    array([[-1.3152],
-           [ 1.2911]])
+    array([[-1.1666],
+           [ 1.5393]])
     """
 
     _learned = ("lambdas_",)
@@ -255,9 +255,10 @@ def power_transform(X, method="yeo-johnson", *, standardize=True, copy=True):
     Examples
     --------
     >>> from quern.preprocessing import power_transform
-    >>> power_transform([[1.0], [2.0], [4.0]], method="box-cox").round(3)
-    array([[-1.225],
-           [ 0.   ],
-           [ 1.225]])
+    >>> power_transform([[1.0], [2.0], [4.0], [80.0]], method="box-cox").round(3)
+    array([[-1.244],
+           [-0.431],
+           [ 0.18 ],
+           [ 1.495]])
     """
     return PowerTransformer(method, standardize=standardize, copy=copy).fit_transform(X)
