@@ -318,7 +318,10 @@ quern_status qn_iterative_fit(struct qn_stage *stage, const double *initial, con
     struct fit f = {.stage = stage, .rows = stage->rows, .x = stage->matrix};
     f.columns = qn_alloc(stage->n_in, sizeof *f.columns);
     f.shift = qn_alloc(stage->n_in, sizeof *f.shift);
-    if (f.columns == NULL || f.shift == NULL) QN_GO(qn_stage_memory(stage));
+    if (f.columns == NULL || f.shift == NULL) {
+        status = qn_stage_memory(stage);
+        goto cleanup;
+    }
     for (uint32_t i = 0; i < stage->n_in; i++)
         if (!isnan(initial[i])) f.columns[f.n++] = i;
     if (f.n > 1 && qn_param_f64(stage->estimator, "max_iter") > 0) {

@@ -16,7 +16,8 @@ def write(metadata, tensors):
     for name, values in tensors.items():
         word, dtype = _WRITE[values.dtype.kind]
         data = np.ascontiguousarray(values, dtype).tobytes()
-        header[name] = {"dtype": word, "shape": list(values.shape) or [1], "data_offsets": [at, at + len(data)]}
+        header[name] = {"dtype": word, "shape": list(values.shape) or [1],
+                        "data_offsets": [at, at + len(data)]}
         padding = -len(data) % 8
         parts.append(data + bytes(padding))
         at += len(data) + padding

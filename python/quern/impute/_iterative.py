@@ -153,10 +153,12 @@ class IterativeImputer(TransformerMixin, Estimator):
         except ValueError as error:
             refuse_non_finite(error, X, self)
         found = learned(model)
-        self.n_iter_ = len(found["rounds_"])
-        self.imputation_sequence_ = self._triplets(found["sequence_"])
-        self._tell(X, found["rounds_"])
-        if self.n_iter_ and not found["rounds_"][-1, 0] < found["rounds_"][-1, 1]:
+        rounds = found["rounds_"].reshape(-1, 2)
+        self.n_iter_ = len(rounds)
+        self.imputation_sequence_ = self._triplets(
+            found["sequence_"].reshape(-1, len(HEAD) + X.shape[1]))
+        self._tell(X, rounds)
+        if self.n_iter_ and not rounds[-1, 0] < rounds[-1, 1]:
             warnings.warn("[IterativeImputer] Early stopping criterion not reached.",
                           ConvergenceWarning)
         native = self._native

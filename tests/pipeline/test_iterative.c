@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * IterativeImputer end to end: columns that follow from the others are restored; devices, threads,
+ * instruction sets, batches and single rows agree; broken models are refused. And the eigenvectors that its
+ * regressions are made of. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/cpu/isa.h"
+#include "host/stats/symmetric.h"
+#include "tests/pipeline/fixture.h"
+
+enum { ROWS = 6000, COLUMNS = 5 }; /* more than one run of QN_GRAM_ROWS */
+static const char plain_spec[] = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                                 "[\"IterativeImputer\"]}]}";
+static const char scaled_spec[] =
+    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [\"StandardScaler\", "
+    "{\"IterativeImputer\": {\"max_iter\": 3, \"add_indicator\": true, \"initial_strategy\": "
+    "\"median\", "
+    "\"imputation_order\": \"descending\", \"max_value\": 2}}, \"MinMaxScaler\"]}]}";
+
+/* ---- eigenvectors ---- */
+
+static void check_eigen(uint32_t n, const double *given)
+{
+    double a[20 * 20], values[20], z[20 * 20], largest = 0;
+    memcpy(a, given, sizeof(double) * n * n);
+    OK(qn_symmetric_eigen(n, a, values, z));
+    for (uint32_t i = 0; i < n; i++) largest = fmax(largest, fabs(values[i]));
+    for (uint32_t r = 0; r < n; r++)
+        for (uint32_t c = 0; c < n; c++) {
+            double sum = 0, dot = 0;
+            for (uint32_t i = 0; i < n; i++) {
+                sum += z[i * n + r] * values[i] * z[i * n + c];
+                dot += z[r * n + i] * z[c * n + i];
+            }
+            assert_true(fabs(sum - given[r * n + c]) <= 1e-14 * n * largest);
+            assert_true(fabs(dot - (r == c)) <= 1e-14 * n);
+        }
+}
+
+static void a_symmetric_matrix_is_its_eigenvectors_and_values(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 20; n++) {
+        double a[20 * 20] = {0}, *x = fixture_f64(20, 20, 0, n);
+        for (uint32_t rank = 0; rank <= n; rank += n > 4 ? 4 : 1) { /* products of `rank` columns */
+            for (uint32_t r = 0; r < n; r++)
+                for (uint32_t c = 0; c < n; c++) {
+                    a[r * n + c] = 0;
+                    for (uint32_t k = 0; k < rank; k++)
+                        a[r * n + c] += x[r * 20 + k] * x[c * 20 + k];
+                }
+            check_eigen(n, a);
+        }
+        for (uint32_t i = 0; i < n * n; i++)
+            a[i] = i % (n + 1) == 0 ? (double)i : 0; /* a diagonal */
+        check_eigen(n, a);
+        free(x);
+    }
+}
+
+/* ---- the imputer ---- */
+
+/* Columns 2 and 3 follow from 0 and 1, column 4 does not; a tenth is missing, row 7 altogether. */
+static double *sample(double *whole)
+{
+    double *x = fixture_f64(ROWS, COLUMNS, 0, 11), *holes = fixture_f64(ROWS, COLUMNS, 100, 12);
+    for (int i = 0; i < ROWS; i++) {
+        double *row = x + (size_t)i * COLUMNS;
+        row[2] = 3 * row[0] - row[1] + 1000;
+        row[3] = row[0] + 0.5 * row[1] - 7;
+    }
+    memcpy(whole, x, sizeof(double) * ROWS * COLUMNS);
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        if (isnan(holes[i]) || i / COLUMNS == 7) x[i] = (double)NAN;
+    free(holes);
+    return x;
+}
+
+static quern_context *context_of(const char *device, uint32_t threads)
+{
+    quern_context_config config = {.struct_size = sizeof config, .threads = threads};
+    return fixture_context_with(device, &config);
+}
+
+static void columns_that_follow_from_others_are_restored(void **state)
+{
+    quern_context *cx = context_of("cpu", 2);
+    double *whole = malloc(sizeof(double) * ROWS * COLUMNS), *x;
+    quern_table *table;
+    quern_matrix out = {0};
+    int restored = 0;
+    (void)state;
+    assert_non_null(whole);
+    x = sample(whole);
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
+    quern_model *model = fixture_fit(cx, plain_spec, table);
+    OK(quern_model_transform(cx, model, table, &out, NULL));
+    assert_int_equal(out.columns, COLUMNS);
+    for (int i = 0; i < ROWS; i++) {
+        const double *got = (const double *)((const char *)out.data + i * out.row_stride);
+        const double *row = &x[i * COLUMNS], *is = &whole[i * COLUMNS];
+        for (int c = 0; c < COLUMNS; c++) {
+            assert_true(got[c] == got[c]); /* not missing */
+            if (!isnan(row[c])) assert_true(got[c] == row[c]);
+        }
+        if (isnan(row[0]) || isnan(row[1]) || !isnan(row[2]) || isnan(row[3])) continue;
+        assert_true(fabs(got[2] - is[2]) < 1e-3); /* a ridge: not quite */
+        restored++;
+    }
+    assert_true(restored > 100);
+    quern_matrix_free(&out);
+    quern_model_free(model);
+    quern_table_free(table);
+    OK(quern_context_close(cx));
+    free(whole);
+    free(x);
+}
+
+struct result {
+    quern_model *model;
+    quern_matrix out;
+};
+
+static struct result run(const char *device, uint32_t threads, const double *x)
+{
+    struct result r = {0};
+    quern_table *table;
+    quern_context *cx = context_of(device, threads);
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
+    r.model = fixture_fit(cx, scaled_spec, table);
+    OK(quern_model_transform(cx, r.model, table, &r.out, NULL));
+    quern_table_free(table);
+    OK(quern_context_close(cx));
+    return r;
+}
+
+static void assert_same(struct result a, struct result b, const char *what)
+{
+    fixture_same_model(a.model, b.model, what);
+    assert_int_equal(a.out.columns, b.out.columns);
+    for (int i = 0; i < ROWS; i++)
+        assert_memory_equal((const char *)a.out.data + i * a.out.row_stride,
+                            (const char *)b.out.data + i * b.out.row_stride,
+                            a.out.columns * sizeof(double));
+}
+
+static void drop(struct result *r)
+{
+    quern_model_free(r->model);
+    quern_matrix_free(&r->out);
+}
+
+static double *sample_alone(void)
+{
+    double *whole = malloc(sizeof(double) * ROWS * COLUMNS);
+    assert_non_null(whole);
+    double *x = sample(whole);
+    free(whole);
+    return x;
+}
+
+static void devices_and_threads_agree(void **state)
+{
+    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
+    double *x = sample_alone();
+    struct result one = run("cpu", 1, x), other = run(devices[(size_t)*state], 3, x);
+    assert_same(one, other, devices[(size_t)*state]);
+    drop(&one);
+    drop(&other);
+    free(x);
+}
+
+static void instruction_sets_agree(void **state)
+{
+    double *x = sample_alone();
+    struct result usual = run("cpu", 2, x);
+    (void)state;
+    for (int isa = QN_ISA_BASELINE; isa < QN_ISA_COUNT; isa++) {
+        if (!qn_cpu_isa_force(isa)) continue;
+        struct result other = run("cpu", 2, x);
+        assert_same(usual, other, "instruction sets");
+        drop(&other);
+    }
+    (void)qn_cpu_isa_force(-1);
+    drop(&usual);
+    free(x);
+}
+
+static void single_rows_are_served_as_in_batches(void **state)
+{
+    double *x = sample_alone();
+    struct result all = run("cpu", 2, x);
+    quern_server *server;
+    quern_model *again;
+    void *bytes;
+    size_t size;
+    (void)state;
+    OK(quern_model_to_bytes(all.model, &bytes, &size));
+    OK(quern_model_from_bytes("again", bytes, size, &again));
+    fixture_same_model(all.model, again, __func__);
+    OK(quern_server_open(again, &server));
+    for (int i = 0; i < 200; i++) {
+        quern_cell cells[COLUMNS] = {{0}};
+        double out[2 * COLUMNS];
+        for (int c = 0; c < COLUMNS; c++) cells[c].number = x[i * COLUMNS + c];
+        OK(quern_server_row(server, cells, out));
+        assert_memory_equal(out, (const char *)all.out.data + i * all.out.row_stride,
+                            all.out.columns * sizeof(double));
+    }
+    quern_server_close(server);
+    quern_free(bytes);
+    quern_model_free(again);
+    drop(&all);
+    free(x);
+}
+
+static void a_sequence_that_names_no_column_is_refused(void **state)
+{
+    double *x = sample_alone();
+    struct result r = run("cpu", 2, x);
+    quern_model *other;
+    void *bytes;
+    size_t size;
+    (void)state;
+    OK(quern_model_to_bytes(r.model, &bytes, &size));
+    /* the first number of the first regression is its target; it is what follows the tensor's begin */
+    char *entry = strstr((char *)bytes + 8, "/sequence_\"");
+    assert_non_null(entry);
+    char *offsets = strstr(entry, "data_offsets\":[");
+    assert_non_null(offsets);
+    uint64_t header = 0;
+    memcpy(&header, bytes, sizeof header);
+    double wrong = 77;
+    memcpy((char *)bytes + 8 + header + strtoull(offsets + 15, NULL, 10), &wrong, sizeof wrong);
+    assert_int_equal(quern_model_from_bytes("broken", bytes, size, &other), QUERN_CORRUPT);
+    assert_non_null(strstr(quern_last_error(), "names a column that is not there"));
+    quern_free(bytes);
+    drop(&r);
+    free(x);
+}
+
+static void bounds_that_contradict_each_other_are_refused(void **state)
+{
+    quern_pipeline *pipeline;
+    (void)state;
+    const char *spec = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                       "[{\"IterativeImputer\": {\"min_value\": 1, \"max_value\": 1}}]}]}";
+    assert_int_equal(quern_pipeline_from_spec("spec", spec, strlen(spec), &pipeline),
+                     QUERN_INVALID);
+    assert_non_null(strstr(quern_last_error(), "min_value must be less than max_value"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_symmetric_matrix_is_its_eigenvectors_and_values),
+        cmocka_unit_test(columns_that_follow_from_others_are_restored),
+        {"devices_and_threads_agree@cpu", devices_and_threads_agree, NULL, NULL, (void *)0},
+        {"devices_and_threads_agree@opencl:0", devices_and_threads_agree, NULL, NULL, (void *)1},
+        {"devices_and_threads_agree@cuda:0", devices_and_threads_agree, NULL, NULL, (void *)2},
+        cmocka_unit_test(instruction_sets_agree),
+        cmocka_unit_test(single_rows_are_served_as_in_batches),
+        cmocka_unit_test(a_sequence_that_names_no_column_is_refused),
+        cmocka_unit_test(bounds_that_contradict_each_other_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
