@@ -47,6 +47,7 @@ import threadpoolctl
 from cases_power import PowerCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
+from score_cases import ScoreCases
 from sides import ThroughC, ThroughPython
 from table_cases import TableCases
 
@@ -75,6 +76,7 @@ class Bench:
         MatrixCases(self).run()
         TableCases(self).run()
         PowerCases(self).run()
+        ScoreCases(self).run()
 
 
 def environment(bench):
@@ -104,7 +106,7 @@ def main():
                         help="the C interface, the installed package, or one beside the other")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        help="standard-50, minmax, robust-16, opencl, median, adult, row, csv, power; "
+                        help="standard-50, minmax, robust-16, opencl, median, adult, row, csv, power, scores; "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")
