@@ -149,7 +149,7 @@ class PolynomialFeatures(TransformerMixin, Estimator):
     def powers_(self):
         """The exponent of each input column in each output column."""
         rows = [np.bincount(product, minlength=self.n_features_in_) for product in self._products()]
-        return np.vstack(rows)
+        return np.vstack(rows) if rows else np.empty((0, self.n_features_in_), np.int64)
 
     def get_feature_names_out(self, input_features=None):
         """Name the output columns.

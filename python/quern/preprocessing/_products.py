@@ -79,8 +79,11 @@ def of_sparse(X, least, most, distinct, bias):
     for k in range(2, most + 1):
         tuples.grow()
         found = tuples.matrix() if k >= least else None
-        if found is not None:
-            parts.append(found)
+        if found is None:
+            continue
+        if most > 3:  # scikit-learn goes another way then, on which zeros are lost
+            found.eliminate_zeros()
+        parts.append(found)
     if not parts:
         return sparse.csr_array((X.shape[0], 0), dtype=X.dtype).asformat(X.format)
     return sparse.hstack(parts, dtype=X.dtype, format=X.format)
