@@ -21,6 +21,7 @@ ALLOWED = {
     "host/data": ["host/core", "host/memory"],
     "host/device": ["host/core", "host/memory", "kernels"],
     "host/ops": ["host/core", "host/memory", "host/device", "kernels"],
+    "host/arrays": ["host/core", "host/memory", "host/data", "host/device", "host/ops", "kernels"],
     "host/stats": ["host/core", "host/data/table.h", "host/ops/requests.h", "kernels"],
     "host/estimators": ["host/core", "host/data", "host/stats", "kernels"],
     "host/pipeline": ["host/core", "host/memory", "host/data", "host/device", "host/ops",
@@ -30,7 +31,7 @@ ALLOWED = {
     "host/api": ["host/core", "host/memory", "host/data", "host/device", "host/ops", "host/stats",
                  "host/estimators", "host/pipeline", "host/measure", "kernels"],
 }
-BACKEND = ["quern", "host/core", "host/device/driver.h", "host/ops/requests.h", "host/ops/row.h",
+BACKEND = ["quern", "host/core", "host/device/driver.h", "host/ops/requests.h", "host/ops/arrays.h", "host/ops/row.h",
            "kernels"]
 
 # System and library headers that only some places may use.

@@ -5,6 +5,7 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
+#include "host/data/buffer.h"
 #include "host/data/sparse.h"
 
 struct names {
@@ -179,13 +180,6 @@ const quern_column *quern_table_column(const quern_table *table, uint32_t i)
 }
 
 /* ---- buffers ---- */
-
-struct quern_buffer {
-    struct quern_context *context;
-    struct qn_span span;
-    uint64_t bytes;
-    char *host; /* on the CPU */
-};
 
 quern_status quern_buffer_alloc(quern_context *context, uint64_t bytes, quern_buffer **out)
 {

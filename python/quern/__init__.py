@@ -10,6 +10,7 @@ the work, with the same bits on every device.
 `quern.feature_selection`          VarianceThreshold, SelectKBest and its kin, scores
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
+`sort`, `argsort`, `top_k`         arrays sorted, as NumPy does; `unique`, `searchsorted`, `digitize`
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `devices`, `pool`                  what is there; the device memory that is held
 `last_report`                      where work ran, why, how long, and what moved
@@ -41,6 +42,8 @@ _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_conf
           "last_report": "_report", "set_config": "_config", "devices": "_devices", "pool": "_devices",
           "from_sklearn": "interop", "to_model": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
+          "argsort": "_arrays", "digitize": "_arrays", "searchsorted": "_arrays", "sort": "_arrays",
+          "top_k": "_arrays", "unique": "_arrays",
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", *sorted(_HOMES)]

@@ -6,6 +6,12 @@ from . import impute as impute
 from . import interop as interop
 from . import pipeline as pipeline
 from . import preprocessing as preprocessing
+from ._arrays import argsort as argsort
+from ._arrays import digitize as digitize
+from ._arrays import searchsorted as searchsorted
+from ._arrays import sort as sort
+from ._arrays import top_k as top_k
+from ._arrays import unique as unique
 from ._config import config_context as config_context
 from ._config import device as device
 from ._config import get_config as get_config
@@ -28,7 +34,7 @@ from .interop import to_model as to_model
 from .interop import to_sklearn as to_sklearn
 
 __version__: str
-__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "config_context", "device",
-           "devices", "fit", "from_sklearn", "get_config", "last_report", "patch_sklearn", "pool",
-           "read_csv", "run",
-           "set_config", "to_model", "to_sklearn", "transform", "unpatch_sklearn"]
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "argsort", "config_context",
+           "device", "devices", "digitize", "fit", "from_sklearn", "get_config", "last_report",
+           "patch_sklearn", "pool", "read_csv", "run", "searchsorted", "set_config", "sort", "to_model",
+           "to_sklearn", "top_k", "transform", "unique", "unpatch_sklearn"]

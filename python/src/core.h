@@ -31,6 +31,8 @@ typedef PyObject *qn_py_fast(PyObject *self, PyObject *const *args, Py_ssize_t n
 
 qn_py_fast qn_py_read_table, qn_py_run, qn_py_apply_file;      /* files.c */
 PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
+qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
+    qn_py_array_digitize; /* arrays.c */
 
 /* ---- arguments (arguments.c) ---- */
 
@@ -71,6 +73,7 @@ enum qn_py_stage {
     QN_PY_INVERSE,
     QN_PY_RUN,
     QN_PY_APPLY_FILE,
+    QN_PY_ARRAY,
     QN_PY_STAGES
 };
 struct qn_py_totals {

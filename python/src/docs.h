@@ -19,6 +19,10 @@ extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_ta
     qn_py_doc_matrix_dlpack[], qn_py_doc_matrix_dlpack_device[], qn_py_doc_buffer[],
     qn_py_doc_csr[];
 
+/* docs_arrays.c */
+extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_array_searchsorted[],
+    qn_py_doc_array_digitize[];
+
 /* docs_model.c */
 extern const char qn_py_doc_pipeline[], qn_py_doc_pipeline_fit[],
     qn_py_doc_pipeline_fit_transform[], qn_py_doc_pipeline_spec[], qn_py_doc_model[],

@@ -28,6 +28,11 @@ static PyMethodDef functions[] = {
     {"read_table", QN_PY_FAST(qn_py_read_table), QN_PY_FASTCALL, qn_py_doc_read_table},
     {"run", QN_PY_FAST(qn_py_run), QN_PY_FASTCALL, qn_py_doc_run},
     {"apply_file", QN_PY_FAST(qn_py_apply_file), QN_PY_FASTCALL, qn_py_doc_apply_file},
+    {"array_sort", QN_PY_FAST(qn_py_array_sort), QN_PY_FASTCALL, qn_py_doc_array_sort},
+    {"array_unique", QN_PY_FAST(qn_py_array_unique), QN_PY_FASTCALL, qn_py_doc_array_unique},
+    {"array_searchsorted", QN_PY_FAST(qn_py_array_searchsorted), QN_PY_FASTCALL,
+     qn_py_doc_array_searchsorted},
+    {"array_digitize", QN_PY_FAST(qn_py_array_digitize), QN_PY_FASTCALL, qn_py_doc_array_digitize},
     {0},
 };
 

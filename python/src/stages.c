@@ -11,6 +11,7 @@ static const char *const names[QN_PY_STAGES] = {
     [QN_PY_INVERSE] = "inverse_transform",
     [QN_PY_RUN] = "run",
     [QN_PY_APPLY_FILE] = "apply_file",
+    [QN_PY_ARRAY] = "array",
 };
 
 int qn_py_begin_stage(struct qn_py_context *cx, struct qn_py_call *call, enum qn_py_stage stage)

@@ -40,5 +40,10 @@ void columns_are_joined_with_the_cpus_bits(void **state);
 void one_chain_for_all_columns_runs_generated(void **state);
 void functions_give_the_oracles_bytes(void **state);
 void sparse_rows_hold_what_the_dense_ones_do(void **state);
+/* ops_arrays.c */
+void lines_are_sorted_with_their_places(void **state);
+void distinct_values_are_the_runs_of_the_sorted_line(void **state);
+void places_in_a_sorted_line_count_what_is_smaller(void **state);
+void lines_where_they_should_not_be_are_refused_with_sentences(void **state);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every operation, on every device that is present and in both shapes of the kernels (ops_statistics.c,
- * ops_programs.c), and what operations refuse. */
+ * ops_programs.c, ops_arrays.c), and what operations refuse. */
 #include "tests/conformance/ops_suite.h"
 
 #include <stdlib.h>
@@ -120,6 +120,10 @@ int main(void)
         cmocka_unit_test(one_chain_for_all_columns_runs_generated),
         cmocka_unit_test(functions_give_the_oracles_bytes),
         cmocka_unit_test(sparse_rows_hold_what_the_dense_ones_do),
+        cmocka_unit_test(lines_are_sorted_with_their_places),
+        cmocka_unit_test(distinct_values_are_the_runs_of_the_sorted_line),
+        cmocka_unit_test(places_in_a_sorted_line_count_what_is_smaller),
+        cmocka_unit_test(lines_where_they_should_not_be_are_refused_with_sentences),
         cmocka_unit_test(a_batch_where_it_should_not_be_is_refused_with_sentences),
         cmocka_unit_test(a_malformed_program_is_an_error_that_names_the_lane),
     };

@@ -24,7 +24,7 @@
 #define UNPOISON(p, n) ((void)(p))
 #endif
 
-enum { MOST_ARGS = 16 };
+enum { MOST_ARGS = 20 };
 
 struct qn_raw {
     char *memory;
@@ -304,9 +304,9 @@ static void invoke(void *user)
     const struct call *c = user;
     const uint64_t *a = c->a;
 #define W uint64_t
-    ((void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W))c->entry)(
+    ((void (*)(W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W, W))c->entry)(
         a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11], a[12], a[13],
-        a[14], a[15]);
+        a[14], a[15], a[16], a[17], a[18], a[19]);
 #undef W
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The exported symbols of libquern.so are those of exported.txt, which are those of the public header.
+"""The exported symbols of libquern.so are those of exported.txt, which are those of the public headers.
 
-usage: symbols.py LIBRARY [--write]      --write makes exported.txt from the header"""
+usage: symbols.py LIBRARY [--write]      --write makes exported.txt from the headers"""
 import pathlib
 import re
 import subprocess
@@ -10,11 +10,12 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 LIST = HERE / "exported.txt"
-HEADER = HERE.parent.parent / "include" / "quern" / "quern.h"
+HEADERS = sorted((HERE.parent.parent / "include" / "quern").glob("*.h"))
 
 
 def declared():
-    text = re.sub(r"/\*.*?\*/", "", HEADER.read_text("utf-8"), flags=re.S)
+    text = "\n".join(header.read_text("utf-8") for header in HEADERS)
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     text = re.sub(r"^\s*#.*(?:\\\n.*)*$", "", text, flags=re.M)
     return sorted(re.findall(r"QUERN_API[^;{]*?\b(quern_\w+)\s*\(", text))
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sorting keys of 32 bits with their places, of lines with less than 2^32 values: one word each, the
+ * key above the place. */
+#include <stdint.h>
+
+#define ELEM uint64_t
+#define KEY uint32_t
+#define KEY_OF(e) ((uint32_t)((e) >> 32))
+#define PLACES 1
+#define MAKE(key, place) ((uint64_t)(key) << 32 | (place))
+#define PLACE_OF(e) ((uint32_t)(e))
+#define KEYS qn_sort_keys32
+#define VALUES qn_sort_values32
+#define QN_SUFFIX p32
+
+#include "backends/cpu/sort_body.h"
