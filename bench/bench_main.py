@@ -44,6 +44,7 @@ import scipy
 import sklearn
 import threadpoolctl
 
+from array_cases import ArrayCases
 from cases_power import PowerCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
@@ -77,6 +78,7 @@ class Bench:
         TableCases(self).run()
         PowerCases(self).run()
         ScoreCases(self).run()
+        ArrayCases(self).run()
 
 
 def environment(bench):
@@ -106,7 +108,8 @@ def main():
                         help="the C interface, the installed package, or one beside the other")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        help="standard-50, minmax, robust-16, opencl, median, adult, row, csv, power, scores; "
+                        help="standard-50, minmax, robust-16, opencl, median, adult, row, csv, power, scores, "
+                             "arrays-sort; "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")

@@ -21,7 +21,7 @@ ALLOWED = {
     "host/data": ["host/core", "host/memory"],
     "host/device": ["host/core", "host/memory", "kernels"],
     "host/ops": ["host/core", "host/memory", "host/device", "kernels"],
-    "host/arrays": ["host/core", "host/memory", "host/data", "host/device", "host/ops", "kernels"],
+    "host/arrays": ["quern", "host/core", "host/memory", "host/data", "host/device", "host/ops", "kernels"],
     "host/stats": ["host/core", "host/data/table.h", "host/ops/requests.h", "kernels"],
     "host/estimators": ["host/core", "host/data", "host/stats", "kernels"],
     "host/pipeline": ["host/core", "host/memory", "host/data", "host/device", "host/ops",

@@ -17,7 +17,13 @@ quern_status qn_sort_lines_k64(struct qn_threads *, const struct qn_sort_request
 quern_status qn_sort_lines_p32(struct qn_threads *, const struct qn_sort_request *);
 quern_status qn_sort_lines_p64(struct qn_threads *, const struct qn_sort_request *);
 
+/* Sorts the columns of n rows of QN_SORT_ABREAST words, n > 0. */
+void qn_sort_network_32(uint32_t *words, uint64_t n);
+void qn_sort_network_64(uint64_t *words, uint64_t n);
+
 enum {
+    QN_SORT_ABREAST = 16,  /* short lines that a network sorts together */
+    QN_SORT_NETWORK = 256, /* values that such a line has, at most */
     QN_SORT_BLOCK = 1024,  /* values that are converted at a time */
     QN_SORT_TEAM = 1 << 17 /* lines of so many values are sorted by all threads together */
 };

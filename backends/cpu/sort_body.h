@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sorting one kind of elements, for sort_k32.c and its siblings. They define ELEM, KEY (the key's type),
  * KEY_OF(e), PLACES (elements carry places: MAKE(key, place), PLACE_OF(e)), QN_SUFFIX and the conversions
- * KEYS and VALUES.
+ * KEYS and VALUES; and NETWORK where elements are words (sort_network.c).
  *
  * A short line is sorted by one thread, least significant digit first. A long one by all threads: a
  * sample says where the values are, a table over 2^16 prefixes of keys cuts them into buckets of about
@@ -536,7 +536,7 @@ cleanup:
     return status;
 }
 
-/* ---- many lines, each by one thread ---- */
+/* ---- many lines ---- */
 
 /* Neighbouring lines whose values lie closer together than a line's own are read and written
  * together. */
@@ -572,6 +572,35 @@ static void sort_group(void *user, uint32_t worker, uint64_t task)
             store(rq, first + g, at, sorted[g] + at, keep - at < step ? keep - at : step);
 }
 
+#if defined(NETWORK)
+/* Lines of at most QN_SORT_NETWORK values, side by side. Elements that differ in their places alone are
+ * different words, so that the network, too, is stable. */
+static void sort_abreast(void *user, uint32_t worker, uint64_t task)
+{
+    const struct crowd *c = user;
+    const struct qn_sort_request *rq = c->rq;
+    uint64_t n = rq->in.n, first = task * QN_SORT_ABREAST, keep = kept(rq);
+    uint64_t lines = rq->in.lines - first, step = 64;
+    ELEM *words = c->room + worker * (QN_SORT_ABREAST + 1) * n, block[QN_SORT_BLOCK];
+    if (lines > QN_SORT_ABREAST) lines = QN_SORT_ABREAST;
+    if (lines < QN_SORT_ABREAST) memset(words, 0, QN_SORT_ABREAST * n * sizeof *words);
+    for (uint64_t at = 0; at < n; at += step)
+        for (uint64_t g = 0; g < lines; g++) {
+            struct source s = {rq, first + g, n, NULL};
+            uint64_t m = n - at < step ? n - at : step;
+            const ELEM *e = load(&s, at, m, block);
+            for (uint64_t i = 0; i < m; i++) words[(at + i) * QN_SORT_ABREAST + g] = e[i];
+        }
+    NETWORK(words, n);
+    for (uint64_t at = 0; at < keep; at += step)
+        for (uint64_t g = 0; g < lines; g++) {
+            uint64_t m = keep - at < step ? keep - at : step;
+            for (uint64_t i = 0; i < m; i++) block[i] = words[(at + i) * QN_SORT_ABREAST + g];
+            store(rq, first + g, at, block, m);
+        }
+}
+#endif
+
 static quern_status sort_crowd(struct qn_threads *threads, const struct qn_sort_request *rq)
 {
     struct crowd c = {.rq = rq, .group = 1};
@@ -579,7 +608,14 @@ static quern_status sort_crowd(struct qn_threads *threads, const struct qn_sort_
     uint64_t along = (uint64_t)(rq->in.stride < 0 ? -rq->in.stride : rq->in.stride);
     uint32_t team = qn_threads_size(threads);
     size_t room;
+    qn_task_fn *body = sort_group;
     if (across < along && across <= 8) c.group = 16;
+#if defined(NETWORK)
+    if (rq->in.lines > 1 && rq->in.n <= QN_SORT_NETWORK) {
+        c.group = QN_SORT_ABREAST;
+        body = sort_abreast;
+    }
+#endif
     if (qn_mul_size((size_t)team * (c.group + 1), (size_t)rq->in.n, &room))
         return qn_error_memory("sorting", UINT64_MAX);
     c.room = qn_alloc(room, sizeof(ELEM));
@@ -588,7 +624,7 @@ static quern_status sort_crowd(struct qn_threads *threads, const struct qn_sort_
     if (c.room == NULL || c.sorted == NULL)
         status = qn_error_memory("sorting", room * sizeof(ELEM));
     else
-        qn_threads_run(threads, (rq->in.lines + c.group - 1) / c.group, sort_group, &c);
+        qn_threads_run(threads, (rq->in.lines + c.group - 1) / c.group, body, &c);
     qn_free(c.sorted);
     qn_free(c.room);
     return status;

@@ -8,6 +8,7 @@
 #define PLACES 0
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define NETWORK qn_sort_network_32
 #define QN_SUFFIX k32
 
 #include "backends/cpu/sort_body.h"

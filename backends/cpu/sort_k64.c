@@ -8,6 +8,7 @@
 #define PLACES 0
 #define KEYS qn_sort_keys64
 #define VALUES qn_sort_values64
+#define NETWORK qn_sort_network_64
 #define QN_SUFFIX k64
 
 #include "backends/cpu/sort_body.h"

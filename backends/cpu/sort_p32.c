@@ -11,6 +11,7 @@
 #define PLACE_OF(e) ((uint32_t)(e))
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define NETWORK qn_sort_network_64
 #define QN_SUFFIX p32
 
 #include "backends/cpu/sort_body.h"

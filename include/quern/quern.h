@@ -2,7 +2,8 @@
  *
  * quern: raw tables in, model-ready features out, on a CUDA GPU, an OpenCL device or the CPU.
  *
- * This header is the whole public interface and is meant to be read from top to bottom.
+ * This header and quern/array.h, which has operations on arrays (sorting, searching), are the whole
+ * public interface and are meant to be read from top to bottom.
  *
  *   1  status and errors          what went wrong, in one sentence
  *   2  types, columns, tables     how quern sees the caller's memory (it borrows, it does not copy)

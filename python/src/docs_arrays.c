@@ -71,7 +71,7 @@ const char qn_py_doc_array_unique[] =
     "Raises\n"
     "------\n"
     "ValueError\n"
-    "    The values are of a type that is not sorted.\n"
+    "    The array has more than two dimensions.\n"
     "\n"
     "See Also\n"
     "--------\n"

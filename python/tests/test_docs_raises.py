@@ -240,6 +240,7 @@ def cases():
     yield from tables()
     yield from models()
     yield from contexts()
+    yield from arrays()
 
 
 def univariate():
@@ -510,6 +511,29 @@ def models():
         made.push(table(X))
         made.push(table(WIDE))
     yield "_core.Fit.push ValueError", other_columns
+
+
+def arrays():
+    line, out, places = np.array([2.0, 1.0]), np.empty(2), np.empty(2, np.int64)
+    words = np.array(["a"])
+    for name in ("sort", "argsort"):
+        yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
+        yield f"{name} numpy.exceptions.AxisError", lambda n=name: getattr(quern, n)(line, 1)
+    for call in (lambda: quern.top_k(words, 1), lambda: quern.top_k(line, 1.5)):
+        yield "top_k TypeError", call
+    yield "top_k ValueError", lambda: quern.top_k(line, 3)
+    yield "top_k numpy.exceptions.AxisError", lambda: quern.top_k(line, 1, 1)
+    yield "unique TypeError", lambda: quern.unique(words)
+    yield "searchsorted TypeError", lambda: quern.searchsorted(line, words)
+    for call in (lambda: quern.searchsorted(X, line), lambda: quern.searchsorted(line, line, "up")):
+        yield "searchsorted ValueError", call
+    yield "digitize TypeError", lambda: quern.digitize(words, line)
+    yield "digitize ValueError", lambda: quern.digitize(line, [1.0, 3.0, 2.0])
+    yield "_core.array_sort ValueError", lambda: _core.array_sort(ctx(), line, out, None, 1)
+    yield "_core.array_unique ValueError", lambda: _core.array_unique(ctx(), np.zeros((1, 1, 1)))
+    yield "_core.array_searchsorted ValueError", lambda: _core.array_searchsorted(ctx(), places, line, places)
+    for edges in (np.array([1.0, 3.0, 2.0]), places):
+        yield "_core.array_digitize ValueError", lambda e=edges: _core.array_digitize(ctx(), e, line, places)
 
 
 def contexts():
