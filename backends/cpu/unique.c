@@ -87,7 +87,7 @@ static void find_runs(struct qn_threads *threads, struct runs *r, uint64_t n_chu
 quern_status qn_cpu_unique(struct qn_threads *threads, const struct qn_unique_request *rq)
 {
     uint64_t n = rq->in.n, n_chunks = (uint64_t)qn_threads_size(threads) * 4;
-    size_t bytes = qn_sort_is_wide(rq->in.type) ? 8 : 4, values = (size_t)n * 8, order = 0;
+    size_t bytes = qn_sort_is_wide(rq->in.type) ? 8 : 4, values, order = 0;
     struct runs r = {.rq = rq, .starts = rq->counts, .chunk = (n + n_chunks - 1) / n_chunks};
     void *sorted = NULL;
     int64_t *places = NULL;
