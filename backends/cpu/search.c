@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Places of values in a sorted line: binary search on keys, sixteen values side by side, so that the
  * loads of one do not wait for those of another. No branch depends on the values. */
+#include <string.h>
+
 #include "backends/cpu/sort.h"
 #include "host/core/checked.h"
 
@@ -30,8 +32,10 @@ static void put(const struct search *s, uint64_t line, uint64_t first, uint64_t 
                 const uint64_t *at)
 {
     char *to = qn_lines_at(&s->rq->out, line, first);
-    for (uint64_t j = 0; j < m; j++, to += s->rq->out.stride)
-        *(int64_t *)(void *)to = (int64_t)(s->rq->flip ? s->n - at[j] : at[j]);
+    for (uint64_t j = 0; j < m; j++, to += s->rq->out.stride) {
+        int64_t place = (int64_t)(s->rq->flip ? s->n - at[j] : at[j]);
+        memcpy(to, &place, sizeof place);
+    }
 }
 
 /* right: what is not larger than k is what is smaller than k + 1; everything, for the largest key. */
