@@ -8,6 +8,7 @@
 #ifndef QN_CHAIN_K_H
 #define QN_CHAIN_K_H
 
+#include "kernels/bins.h"
 #include "kernels/dialect.h"
 #include "kernels/functions.h"
 #include "kernels/program.h"
@@ -261,6 +262,16 @@ QN_FN qn_u64 qn_arithmetic(qn_u32 code, qn_u32 work, qn_u64 x, qn_u64 p0, qn_u64
     return qn_op_code(code, (qn_u32)x, (qn_u32)p0, (qn_u32)p1);
 }
 
+/* BIN, INTERP, INTERP_MEAN. */
+QN_FN qn_u64 qn_apply_bin(qn_u32 code, qn_u32 work, qn_u64 x, QN_GLOBAL const qn_u64 *words,
+                          qn_u64 n)
+{
+    double v = work == QN_W_F32 ? (double)QN_F32((qn_u32)x) : QN_F64(x);
+    if (code == QN_OP_BIN) return qn_bin(words, n, v);
+    v = qn_interp(words, n, v, code == QN_OP_INTERP_MEAN);
+    return work == QN_W_F32 ? (qn_u64)QN_BITS32((float)v) : QN_BITS64(v);
+}
+
 /* One op over x, TAKE and JOIN_* apart; *seen gets QN_SEEN_UNKNOWN. Parameters of all arithmetic ops
  * are two words, as the table is laid out by the host (host/ops/table.c pads its end). */
 QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const qn_u64 *words,
@@ -284,6 +295,7 @@ QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const
         return place;
     }
     if (code == QN_OP_REMAP) return qn_entry(words, arg, (qn_u32)x) & 0xffffffffu;
+    if (QN_OP_IS_BIN(code)) return qn_apply_bin(code, work, x, words + words[arg], words[arg + 1u]);
     return qn_entry(words, arg, (qn_u32)x);
 }
 

@@ -75,6 +75,11 @@ typedef int64_t qn_i64;
  *               work, int64 for I64; p0 and p1 are counts): its index; NaN -> p1; else p1 + 1
  *   REMAP       CODE -> CODE: words[p0 + x], x limited to p1 - 1, p1 entries
  *   VALUE       CODE -> F64: the double words[p0 + x], x limited to p1 - 1, p1 entries
+ *   BIN         F32, F64 -> CODE: how many of the sorted doubles words[p0 … p0+p1) are not above x;
+ *               NaN: p1
+ *   INTERP      F32 (computed in F64, rounded once), F64: a piecewise linear map of x; its table is
+ *               words[p0 … p0+p1) (kernels/bins.h); NaN stays
+ *   INTERP_MEAN the same, and the same from the other side: the mean of both
  *   TAKE        sets x aside and goes on with the final value of operand `arg`, which has x's working
  *               type, F32 or F64. An operand's chain has no NORM, TAKE or JOIN_*.
  *   JOIN_*      a is the value that was set aside last: x becomes a + x, a - x, x - a (RSUB), a * x,
@@ -113,6 +118,12 @@ typedef int64_t qn_i64;
 #define QN_OP_FIND 31u
 #define QN_OP_REMAP 32u
 #define QN_OP_VALUE 33u
+#define QN_OP_BIN 34u
+#define QN_OP_INTERP 35u
+#define QN_OP_INTERP_MEAN 36u
+#define QN_OP_LAST QN_OP_INTERP_MEAN /* of those that take in no other column */
+/* BIN ... INTERP_MEAN: a table beside the value, F32 and F64 only. */
+#define QN_OP_IS_BIN(code) ((code) >= QN_OP_BIN && (code) <= QN_OP_INTERP_MEAN)
 #define QN_OP_TAKE 40u
 #define QN_OP_JOIN_ADD 41u
 #define QN_OP_JOIN_SUB 42u

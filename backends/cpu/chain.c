@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/bins.h"
 #include "backends/cpu/functions.h"
 #include "backends/cpu/isa.h"
 
@@ -129,6 +130,7 @@ uint32_t qn_chain_op_work(uint32_t code, uint32_t work)
     case QN_OP_VALUE: return QN_W_F64;
     case QN_OP_TO_I64: return QN_W_I64;
     case QN_OP_FIND:
+    case QN_OP_BIN:
     case QN_OP_REMAP: return QN_W_CODE;
     default: return work;
     }
@@ -193,6 +195,11 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
         }
         case QN_OP_REMAP: f->remap(batch->words + p[0], p[1], n, tile); break;
         case QN_OP_VALUE: f->value(batch->words + p[0], p[1], n, tile); break;
+        case QN_OP_BIN: qn_bins_codes(work, batch->words + p[0], p[1], n, tile); break;
+        case QN_OP_INTERP:
+        case QN_OP_INTERP_MEAN:
+            qn_bins_interp(op->code, work, batch->words + p[0], p[1], n, tile);
+            break;
         case QN_OP_FILL_EQ:
         case QN_OP_CLIP: apply_plain(f, op, p, 1, work, n, tile); break;
         default: apply_plain(f, op, p, 0, work, n, tile); break;

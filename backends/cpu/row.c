@@ -11,6 +11,7 @@
 #include "backends/cpu/run_tile.h"
 #include "backends/cpu/store.h"
 #include "host/core/checked.h"
+#include "kernels/bins.h"
 #include "kernels/norm.h"
 
 union cell {
@@ -95,6 +96,9 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_FIND:
     case QN_OP_REMAP:
     case QN_OP_VALUE:
+    case QN_OP_BIN:
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN:
         s.u.table = p->words + p->words[op->arg];
         s.k = (uint32_t)p->words[op->arg + 1];
         break;
@@ -321,6 +325,21 @@ static inline union cell apply(const struct step *s, const struct step *end, uni
         case STEP(QN_OP_FIND, QN_W_F32): x.code = find(s, QN_W_F32, x, seen); break;
         case STEP(QN_OP_FIND, QN_W_F64): x.code = find(s, QN_W_F64, x, seen); break;
         case STEP(QN_OP_FIND, QN_W_I64): x.code = find(s, QN_W_I64, x, seen); break;
+        case STEP(QN_OP_BIN, QN_W_F32):
+            x = (union cell){.code = qn_bin(s->u.table, s->k, (double)x.f32)};
+            break;
+        case STEP(QN_OP_BIN, QN_W_F64):
+            x = (union cell){.code = qn_bin(s->u.table, s->k, x.f64)};
+            break;
+        case STEP(QN_OP_INTERP, QN_W_F32):
+        case STEP(QN_OP_INTERP_MEAN, QN_W_F32):
+            x.f32 = (float)qn_interp(s->u.table, s->k, (double)x.f32,
+                                     s->what / 4u == QN_OP_INTERP_MEAN);
+            break;
+        case STEP(QN_OP_INTERP, QN_W_F64):
+        case STEP(QN_OP_INTERP_MEAN, QN_W_F64):
+            x.f64 = qn_interp(s->u.table, s->k, x.f64, s->what / 4u == QN_OP_INTERP_MEAN);
+            break;
         default: x = function(s, x); break;
         }
     }

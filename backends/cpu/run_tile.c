@@ -7,6 +7,7 @@
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_store.h"
 #include "host/core/checked.h"
+#include "kernels/bins.h"
 #include "kernels/norm.h"
 
 enum {
@@ -58,14 +59,19 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_CLIP:
     case QN_OP_FIND:
     case QN_OP_REMAP:
-    case QN_OP_VALUE: n = 2; break;
+    case QN_OP_VALUE:
+    case QN_OP_BIN:
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN: n = 2; break;
     default: break;
     }
     if (op->arg >= b->n_words || b->n_words - op->arg < n) return 0;
     if (op->code < QN_OP_FIND) return 1;
     uint64_t first = b->words[op->arg], count = b->words[op->arg + 1];
-    return first <= b->n_words && count <= b->n_words - first &&
-           (count > 0 || op->code == QN_OP_FIND);
+    uint64_t least = op->code == QN_OP_FIND || op->code == QN_OP_BIN ? 0
+                     : QN_OP_IS_BIN(op->code)                        ? QN_INTERP_LEAST
+                                                                     : 1;
+    return first <= b->n_words && count <= b->n_words - first && count >= least;
 }
 
 /* TAKE and JOIN_*: the type, the operand, and how many values are aside afterwards. */
@@ -84,8 +90,9 @@ static int op_fits(const struct qn_batch *b, const struct qn_op *op, uint32_t wo
     if (operand && (op->code >= QN_OP_TAKE || op->code == QN_OP_NORM)) return 0;
     if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return joins_well(b, op, work, aside);
     int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
-    return op->code >= QN_OP_FILL && op->code <= QN_OP_VALUE && words_exist(b, op) &&
+    return op->code >= QN_OP_FILL && op->code <= QN_OP_LAST && words_exist(b, op) &&
            !(codes && work != QN_W_CODE) && !(QN_OP_IS_FUNCTION(op->code) && work > QN_W_F64) &&
+           !(QN_OP_IS_BIN(op->code) && work > QN_W_F64) &&
            !(op->code == QN_OP_FIND && work == QN_W_CODE);
 }
 

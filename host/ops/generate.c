@@ -35,7 +35,10 @@ static uint32_t params_of(uint32_t code)
     case QN_OP_CLIP:
     case QN_OP_FIND:
     case QN_OP_REMAP:
-    case QN_OP_VALUE: return 2;
+    case QN_OP_VALUE:
+    case QN_OP_BIN:
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN: return 2;
     default: return 1;
     }
 }
@@ -54,6 +57,7 @@ static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape 
         if (op->code == QN_OP_NORM) return "a norm needs the whole row";
         if (op->code >= QN_OP_TAKE) return "a chain takes in other columns";
         if (QN_OP_IS_FUNCTION(op->code) && op->work > QN_W_F64) return "the program is malformed";
+        if (QN_OP_IS_BIN(op->code) && op->work > QN_W_F64) return "the program is malformed";
         s->code[k] = op->code;
         s->op_work[k] = op->work;
         s->n_params += params_of(op->code);
@@ -217,6 +221,11 @@ static void write_op(struct writer *w, uint32_t k, uint32_t code, uint32_t work,
                               : "qn_find_f64(words + p%u, p%u, (double)v%u);\n",
              p, p + 1, k);
         line(w, "    if (v%u > (qn_u32)p%u) *seen |= QN_SEEN_UNKNOWN;\n", v, p + 1);
+    } else if (code == QN_OP_BIN) {
+        line(w, "qn_bin(words + p%u, p%u, (double)v%u);\n", p, p + 1, k);
+    } else if (QN_OP_IS_BIN(code)) {
+        line(w, "(%s)qn_interp(words + p%u, p%u, (double)v%u, %uu);\n", work_names[work], p, p + 1,
+             k, code == QN_OP_INTERP_MEAN ? 1u : 0u);
     } else {
         const char *read = code == QN_OP_VALUE ? "QN_F64" : "(qn_u32)";
         line(w, "%s(words[p%u + (v%u < (qn_u32)p%u - 1u ? v%u : (qn_u32)p%u - 1u)]);\n", read, p, k,

@@ -6,6 +6,7 @@
 
 #include "host/core/checked.h"
 #include "host/core/status.h"
+#include "kernels/bins.h"
 
 /* ---- checks ---- */
 
@@ -16,7 +17,8 @@ uint32_t qn_op_result(uint32_t code, uint32_t work)
     case QN_OP_TO_F64:
     case QN_OP_VALUE: return QN_W_F64;
     case QN_OP_TO_I64: return QN_W_I64;
-    case QN_OP_FIND: return QN_W_CODE;
+    case QN_OP_FIND:
+    case QN_OP_BIN: return QN_W_CODE;
     default: return work;
     }
 }
@@ -54,7 +56,10 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_CLIP:
     case QN_OP_FIND:
     case QN_OP_REMAP:
-    case QN_OP_VALUE: return 2;
+    case QN_OP_VALUE:
+    case QN_OP_BIN:
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN: return 2;
     default: return 1;
     }
 }
@@ -63,7 +68,8 @@ static int op_takes(uint32_t code, uint32_t work)
 {
     if (code == QN_OP_REMAP || code == QN_OP_VALUE) return work == QN_W_CODE;
     if (code == QN_OP_FIND) return work != QN_W_CODE;
-    if (code == QN_OP_NORM || QN_OP_IS_FUNCTION(code)) return work == QN_W_F32 || work == QN_W_F64;
+    if (code == QN_OP_NORM || QN_OP_IS_FUNCTION(code) || QN_OP_IS_BIN(code))
+        return work == QN_W_F32 || work == QN_W_F64;
     return 1;
 }
 
@@ -80,6 +86,13 @@ static quern_status check_join(const struct qn_table_request *rq, uint32_t lane,
     return QUERN_OK;
 }
 
+/* Words of the shortest table that an op takes. */
+static uint64_t least_table(uint32_t code)
+{
+    if (code == QN_OP_FIND || code == QN_OP_BIN) return 0;
+    return QN_OP_IS_BIN(code) ? QN_INTERP_LEAST : 1;
+}
+
 static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, uint32_t index,
                              uint32_t work)
 {
@@ -87,7 +100,7 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
     const struct qn_op *op = &batch->ops[index];
     uint64_t end;
     if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return check_join(rq, lane, op, work);
-    if (op->code < QN_OP_FILL || op->code > QN_OP_VALUE)
+    if (op->code < QN_OP_FILL || op->code > QN_OP_LAST)
         return qn_error(QUERN_INVALID, "lane %u: op code %u does not exist", lane, op->code);
     if (op->work != work || !op_takes(op->code, work))
         return qn_error(QUERN_INVALID, "lane %u: op %u does not take a value of type %u", lane,
@@ -101,7 +114,7 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
     if (op->code < QN_OP_FIND) return QUERN_OK;
     uint64_t first = batch->words[op->arg], count = batch->words[op->arg + 1];
     if (qn_add_u64(first, count, &end) || end > batch->n_words || count >= QN_MATCH_VALUE - 2u ||
-        (count == 0 && op->code != QN_OP_FIND))
+        count < least_table(op->code))
         return qn_error(QUERN_INVALID, "lane %u: op %u reads a list beyond the end", lane,
                         op->code);
     return QUERN_OK;

@@ -62,7 +62,7 @@ static void add_op(struct making *m, const struct qn_chain *chain, const struct 
     words[0] = op->words[0];
     words[1] = op->words[1];
     if (op->table == NULL && op->n_table == 0 && op->code != QN_OP_FIND &&
-        op->code != QN_OP_REMAP && op->code != QN_OP_VALUE)
+        op->code != QN_OP_REMAP && op->code != QN_OP_VALUE && !QN_OP_IS_BIN(op->code))
         return;
     words[0] = (uint64_t)(p->n_words - op->n_table);
     words[1] = op->n_table;

@@ -426,6 +426,61 @@ void functions_give_the_oracles_bytes(void **state)
     on_every_device(function_program, 2 * FUNCTIONS, 7);
 }
 
+/* ---- bins and maps ---- */
+
+enum { KNOTS = 30 };
+
+/* A table of BIN (of k edges) or of a map (of k knots), some equal: lane i's own. */
+static uint32_t bin_table(uint32_t code, uint32_t i, uint32_t k, uint64_t *words)
+{
+    uint32_t n = 0;
+    if (code != QN_OP_BIN) {
+        words[n++] = ops_word(-1.9);
+        words[n++] = ops_word(2.1);
+        words[n++] = ops_word(-0.25);
+        words[n++] = ops_word(8.5);
+    }
+    for (uint32_t j = 0; j < k; j++) words[n++] = ops_word((j / 3 * 2 + j % 3 / 2) * 0.25 - 2);
+    if (code == QN_OP_BIN) return n;
+    for (uint32_t j = 0; j < k; j++) words[n++] = ops_word(0.1 * j);
+    for (uint32_t j = 0; j < k; j++) words[n++] = ops_word(0.3 / (j + i + 1));
+    for (uint32_t j = 0; j < k; j++) words[n++] = ops_word(0.7 * j);
+    return n;
+}
+
+/* The three ops, for all columns or side by side. */
+static void bins_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t both[] = {QN_T_F64, QN_T_F32};
+    const uint32_t generated = k < 6, *types = generated ? &both[k % 2] : both;
+    uint64_t words[4 + 4 * KNOTS];
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k, 1500, 6, types, generated ? 1 : 2, generated ? OPS_ROWS : OPS_RECORDS,
+                   20, 0, 0);
+    for (uint32_t i = 0; i < 6; i++) {
+        uint32_t code = QN_OP_BIN + (generated ? k / 2 : i % 3);
+        uint32_t n = bin_table(code, i, generated ? KNOTS - i : 1 + 5 * i, words);
+        ops_push_table(&batch, i, code, batch.lanes[i].work, words, n);
+        add_slot(i, generated ? types[0] : QN_T_F64, QN_MATCH_VALUE);
+    }
+    lay_out_slots(OUT_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "bins %u", k);
+    if (generated)
+        run_and_compare_as(d, what, "device:generated", 0);
+    else
+        run_and_compare(d, what, "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void bins_give_the_oracles_bytes(void **state)
+{
+    (void)state;
+    on_every_device(bins_program, 8, 1);
+}
+
 /* ---- CSR ---- */
 
 static void csr_program(struct ops_device *d, uint32_t k)

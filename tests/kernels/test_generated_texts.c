@@ -13,6 +13,7 @@
 #include "host/core/checked.h"
 #include "host/ops/generate.h"
 #include "host/ops/layout.h"
+#include "kernels/bins.h"
 
 enum { LANES = 5, OPS = 64, WORDS = 512 };
 
@@ -88,6 +89,16 @@ static const struct chain chains[] = {
       {QN_OP_BOX_COX_BACK, QN_W_F64},
       {QN_OP_YEO_JOHNSON, QN_W_F64},
       {QN_OP_YEO_JOHNSON_BACK, QN_W_F64}}},
+    {"bins_f32",
+     QN_T_F32,
+     QN_W_F32,
+     QN_T_F32,
+     {{QN_OP_INTERP_MEAN, QN_W_F32}, {QN_OP_INTERP, QN_W_F32}, {QN_OP_BIN, QN_W_F32}}},
+    {"bins_f64",
+     QN_T_F64,
+     QN_W_F64,
+     QN_T_F64,
+     {{QN_OP_INTERP_MEAN, QN_W_F64}, {QN_OP_BIN, QN_W_F64}}},
     {"flag_bool", QN_T_BOOL, QN_W_F32, QN_T_BOOL, {{QN_OP_MISSING, QN_W_F32}}},
 };
 enum { CHAINS = sizeof chains / sizeof chains[0] };
@@ -106,7 +117,7 @@ static void make(struct request *r, const struct chain *c, enum qn_turn turn, do
     uint64_t in = qn_value_bytes(c->in), out = qn_value_bytes(c->out), rows = 100;
     int rows_in = turn == QN_STRAIGHT_ROWS || turn == QN_ROWS_TO_COLUMNS;
     int rows_out = turn == QN_STRAIGHT_ROWS || turn == QN_COLUMNS_TO_ROWS;
-    uint32_t n_ops = 0, n_words = 2;
+    uint32_t n_ops = 0, n_words = QN_INTERP_LEAST; /* zeros, for lists */
     memset(r, 0, sizeof *r);
     memcpy(&r->words[0], &number, sizeof number);
     for (uint32_t i = 0; i < LANES; i++) {
@@ -124,7 +135,9 @@ static void make(struct request *r, const struct chain *c, enum qn_turn turn, do
         for (const struct chain_op *op = c->ops; op->code != 0; op++, r->lanes[i].n_ops++) {
             r->ops[n_ops++] = (struct qn_op){.code = op->code, .work = op->work, .arg = n_words};
             r->words[n_words++] = 0;
-            r->words[n_words++] = 1 + i % 2; /* a list of one or two words at 0 */
+            r->words[n_words++] = op->code > QN_OP_BIN
+                                      ? QN_INTERP_LEAST
+                                      : 1 + i % 2; /* a list of so many words at 0 */
         }
     }
     r->rq = (struct qn_run_request){.batch = {.rows = rows,

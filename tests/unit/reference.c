@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/reference_bins.h"
 #include "tests/unit/reference_functions.h"
 
 /* ---- load ---- */
@@ -207,6 +208,12 @@ static struct ref_value op_find(const uint64_t *table, uint64_t k, struct ref_va
     return r;
 }
 
+static struct ref_value op_bin(const uint64_t *edges, uint64_t k, struct ref_value x)
+{
+    struct ref_value r = {QN_W_CODE, 0, 0, 0, reference_bin(edges, k, ref_double(x))};
+    return r;
+}
+
 struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, struct ref_value x,
                         uint32_t *seen)
 {
@@ -223,6 +230,16 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
     case QN_OP_VALUE:
         return from_f64(as_double(batch->words[p[0] + (x.code < p[1] ? x.code : p[1] - 1)]),
                         QN_W_F64);
+    case QN_OP_BIN: return op_bin(batch->words + p[0], p[1], x);
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN:
+        if (x.work == QN_W_F32)
+            x.f32 = (float)reference_interp(batch->words + p[0], p[1], (double)x.f32,
+                                            op->code == QN_OP_INTERP_MEAN);
+        else
+            x.f64 =
+                reference_interp(batch->words + p[0], p[1], x.f64, op->code == QN_OP_INTERP_MEAN);
+        return x;
     default: break;
     }
     int bare = op->code == QN_OP_MISSING ||

@@ -11,6 +11,7 @@
 
 #include "host/ops/requests.h"
 #include "kernels/norm.h"
+#include "tests/unit/reference_bins.h"
 #include "tests/unit/reference_functions.h"
 
 struct oracle_value {
@@ -194,6 +195,20 @@ static inline void oracle_ops(const struct qn_batch *b, uint32_t first, uint32_t
             uint64_t k = b->words[op->arg + 1];
             x->f64 = oracle_word(b, b->words[op->arg] + (x->code < k ? x->code : k - 1));
             x->work = QN_W_F64;
+            break;
+        }
+        case QN_OP_BIN:
+            x->code = reference_bin(b->words + b->words[op->arg], b->words[op->arg + 1],
+                                    x->work == QN_W_F32 ? (double)x->f32 : x->f64);
+            x->work = QN_W_CODE;
+            break;
+        case QN_OP_INTERP:
+        case QN_OP_INTERP_MEAN: {
+            double v = x->work == QN_W_F32 ? (double)x->f32 : x->f64;
+            v = reference_interp(b->words + b->words[op->arg], b->words[op->arg + 1], v,
+                                 op->code == QN_OP_INTERP_MEAN);
+            x->f32 = (float)v;
+            x->f64 = v;
             break;
         }
         case QN_OP_NORM:

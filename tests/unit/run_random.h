@@ -121,6 +121,25 @@ static inline uint32_t random_table(struct random_program *p, uint32_t code, uin
     return k;
 }
 
+static inline void random_word(struct random_program *p, double value)
+{
+    memcpy(&p->words[p->batch.n_words++], &value, 8);
+}
+
+/* BIN: k ascending edges, some of them equal. INTERP, INTERP_MEAN: k such knots and what goes with them. */
+static inline void random_edges(struct random_program *p, uint32_t code, uint32_t work, uint32_t k)
+{
+    struct qn_op *op = random_push(p, code, work);
+    p->words[op->arg] = op->arg + 2;
+    p->words[op->arg + 1] = code == QN_OP_BIN ? k : 4 + 4 * k;
+    p->batch.n_words += 2;
+    if (code != QN_OP_BIN)
+        for (int i = 0; i < 4; i++) random_word(p, i == 0 ? -2.9 : i == 1 ? 3.7 : 0.1 * i);
+    double knot = -3;
+    for (uint32_t i = 0; i < k; i++, knot += 0.3 * random_below(p, 3)) random_word(p, knot);
+    for (uint32_t i = 0; code != QN_OP_BIN && i < 3 * k; i++) random_word(p, random_double(p));
+}
+
 /* One op that acts on `work`; the working type that it leaves. */
 static inline uint32_t random_op(struct random_program *p, uint32_t l, uint32_t work)
 {
@@ -149,6 +168,13 @@ static inline uint32_t random_op(struct random_program *p, uint32_t l, uint32_t 
         uint32_t t = random_below(p, 3);
         random_push(p, to[t], work);
         return t;
+    }
+    if (k == 3 && work <= QN_W_F64) {
+        uint32_t code = QN_OP_BIN + random_below(p, 3), edges = 1 + random_below(p, 40);
+        random_edges(p, code, work, edges);
+        if (code != QN_OP_BIN) return work;
+        p->categories[l] = edges;
+        return QN_W_CODE;
     }
     if (work == QN_W_I64) {
         struct qn_op *op = random_push(p, ints[random_below(p, 7)], work);

@@ -132,6 +132,22 @@ static void every_type_loads_as_every_working_type(void **unused)
     }
 }
 
+/* Knots at places that the data meets, two of them equal. */
+static void interp_table(uint64_t *words, uint32_t n)
+{
+    uint32_t k = (n - 4) / 4;
+    words[0] = word(-9);
+    words[1] = word(11);
+    words[2] = word(0.25);
+    words[3] = word(7.5);
+    for (uint32_t i = 0; i < k; i++) {
+        words[4 + i] = word(-7.75 + 3.25 * (i > 1 ? i - 1 : i));
+        words[4 + k + i] = word(0.1 * i * i);
+        words[4 + 2 * k + i] = word(i + 1 < k ? 0.3 / (i + 1) : 0);
+        words[4 + 3 * k + i] = word(0.7 * i);
+    }
+}
+
 /* Every op on every working type it can act on, with parameters that meet the data. */
 static void every_op_equals_the_reference(void **unused)
 {
@@ -142,9 +158,10 @@ static void every_op_equals_the_reference(void **unused)
         static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_I64, QN_T_U8};
         uint32_t type = types[work], stride = type == QN_T_F32 ? 4 : type == QN_T_U8 ? 1 : 8;
         fill(memory, type, stride, work + 7);
-        for (uint32_t code = QN_OP_FILL; code <= QN_OP_VALUE; code++) {
+        for (uint32_t code = QN_OP_FILL; code <= QN_OP_LAST; code++) {
             if (code == QN_OP_NORM || (QN_OP_IS_FUNCTION(code) && work > QN_W_F64)) continue;
             if (code == QN_OP_FIND && work == QN_W_CODE) continue;
+            if (QN_OP_IS_BIN(code) && work > QN_W_F64) continue;
             if ((code == QN_OP_REMAP || code == QN_OP_VALUE) && work != QN_W_CODE) continue;
             for (uint32_t variant = 0; variant < 4; variant++) {
                 static const double p0[] = {1.0, -0.5, 0.0, 2.5}, p1[] = {1.0, 2.75, 0.0, 100.0};
@@ -162,13 +179,18 @@ static void every_op_equals_the_reference(void **unused)
                     words[3] = variant * 20;
                 }
                 if (code >= QN_OP_FIND) {
-                    uint32_t k = variant * 5 + (code == QN_OP_FIND ? 0 : 1);
+                    uint32_t k = variant * 5 + (code == QN_OP_FIND || code == QN_OP_BIN ? 0 : 1);
+                    if (code > QN_OP_BIN) k = 8 + 12 * variant;
                     words[2] = 10;
                     words[3] = k;
                     for (uint32_t i = 0; i < k; i++)
                         words[10 + i] = code == QN_OP_REMAP ? 1000u - i
                                         : work == QN_W_I64  ? i * 3u
                                                             : word(-7.75 + 2.5 * i * (i % 2 + 1));
+                    if (code == QN_OP_BIN) /* some equal */
+                        for (uint32_t i = 0; i < k; i++)
+                            words[10 + i] = word(-7.75 + 3.25 * (i / 2));
+                    if (code > QN_OP_BIN) interp_table(words + 10, k);
                     if (code == QN_OP_FIND &&
                         work != QN_W_I64) /* sorted, with values to be found */
                         for (uint32_t i = 0; i < k; i++) words[10 + i] = word(-7.75 + 3.25 * i);

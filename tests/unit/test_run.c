@@ -260,7 +260,7 @@ static void bad_programs_are_refused(void **state)
     good.batch.n_words = words;
     for (uint32_t i = 0; i < p->batch.n_ops; i++) {
         struct qn_op op = p->ops[i];
-        p->ops[i].code = QN_OP_VALUE + 1;
+        p->ops[i].code = QN_OP_LAST + 1;
         assert_int_equal(qn_cpu_run(NULL, &good), QUERN_INVALID);
         p->ops[i] = op;
         if (op.code < QN_OP_FIND || op.code >= QN_OP_TAKE) continue;
