@@ -19,6 +19,7 @@
 #include "host/estimators/attrs.h"
 #include "host/estimators/port.h"
 #include "host/stats/moments.h"
+#include "host/stats/quantiles.h"
 #include "kernels/rows.h"
 
 /* ---- parameters ---- */
@@ -33,6 +34,8 @@ enum qn_param_kind {
     QN_PARAM_FREQUENCY,  /* null, an integer >= 1, or a fraction in (0, 1) */
     QN_PARAM_COUNT,      /* null or an integer >= 1 */
     QN_PARAM_AMOUNT,     /* a number >= 0, or "all" */
+    QN_PARAM_INTS,       /* an integer from `least` on, or one per column */
+    QN_PARAM_FLOATS,     /* null (as the input is), "float32" or "float64" */
     QN_PARAM_CATEGORIES, /* "auto" or one list per column */
     QN_PARAM_DEGREE,     /* an integer, or two, in [least, most] */
     QN_PARAM_DROP        /* null, "first", "if_binary", or one value per column */
@@ -58,12 +61,13 @@ enum {
     QN_NEED_MATRIX = 64,   /* all rows of all ports, together: qn_stage.matrix */
     QN_NEED_CLASSES = 128  /* the moments of each class that the target names */
 };
-enum { QN_NEED_QUANTILES_MAX = 3, QN_SAMPLE_ROWS = 8192 };
+enum { QN_SAMPLE_ROWS = 8192 };
 
 struct qn_need {
     uint32_t flags;
     uint32_t n_quantiles;
-    double percent[QN_NEED_QUANTILES_MAX];
+    const double *percent; /* n_quantiles of them, in the stage's arena */
+    enum qn_quantile_method method;
     int median;        /* the first quantile is the median, as NumPy computes it */
     int masked_median; /* … as numpy.ma.median does */
     int as_f32;        /* quantiles in float32 arithmetic, as the input's dtype has them */
@@ -75,7 +79,7 @@ struct qn_found {
     int has_moments, has_extremes;
     struct qn_node moments; /* of the rows, or of the weighted rows: what was asked for */
     struct qn_extremes extremes;
-    double quantile[QN_NEED_QUANTILES_MAX];
+    const double *quantile;                 /* n_quantiles of them */
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
     /* Sparse tables: `count` and all statistics have the zeros that are not stored. */
     int sparse;
@@ -192,10 +196,10 @@ quern_status qn_port_refuse_nan(struct qn_stage *, struct qn_port *);
 quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory error */
 
 extern const struct qn_estimator_type qn_binarizer, qn_generic_univariate_select,
-    qn_iterative_imputer, qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_normalizer,
-    qn_one_hot_encoder, qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer,
-    qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe, qn_select_k_best,
-    qn_select_percentile, qn_simple_imputer, qn_standard_scaler, qn_variance_threshold,
-    qn_passthrough;
+    qn_iterative_imputer, qn_k_bins_discretizer, qn_knn_imputer, qn_max_abs_scaler,
+    qn_min_max_scaler, qn_normalizer, qn_one_hot_encoder, qn_ordinal_encoder,
+    qn_polynomial_features, qn_power_transformer, qn_quantile_transformer, qn_robust_scaler,
+    qn_select_fdr, qn_select_fpr, qn_select_fwe, qn_select_k_best, qn_select_percentile,
+    qn_simple_imputer, qn_standard_scaler, qn_variance_threshold, qn_passthrough;
 
 #endif

@@ -108,6 +108,8 @@ static quern_status refuse_zero_marker(const struct qn_stage *stage)
     return qn_stage_refuse_sparse(stage, "missing_values is 0; make the input dense");
 }
 
+static const double HALF[] = {50.0};
+
 static quern_status imputer_need(struct qn_stage *stage)
 {
     quern_type dtype;
@@ -130,7 +132,7 @@ static quern_status imputer_need(struct qn_stage *stage)
         if (s == MEDIAN) {
             need->flags |= QN_NEED_QUANTILES;
             need->n_quantiles = 1;
-            need->percent[0] = 50.0;
+            need->percent = HALF;
             need->median = need->masked_median = 1;
             need->as_f32 = dtype == QUERN_FLOAT32;
         }

@@ -8,16 +8,28 @@
 #include "host/estimators/estimator.h"
 
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,         &qn_generic_univariate_select,
-    &qn_iterative_imputer, &qn_knn_imputer,
-    &qn_max_abs_scaler,    &qn_min_max_scaler,
-    &qn_normalizer,        &qn_one_hot_encoder,
-    &qn_ordinal_encoder,   &qn_polynomial_features,
-    &qn_power_transformer, &qn_robust_scaler,
-    &qn_select_fdr,        &qn_select_fpr,
-    &qn_select_fwe,        &qn_select_k_best,
-    &qn_select_percentile, &qn_simple_imputer,
-    &qn_standard_scaler,   &qn_variance_threshold,
+    &qn_binarizer,
+    &qn_generic_univariate_select,
+    &qn_iterative_imputer,
+    &qn_k_bins_discretizer,
+    &qn_knn_imputer,
+    &qn_max_abs_scaler,
+    &qn_min_max_scaler,
+    &qn_normalizer,
+    &qn_one_hot_encoder,
+    &qn_ordinal_encoder,
+    &qn_polynomial_features,
+    &qn_power_transformer,
+    &qn_quantile_transformer,
+    &qn_robust_scaler,
+    &qn_select_fdr,
+    &qn_select_fpr,
+    &qn_select_fwe,
+    &qn_select_k_best,
+    &qn_select_percentile,
+    &qn_simple_imputer,
+    &qn_standard_scaler,
+    &qn_variance_threshold,
     &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
@@ -88,6 +100,16 @@ static int is_degree(const struct qn_param *p, const json_t *v)
     return 1;
 }
 
+static int are_ints(const json_t *v, double least)
+{
+    if (!json_is_array(v)) return json_is_integer(v) && json_number_value(v) >= least;
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *one = json_array_get(v, i);
+        if (!json_is_integer(one) || json_number_value(one) < least) return 0;
+    }
+    return 1;
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -131,6 +153,13 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
                        (json_is_string(v) && strcmp(json_string_value(v), "all") == 0)
                    ? NULL
                    : "a number, 0 or more, or \"all\"";
+    case QN_PARAM_INTS:
+        return are_ints(v, p->least) ? NULL : "an integer in its range, or one per column";
+    case QN_PARAM_FLOATS:
+        if (json_is_null(v)) return NULL;
+        return json_is_string(v) && is_choice("float32|float64", json_string_value(v))
+                   ? NULL
+                   : "null, \"float32\" or \"float64\"";
     case QN_PARAM_CATEGORIES:
         return json_is_array(v) || (json_is_string(v) && strcmp(json_string_value(v), "auto") == 0)
                    ? NULL

@@ -430,11 +430,16 @@ static quern_status robust_need(struct qn_stage *stage)
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     if (qn_param_bool(stage->estimator, "with_centering"))
         QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
+    double *percent = qn_arena_alloc(stage->arena, 3, sizeof *percent);
+    if (percent == NULL) return qn_stage_memory(stage);
+    percent[0] = 50.0;
+    percent[1] = lo;
+    percent[2] = hi;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         stage->need[i] = (struct qn_need){
             .flags = QN_NEED_QUANTILES | QN_NEED_EXTREMES,
             .n_quantiles = 3,
-            .percent = {50.0, lo, hi},
+            .percent = percent,
             .median = 1,
             .as_f32 = dtype == QUERN_FLOAT32,
         };

@@ -305,7 +305,8 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
 /* The wants of one working type, since keys of a request have one width. */
 struct select_part {
     struct group g;
-    struct qn_quantile *targets; /* n * QN_NEED_QUANTILES_MAX */
+    struct qn_quantile *targets; /* n * most */
+    uint32_t most;               /* quantiles of a want */
     uint32_t work;
 };
 
@@ -314,20 +315,26 @@ static quern_status plan_part(struct pass *p, uint32_t work, struct select_part 
     const struct group *all = &p->quantiles;
     struct qn_port *ports = qn_arena_alloc(&p->arena, all->n, sizeof *ports);
     part->g.wants = qn_arena_alloc(&p->arena, all->n, sizeof *part->g.wants);
-    part->targets =
-        qn_arena_alloc(&p->arena, (size_t)all->n * QN_NEED_QUANTILES_MAX, sizeof *part->targets);
     part->work = work;
-    if (ports == NULL || part->g.wants == NULL || part->targets == NULL)
-        return qn_error_memory_while("taking statistics");
+    if (ports == NULL || part->g.wants == NULL) return qn_error_memory_while("taking statistics");
+    for (uint32_t i = 0; i < all->n; i++)
+        if (all->wants[i].port.chain->work == work &&
+            need_of(&all->wants[i])->n_quantiles > part->most)
+            part->most = need_of(&all->wants[i])->n_quantiles;
+    size_t n_targets;
+    if (qn_mul_size(all->n, part->most, &n_targets)) return qn_error_memory("quantiles", SIZE_MAX);
+    part->targets = qn_arena_alloc(&p->arena, n_targets, sizeof *part->targets);
+    if (part->targets == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < all->n; i++) {
         if (all->wants[i].port.chain->work != work) continue;
         struct want *w = &part->g.wants[part->g.n];
         *w = all->wants[i];
         const struct qn_need *need = need_of(w);
         for (uint32_t j = 0; j < need->n_quantiles; j++)
-            part->targets[part->g.n * QN_NEED_QUANTILES_MAX + j] =
-                need->median && j == 0 ? qn_median_ranks(found_of(w)->count)
-                                       : qn_quantile_ranks(found_of(w)->count, need->percent[j]);
+            part->targets[(size_t)part->g.n * part->most + j] =
+                need->median && j == 0
+                    ? qn_median_ranks(found_of(w)->count)
+                    : qn_quantile_ranks_by(need->method, found_of(w)->count, need->percent[j]);
         ports[part->g.n++] = w->port;
     }
     if (part->g.n == 0) return QUERN_OK;
@@ -345,18 +352,19 @@ static quern_status plan_part(struct pass *p, uint32_t work, struct select_part 
 }
 
 /* Memory of a selection over chunks: more of it means fewer passes. */
-enum { RANKS = 2 * QN_NEED_QUANTILES_MAX, HISTOGRAM_BYTES = 16 << 20 };
+enum { HISTOGRAM_BYTES = 16 << 20 };
 
 static void ranks_of(const struct select_part *part, uint64_t *ranks, uint64_t *counts)
 {
     for (uint32_t i = 0; i < part->g.n; i++) {
         const struct qn_need *need = need_of(&part->g.wants[i]);
         counts[i] = found_of(&part->g.wants[i])->count;
-        for (uint32_t j = 0; j < QN_NEED_QUANTILES_MAX; j++) {
-            const struct qn_quantile *q = &part->targets[i * QN_NEED_QUANTILES_MAX + j];
+        for (uint32_t j = 0; j < part->most; j++) {
+            size_t at = (size_t)i * part->most + j;
+            const struct qn_quantile *q = &part->targets[at];
             int wanted = j < need->n_quantiles && counts[i] != 0;
-            ranks[i * RANKS + 2 * j] = wanted ? q->low : UINT64_MAX;
-            ranks[i * RANKS + 2 * j + 1] = wanted ? q->high : UINT64_MAX;
+            ranks[2 * at] = wanted ? q->low : UINT64_MAX;
+            ranks[2 * at + 1] = wanted ? q->high : UINT64_MAX;
         }
     }
 }
@@ -368,23 +376,30 @@ static enum qn_median_style median_style(const struct qn_need *need, uint64_t ro
     return need->masked_median || rows < QN_NANMEDIAN_ROWS ? QN_MEDIAN_MASKED : QN_MEDIAN_PLAIN;
 }
 
-static void store_quantiles(const struct select_part *part, const double *values, uint64_t rows)
+/* The quantiles live as long as the plan. */
+static quern_status store_quantiles(const struct select_part *part, const double *values,
+                                    struct qn_plan *plan)
 {
     for (uint32_t i = 0; i < part->g.n; i++) {
         struct qn_found *f = found_of(&part->g.wants[i]);
         const struct qn_need *need = need_of(&part->g.wants[i]);
+        double *out = qn_arena_alloc(&plan->arena, need->n_quantiles, sizeof *out);
+        if (out == NULL) return qn_error_memory_while("taking statistics");
+        f->quantile = out;
         for (uint32_t j = 0; j < need->n_quantiles; j++) {
-            struct qn_quantile q = part->targets[i * QN_NEED_QUANTILES_MAX + j];
-            const double *v = values + i * RANKS + 2 * j;
+            size_t at = (size_t)i * part->most + j;
+            struct qn_quantile q = part->targets[at];
+            const double *v = values + 2 * at;
             int f32 = part->work == QN_W_F32 && need->as_f32; /* else widened before, over there */
             if (f->count == 0)
-                f->quantile[j] = NAN;
+                out[j] = NAN;
             else if (need->median && j == 0)
-                f->quantile[j] = qn_median_value(q, v[0], v[1], f32, median_style(need, rows));
+                out[j] = qn_median_value(q, v[0], v[1], f32, median_style(need, plan->rows));
             else
-                f->quantile[j] = qn_quantile_value(q, v[0], v[1], f32);
+                out[j] = qn_quantile_value(q, v[0], v[1], f32);
         }
     }
+    return QUERN_OK;
 }
 
 /* All rows at hand: one operation. */
@@ -395,7 +410,7 @@ static quern_status select_whole(struct pass *p, const struct select_part *part,
     struct qn_frame scratch, *f;
     struct qn_outcome outcome = {0};
     struct qn_select_request rq = {
-        .n_ranks = RANKS, .ranks = ranks, .counts = counts, .values = values};
+        .n_ranks = 2 * part->most, .ranks = ranks, .counts = counts, .values = values};
     QN_TRY(qn_fit_frame(p->s, table, 0, &f, &scratch));
     qn_frame_batch(f, &part->g.program, part->g.lanes, &rq.batch);
     quern_status status =
@@ -432,15 +447,16 @@ static quern_status select_chunked(struct pass *p, const struct select_part *par
                                    const uint64_t *ranks, double *values)
 {
     struct radix r = {.part = part};
-    QN_TRY(qn_selector_open(part->g.n, RANKS, ranks, part->work == QN_W_F64, HISTOGRAM_BYTES,
+    uint32_t n_ranks = 2 * part->most;
+    QN_TRY(qn_selector_open(part->g.n, n_ranks, ranks, part->work == QN_W_F64, HISTOGRAM_BYTES,
                             &r.machine));
     quern_status status = QUERN_OK;
     while (status == QUERN_OK && qn_selector_needs_pass(r.machine)) {
         status = walk(p, radix_chunk, &r);
         if (status == QUERN_OK) status = qn_selector_end_pass(r.machine);
     }
-    for (uint32_t i = 0; status == QUERN_OK && i < part->g.n * RANKS; i++)
-        values[i] = qn_selector_value(r.machine, i / RANKS, i % RANKS);
+    for (size_t i = 0; status == QUERN_OK && i < (size_t)part->g.n * n_ranks; i++)
+        values[i] = qn_selector_value(r.machine, (uint32_t)(i / n_ranks), (uint32_t)(i % n_ranks));
     qn_selector_free(r.machine);
     return status;
 }
@@ -450,9 +466,10 @@ static quern_status select_part(struct pass *p, uint32_t work)
     struct select_part part = {0};
     QN_TRY(plan_part(p, work, &part));
     if (part.g.n == 0) return QUERN_OK;
-    uint64_t *ranks = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *ranks);
+    size_t n_ranks = 2 * (size_t)part.most; /* no overflow: there are as many targets */
+    uint64_t *ranks = qn_arena_alloc(&p->arena, part.g.n * n_ranks, sizeof *ranks);
     uint64_t *counts = qn_arena_alloc(&p->arena, part.g.n, sizeof *counts);
-    double *values = qn_arena_alloc(&p->arena, (size_t)part.g.n * RANKS, sizeof *values);
+    double *values = qn_arena_alloc(&p->arena, part.g.n * n_ranks, sizeof *values);
     if (ranks == NULL || counts == NULL || values == NULL)
         return qn_error_memory_while("taking statistics");
     ranks_of(&part, ranks, counts);
@@ -462,8 +479,7 @@ static quern_status select_part(struct pass *p, uint32_t work)
     } else {
         QN_TRY(select_chunked(p, &part, ranks, values));
     }
-    store_quantiles(&part, values, p->s->plan->rows);
-    return QUERN_OK;
+    return store_quantiles(&part, values, p->s->plan);
 }
 
 quern_status qn_fit_pass(struct qn_fit_state *s)

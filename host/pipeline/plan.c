@@ -322,7 +322,8 @@ static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
 static int refuses_missing(const struct qn_estimator *e)
 {
     double marker;
-    if (e->type == &qn_binarizer || e->type == &qn_normalizer || e->type == &qn_polynomial_features)
+    if (e->type == &qn_binarizer || e->type == &qn_normalizer ||
+        e->type == &qn_polynomial_features || e->type == &qn_k_bins_discretizer)
         return 1;
     if (e->type != &qn_simple_imputer) return 0;
     return !qn_json_number(qn_param(e, "missing_values"), &marker) || marker == marker;
@@ -652,6 +653,10 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
         for (uint32_t k = 0; k < step->n_apply; k++)
             if (step->apply[k].type == &qn_one_hot_encoder)
                 lost = qn_attrs_find(&step->attrs[k], "n_without_column_");
+    if (lost == NULL && step->n_ports != 0 && step->ports[0].sparse && step->n_apply != 0 &&
+        step->apply[step->n_apply - 1].type == &qn_k_bins_discretizer) /* one for each column */
+        return (double)plan->rows *
+               (double)qn_attrs_find(&step->attrs[step->n_apply - 1], "n_bins_")->n;
     if (lost == NULL) return (double)plan->rows * step->n_ports;
     for (uint32_t i = 0; i < lost->n; i++) stored += (double)plan->rows - (double)lost->i64[i];
     return stored;

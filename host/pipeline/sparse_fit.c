@@ -12,7 +12,7 @@
 #include "host/stats/moments.h"
 #include "host/stats/quantiles.h"
 
-enum { RANKS = 2 * QN_NEED_QUANTILES_MAX, LARGE_COLUMN = 1 << 18 };
+enum { LARGE_COLUMN = 1 << 18 };
 
 /* A port that wants statistics. */
 struct want {
@@ -21,6 +21,7 @@ struct want {
     uint32_t work;       /* of its values: F32 or F64 */
     uint64_t stored;     /* entries */
     const uint32_t *row; /* of each entry */
+    double *quantiles;   /* room for those that are wanted; lives as long as the plan */
 };
 
 struct pass {
@@ -165,7 +166,7 @@ static double merged(double low, double high)
 static struct qn_quantile target_of(const struct qn_need *need, uint32_t j, uint64_t count)
 {
     return need->median && j == 0 ? qn_median_ranks(count)
-                                  : qn_quantile_ranks(count, need->percent[j]);
+                                  : qn_quantile_ranks_by(need->method, count, need->percent[j]);
 }
 
 /* Rank k as it is and less the zeros, at ranks[2 * at] and the next. */
@@ -175,18 +176,38 @@ static void ask_rank(uint64_t *ranks, uint32_t at, uint64_t k, uint64_t stored, 
     ranks[2 * at + 1] = k >= zeros && k - zeros < stored ? k - zeros : UINT64_MAX;
 }
 
+/* f->quantile from the values of ranks that ask_rank put in order. */
+static void finish_quantiles(const struct qn_need *need, const double *values, int f32,
+                             const struct qn_found *f, double *out)
+{
+    for (uint32_t j = 0; j < need->n_quantiles; j++) {
+        struct qn_quantile q = target_of(need, j, f->count);
+        const double *v = values + 4 * (size_t)j;
+        double low = merged(v[0], v[1]), high = merged(v[2], v[3]);
+        out[j] = f->count == 0            ? NAN
+                 : need->median && j == 0 ? qn_median_value(q, low, high, f32, QN_MEDIAN_PLAIN)
+                                          : qn_quantile_value(q, low, high, f32);
+    }
+}
+
 static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_threads *threads,
                               const struct qn_need *need, struct qn_found *f)
 {
-    uint64_t ranks[2 * RANKS], zeros = p->rows - p->wants[i].stored;
-    double values[2 * RANKS];
-    int f32 = p->wants[i].work == QN_W_F32;
+    uint64_t zeros = p->rows - p->wants[i].stored;
+    size_t n = 4 * (size_t)need->n_quantiles;
+    quern_status status = QUERN_OK;
+    uint64_t *ranks = qn_alloc(n, sizeof *ranks);
+    double *values = qn_alloc(n, sizeof *values);
+    if (ranks == NULL || values == NULL) {
+        status = qn_error_memory_while("taking statistics");
+        goto cleanup;
+    }
     struct qn_select_request rq = {.batch = batch_of(p, i),
-                                   .n_ranks = 2 * RANKS,
+                                   .n_ranks = (uint32_t)n,
                                    .ranks = ranks,
                                    .counts = &f->stored,
                                    .values = values};
-    for (uint32_t k = 0; k < 2 * RANKS; k++) {
+    for (size_t k = 0; k < n; k++) {
         ranks[k] = UINT64_MAX;
         values[k] = NAN;
     }
@@ -195,19 +216,15 @@ static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_thread
         ask_rank(ranks, 2 * j, q.low, f->stored, zeros);
         ask_rank(ranks, 2 * j + 1, q.high, f->stored, zeros);
     }
-    if (f->stored != 0) QN_TRY(qn_op_select(NULL, threads, 0, &rq, NULL));
-    for (uint32_t k = 0; k < 2 * RANKS; k++)
+    if (f->stored != 0) QN_GO(qn_op_select(NULL, threads, 0, &rq, NULL));
+    for (size_t k = 0; k < n; k++)
         if (ranks[k] == UINT64_MAX) values[k] = NAN;
-    for (uint32_t j = 0; j < need->n_quantiles; j++) {
-        struct qn_quantile q = target_of(need, j, f->count);
-        double low = merged(values[4 * j], values[4 * j + 1]);
-        double high = merged(values[4 * j + 2], values[4 * j + 3]);
-        f->quantile[j] = f->count == 0 ? NAN
-                         : need->median && j == 0
-                             ? qn_median_value(q, low, high, f32, QN_MEDIAN_PLAIN)
-                             : qn_quantile_value(q, low, high, f32);
-    }
-    return QUERN_OK;
+    finish_quantiles(need, values, p->wants[i].work == QN_W_F32, f, p->wants[i].quantiles);
+    f->quantile = p->wants[i].quantiles;
+cleanup:
+    qn_free(ranks);
+    qn_free(values);
+    return status;
 }
 
 static int by_value(const void *a, const void *b)
@@ -319,6 +336,9 @@ static quern_status gather(struct pass *p)
             QN_TRY(qn_float_port(&p->arena, &step->probes[k], &ports[p->n]));
             p->wants[p->n] =
                 (struct want){.step = step, .index = k, .work = ports[p->n].chain->work};
+            p->wants[p->n].quantiles =
+                qn_arena_alloc(&plan->arena, step->needs[k].n_quantiles, sizeof(double));
+            if (p->wants[p->n].quantiles == NULL) return qn_error_memory_while("fitting");
             p->n++;
         }
     }

@@ -8,24 +8,65 @@
 
 /* ---- ranks and values ---- */
 
-/* NumPy 2.4, _quantile: the virtual index is (n - 1) q; at or beyond the last value both neighbours
- * are the last one, called -1, which also enters the weight (and cancels, unless it is infinite). */
-struct qn_quantile qn_quantile_ranks(uint64_t count, double percent)
+/* Where between the order statistics a quantile lies, 0-based: NumPy 2.4's table of methods. */
+static double virtual_index(enum qn_quantile_method method, double n, double q)
+{
+    double alpha, beta;
+    switch (method) {
+    case QN_QUANTILE_INVERTED_CDF:
+    case QN_QUANTILE_AVERAGED_INVERTED_CDF: return n * q - 1.0;
+    case QN_QUANTILE_CLOSEST_OBSERVATION: return n * q - 1.0 - 0.5;
+    case QN_QUANTILE_INTERPOLATED_INVERTED_CDF: alpha = 0.0, beta = 1.0; break;
+    case QN_QUANTILE_HAZEN: alpha = beta = 0.5; break;
+    case QN_QUANTILE_WEIBULL: alpha = beta = 0.0; break;
+    case QN_QUANTILE_MEDIAN_UNBIASED: alpha = beta = 1.0 / 3.0; break;
+    case QN_QUANTILE_NORMAL_UNBIASED: alpha = beta = 3.0 / 8.0; break;
+    default: return (n - 1.0) * q;
+    }
+    return n * q + (alpha + q * (1.0 - alpha - beta)) - 1.0;
+}
+
+/* The methods that take one of the values: the one before the index or the one after it. */
+static struct qn_quantile one_of(enum qn_quantile_method method, uint64_t count, double at)
+{
+    double before = floor(at), rest = at - before;
+    int stays = rest == 0.0 && (method == QN_QUANTILE_INVERTED_CDF || fmod(before, 2.0) == 1.0 ||
+                                fmod(before, 2.0) == -1.0);
+    double rank = stays ? before : before + 1.0;
+    struct qn_quantile q = {0, 0, 0.0};
+    if (rank > 0.0) q.low = rank < (double)(count - 1) ? (uint64_t)rank : count - 1;
+    q.high = q.low;
+    return q;
+}
+
+/* NumPy 2.4, _quantile: at or beyond the last value both neighbours are the last one, called -1, which
+ * also enters the weight (and cancels, unless it is infinite); before the first both are the first. */
+struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method method, uint64_t count,
+                                        double percent)
 {
     struct qn_quantile q = {UINT64_MAX, UINT64_MAX, 0.0};
     if (count == 0) return q;
-    double last = (double)(count - 1), at = last * (percent / 100.0);
-    if (at >= last) {
-        q.low = count - 1;
-        q.high = count - 1;
-        q.t = at + 1.0;
-        return q;
+    double at = virtual_index(method, (double)count, percent / 100.0), from = floor(at);
+    if (method == QN_QUANTILE_INVERTED_CDF || method == QN_QUANTILE_CLOSEST_OBSERVATION)
+        return one_of(method, count, at);
+    if (at < 0.0) {
+        q.low = q.high = 0;
+        from = 0.0;
+    } else if (at >= (double)(count - 1)) {
+        q.low = q.high = count - 1;
+        from = -1.0;
+    } else {
+        q.low = (uint64_t)from;
+        q.high = q.low + 1;
     }
-    double floor_at = floor(at);
-    q.low = (uint64_t)floor_at;
-    q.high = q.low + 1;
-    q.t = at - floor_at;
+    q.t = at - from;
+    if (method == QN_QUANTILE_AVERAGED_INVERTED_CDF) q.t = q.t == 0.0 ? 0.5 : 1.0;
     return q;
+}
+
+struct qn_quantile qn_quantile_ranks(uint64_t count, double percent)
+{
+    return qn_quantile_ranks_by(QN_QUANTILE_LINEAR, count, percent);
 }
 
 /* NumPy's _lerp. */

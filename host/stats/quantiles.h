@@ -15,7 +15,23 @@ struct qn_quantile {
     double t; /* the weight of high, as NumPy computes it */
 };
 
-/* percent in [0, 100]; method "linear". */
+/* NumPy's names; the first nine of Hyndman and Fan (Sample Quantiles in Statistical Packages, The American
+ * Statistician 50, 1996). */
+enum qn_quantile_method {
+    QN_QUANTILE_LINEAR,
+    QN_QUANTILE_INVERTED_CDF,
+    QN_QUANTILE_AVERAGED_INVERTED_CDF,
+    QN_QUANTILE_CLOSEST_OBSERVATION,
+    QN_QUANTILE_INTERPOLATED_INVERTED_CDF,
+    QN_QUANTILE_HAZEN,
+    QN_QUANTILE_WEIBULL,
+    QN_QUANTILE_MEDIAN_UNBIASED,
+    QN_QUANTILE_NORMAL_UNBIASED
+};
+
+/* percent in [0, 100], by a method. */
+struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method, uint64_t count, double percent);
+/* The same by the method "linear". */
 struct qn_quantile qn_quantile_ranks(uint64_t count, double percent);
 /* numpy.nanpercentile of a float32 (f32 != 0) or float64 column, which is float64 in both cases: a
  * float32 column's difference of the two values is rounded to float32, the rest is not. */

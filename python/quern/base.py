@@ -10,7 +10,7 @@ import numbers
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import (HasMethods, Hidden, Interval, MissingValues, RealNotInt,
+from sklearn.utils._param_validation import (HasMethods, Hidden, Interval, MissingValues, Options, RealNotInt,
                                              StrOptions)
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite
 
@@ -30,6 +30,8 @@ SIGNATURES = {
                          ("random_state", None), "add_indicator", "keep_empty_features"),
     "KNNImputer": ("*", "missing_values", "n_neighbors", "weights", "metric", ("copy", True),
                    "add_indicator", "keep_empty_features"),
+    "KBinsDiscretizer": ("n_bins", "*", "encode", "strategy", "quantile_method", "dtype",
+                         ("subsample", 200_000), ("random_state", None)),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
     "MinMaxScaler": ("feature_range", "*", ("copy", True), "clip"),
     "Normalizer": ("norm", "*", ("copy", True)),
@@ -39,6 +41,8 @@ SIGNATURES = {
                        "encoded_missing_value", "min_frequency", "max_categories"),
     "PowerTransformer": ("method", "*", "standardize", ("copy", True)),
     "PolynomialFeatures": ("degree", "*", "interaction_only", "include_bias", ("order", "C")),
+    "QuantileTransformer": ("*", "n_quantiles", "output_distribution", ("ignore_implicit_zeros", False),
+                            ("subsample", 10_000), ("random_state", None), ("copy", True)),
     "RobustScaler": ("*", "with_centering", "with_scaling", "quantile_range", ("copy", True),
                      "unit_variance"),
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
@@ -76,16 +80,24 @@ CONSTRAINTS = {
     "weights": [StrOptions({"uniform", "distance"}), callable, Hidden(None)],
     "metric": [StrOptions({"nan_euclidean"}), callable],
     "fill_value": "no_validation",
+    "ignore_implicit_zeros": ["boolean"],
+    "n_quantiles": [Interval(numbers.Integral, 1, None, closed="left")],
+    "subsample": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "unknown_value": [numbers.Integral, type(np.nan), None],
     "encoded_missing_value": [numbers.Integral, type(np.nan)],
     "score_func": [callable],
     "k": [StrOptions({"all"}), Interval(numbers.Integral, 0, None, closed="left")],
 }
+# Choices that Python has beside the library's.
+MORE_CHOICES = {("KBinsDiscretizer", "strategy"): {"kmeans"}}
+CALLABLES = {("SimpleImputer", "strategy")}
 _KINDS = {
     "bool": ["boolean"],
     "float": [numbers.Real],
     "pair": [tuple],
     "dtype": "no_validation",
+    "floats": [Options(type, {np.float64, np.float32}), None],
+    "ints": [Interval(numbers.Integral, 2, None, closed="left"), "array-like"],
     "categories": [StrOptions({"auto"}), list],
     "drop": [StrOptions({"first", "if_binary"}), "array-like", None],
     "amount": [Interval(numbers.Real, 0, None, closed="left"), StrOptions({"all"})],
@@ -104,12 +116,13 @@ def _default(name, parameter):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _constraint(parameter):
+def _constraint(name, parameter):
     if parameter["name"] in CONSTRAINTS:
         return CONSTRAINTS[parameter["name"]]
     if parameter["kind"] == "choice":
-        allowed = [StrOptions(set(parameter["choices"]))]
-        return allowed + [callable] if parameter["name"] == "strategy" else allowed
+        words = set(parameter["choices"]) | MORE_CHOICES.get((name, parameter["name"]), set())
+        allowed = [StrOptions(words)]
+        return allowed + [callable] if (name, parameter["name"]) in CALLABLES else allowed
     if parameter["kind"] == "degree":
         return [Interval(numbers.Integral, 0, None, closed="left"), "array-like"]
     if "least" in parameter or "most" in parameter:
@@ -151,7 +164,7 @@ def described(cls):
         names.append(word)
         values[f"_{word}"] = value
         heads.append(f"{word}=_{word}")
-        constraints[word] = (_constraint(known[word]) if word in known else CONSTRAINTS[word])
+        constraints[word] = (_constraint(name, known[word]) if word in known else CONSTRAINTS[word])
     lines = "".join(f"    self.{word} = {word}\n" for word in names)
     scope = dict(values)
     exec(f"def __init__(self, {', '.join(heads)}):\n{lines}", scope)  # as dataclasses do

@@ -3,9 +3,11 @@
 
 Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (as functions: scale,
 minmax_scale, maxabs_scale, robust_scale), make them likest to normal numbers with PowerTransformer
-(power_transform), scale rows with Normalizer (normalize), compare with Binarizer (binarize), encode
-categories with OneHotEncoder and OrdinalEncoder, and multiply columns with PolynomialFeatures.
+(power_transform), map distributions with QuantileTransformer, cut ranges into bins with KBinsDiscretizer,
+scale rows with Normalizer (normalize), compare with Binarizer (binarize), encode categories with
+OneHotEncoder and OrdinalEncoder, and multiply columns with PolynomialFeatures.
 """
+from ._discretizer import KBinsDiscretizer
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
 from ._max_abs import MaxAbsScaler
 from ._min_max import MinMaxScaler
@@ -13,10 +15,12 @@ from ._one_hot import OneHotEncoder
 from ._ordinal import OrdinalEncoder
 from ._polynomial import PolynomialFeatures
 from ._power import PowerTransformer, power_transform
+from ._quantile import QuantileTransformer
 from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
 from ._standard import StandardScaler
 
-__all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
-           "PolynomialFeatures", "PowerTransformer", "RobustScaler", "StandardScaler", "binarize",
-           "maxabs_scale", "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]
+__all__ = ["Binarizer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
+           "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
+           "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
+           "robust_scale", "scale"]

@@ -10,9 +10,10 @@ from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["Binarizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder", "OrdinalEncoder",
-           "PolynomialFeatures", "PowerTransformer", "RobustScaler", "StandardScaler", "binarize",
-           "maxabs_scale", "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]
+__all__ = ["Binarizer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
+           "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
+           "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
+           "robust_scale", "scale"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
@@ -49,6 +50,47 @@ class _Encoder(_Transformer):
     def infrequent_categories_(self) -> list[NDArray[Any] | None]: ...
     def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
     def transform(self, X: ArrayLike) -> _Out: ...
+
+class KBinsDiscretizer(_Transformer):
+    n_bins: int | ArrayLike
+    encode: Literal["onehot", "onehot-dense", "ordinal"]
+    strategy: Literal["uniform", "quantile", "kmeans"]
+    quantile_method: str
+    dtype: type[np.float32] | type[np.float64] | None
+    subsample: int | None
+    random_state: int | np.random.RandomState | None
+    bin_edges_: NDArray[np.object_]
+    n_bins_: NDArray[np.int64]
+    def __init__(self, n_bins: int | ArrayLike = 5, *,
+                 encode: Literal["onehot", "onehot-dense", "ordinal"] = "onehot",
+                 strategy: Literal["uniform", "quantile", "kmeans"] = "quantile",
+                 quantile_method: str = "averaged_inverted_cdf",
+                 dtype: type[np.float32] | type[np.float64] | None = None,
+                 subsample: int | None = 200_000,
+                 random_state: int | np.random.RandomState | None = None) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self: ...
+    def set_fit_request(self, *, sample_weight: _Request = "$UNCHANGED$") -> Self: ...
+    def transform(self, X: ArrayLike) -> _Out: ...
+    def inverse_transform(self, X: _Rows) -> Any: ...
+
+class QuantileTransformer(_Transformer):
+    n_quantiles: int
+    output_distribution: Literal["uniform", "normal"]
+    ignore_implicit_zeros: bool
+    subsample: int | None
+    random_state: int | np.random.RandomState | None
+    copy: bool
+    n_quantiles_: int
+    quantiles_: _Vector
+    references_: _Vector
+    def __init__(self, *, n_quantiles: int = 1000,
+                 output_distribution: Literal["uniform", "normal"] = "uniform",
+                 ignore_implicit_zeros: bool = False, subsample: int | None = 10_000,
+                 random_state: int | np.random.RandomState | None = None,
+                 copy: bool = True) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def transform(self, X: _Rows) -> _Out: ...
+    def inverse_transform(self, X: _Rows) -> Any: ...
 
 class StandardScaler(_Scaler):
     with_mean: bool
