@@ -5,9 +5,9 @@ import os
 import pytest
 from quern import _core, config_context
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
-from quern.preprocessing import (Binarizer, MaxAbsScaler, MinMaxScaler, Normalizer, OneHotEncoder,
-                                 OrdinalEncoder, PolynomialFeatures, PowerTransformer, RobustScaler,
-                                 StandardScaler)
+from quern.preprocessing import (Binarizer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, Normalizer,
+                                 OneHotEncoder, OrdinalEncoder, PolynomialFeatures, PowerTransformer,
+                                 QuantileTransformer, RobustScaler, StandardScaler)
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
@@ -15,8 +15,10 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
     PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False, order="F"),
-    Binarizer(), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
+    Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
+    QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),
+    MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
     Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
     OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
     SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),

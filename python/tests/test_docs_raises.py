@@ -233,6 +233,7 @@ def cases():
     for names in (["a"], ["a"] * 99):
         yield ("PolynomialFeatures.get_feature_names_out ValueError",
                lambda n=names: PRODUCTS.get_feature_names_out(n))
+    yield from distributions()
     yield from encoders()
     yield from imputer()
     yield from composites()
@@ -257,6 +258,35 @@ def univariate():
     many, classes = np.ones((65537, 1)), np.arange(65537)
     for score in (f_classif, chi2):
         yield f"{score.__name__} {REFUSED}", lambda s=score: s(many, classes)
+
+
+def distributions():
+    bins, quantile = pre.KBinsDiscretizer, pre.QuantileTransformer
+    for rows in (INFINITE, NAN, X[:0], X[:, :0], WORDS):
+        yield "KBinsDiscretizer.fit ValueError", lambda r=rows: bins().fit(r)
+        if rows is not NAN:
+            yield "QuantileTransformer.fit ValueError", lambda r=rows: quantile().fit(r)
+    for words in ({"n_bins": 1}, {"n_bins": [2, 2, 2, 2, 2]}, {"encode": "?"}):
+        yield "KBinsDiscretizer.fit ValueError", lambda w=words: bins(**w).fit(X)
+    yield "KBinsDiscretizer.fit ValueError", lambda: bins(quantile_method="linear").fit(
+        X, sample_weight=[1] * len(X))
+    yield "KBinsDiscretizer.fit TypeError", lambda: bins().fit(ROWS)
+    yield "QuantileTransformer.fit ValueError", lambda: quantile(n_quantiles=9, subsample=5).fit(X)
+    yield "QuantileTransformer.fit ValueError", lambda: quantile().fit(-abs(ROWS))
+    yield "QuantileTransformer.transform ValueError", lambda: quantile().fit(X).transform(-abs(ROWS))
+    for name, cls in (("KBinsDiscretizer", bins), ("QuantileTransformer", quantile)):
+        for method in ("transform", "inverse_transform"):
+            yield f"{name}.{method} {NOT_FITTED}", lambda c=cls, m=method: getattr(c(), m)(X)
+            for rows in (INFINITE, WIDE):
+                yield f"{name}.{method} ValueError", lambda c=cls, m=method, r=rows: getattr(c().fit(X), m)(r)
+        yield f"{name}.transform ValueError", lambda c=cls: c().fit(X).transform(WORDS)
+    yield "KBinsDiscretizer.transform ValueError", lambda: bins().fit(X).transform(NAN)
+    yield "KBinsDiscretizer.transform TypeError", lambda: bins().fit(X).transform(ROWS)
+    yield "KBinsDiscretizer.inverse_transform IndexError", lambda: bins(encode="ordinal").fit(
+        X).inverse_transform(X * 0 + 77)
+    yield f"KBinsDiscretizer.get_feature_names_out {NOT_FITTED}", lambda: bins().get_feature_names_out()
+    yield "KBinsDiscretizer.get_feature_names_out ValueError", lambda: bins().fit(
+        X).get_feature_names_out(["a"] * 9)
 
 
 def encoders():

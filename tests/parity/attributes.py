@@ -173,6 +173,25 @@ def check_scores(where, est, x, attributes):
                          p_truth * (1 + abs(truth)))
 
 
+def check_edges(where, est, attributes):
+    """Order statistics and single operations: equal in value."""
+    if attributes["n_bins_"] != est.n_bins_.tolist():
+        raise Mismatch(f"{where}: n_bins_ is {attributes['n_bins_']}, scikit-learn has {est.n_bins_.tolist()}")
+    theirs = np.concatenate(est.bin_edges_).astype(np.float64)
+    theirs[np.isinf(theirs)] = np.nan  # null in JSON
+    got = np.array([np.nan if v in (None, "-inf", "inf") or np.isinf(float(v)) else v
+                    for v in attributes["bin_edges_"]], np.float64)
+    if not np.array_equal(got, theirs, equal_nan=True):
+        raise Mismatch(f"{where}: bin_edges_ differ: {got.tolist()[:8]}…, scikit-learn has {theirs.tolist()[:8]}…")
+
+
+def check_quantiles(where, est, attributes):
+    for key in ("references_", "quantiles_"):
+        got = np.array([np.nan if v is None else v for v in np.ravel(attributes[key])], np.float64)
+        if not np.array_equal(got, np.ravel(getattr(est, key)), equal_nan=True):
+            raise Mismatch(f"{where}: {key} differ")
+
+
 def check(where, name, est, x, attributes, weights=None):
     """Raises Mismatch. est, fitted on x, is scikit-learn's own."""
     if name in UNIVARIATE:
@@ -181,6 +200,10 @@ def check(where, name, est, x, attributes, weights=None):
         check_learned(where, name, est, x, attributes, weights)
     elif name in ("OneHotEncoder", "OrdinalEncoder"):
         check_categories(where, est, attributes)
+    elif name == "KBinsDiscretizer":
+        check_edges(where, est, attributes)
+    elif name == "QuantileTransformer":
+        check_quantiles(where, est, attributes)
 
 
 def inject(name, est, attributes):

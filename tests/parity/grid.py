@@ -74,7 +74,7 @@ def attempt(call):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             return call(), None
-    except (ValueError, TypeError, FloatingPointError, np.linalg.LinAlgError) as error:
+    except (ValueError, TypeError, IndexError, FloatingPointError, np.linalg.LinAlgError) as error:
         return None, error
 
 

@@ -93,6 +93,13 @@ def power_units(fitted, X, out):
     return worst
 
 
+def equal_edges(ours, theirs, X, where):
+    np.testing.assert_array_equal(ours.n_bins_, theirs.n_bins_, f"{where}: n_bins_")
+    for a, b in zip(ours.bin_edges_, theirs.bin_edges_):
+        assert a.dtype == b.dtype, f"{where}: bin_edges_ are {a.dtype}, scikit-learn has {b.dtype}"
+        np.testing.assert_array_equal(a, b, f"{where}: bin_edges_")
+
+
 CASES = [
     Case("StandardScaler", back=True),
     Case("StandardScaler", back=True, with_mean=False),
@@ -115,4 +122,14 @@ CASES = [
     Case("SimpleImputer", strategy="constant", fill_value=3),
     Case("VarianceThreshold"),
     Case("VarianceThreshold", threshold=2.5),
+    Case("KBinsDiscretizer", missing=False, attributes=equal_edges, back=True, n_bins=6, encode="ordinal",
+         strategy="uniform"),
+    Case("KBinsDiscretizer", missing=False, attributes=equal_edges, encode="ordinal"),
+    Case("KBinsDiscretizer", missing=False, attributes=equal_edges, n_bins=3, dtype=np.float32),
+    Case("KBinsDiscretizer", missing=False, attributes=equal_edges, n_bins=40, encode="onehot-dense",
+         quantile_method="linear", subsample=20, random_state=5),
+    Case("QuantileTransformer", back=True, n_quantiles=50,
+         attributes=equal_arrays("quantiles_", "references_", "n_quantiles_")),
+    Case("QuantileTransformer", back=True, n_quantiles=10, subsample=25, random_state=2,
+         attributes=equal_arrays("quantiles_", "references_", "n_quantiles_")),
 ]

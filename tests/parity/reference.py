@@ -31,12 +31,15 @@ ESTIMATORS = {
     for name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer",
                  "Binarizer", "OrdinalEncoder", "OneHotEncoder")
 }
-ESTIMATORS["PolynomialFeatures"] = preprocessing.PolynomialFeatures
+ESTIMATORS |= {name: getattr(preprocessing, name)
+               for name in ("KBinsDiscretizer", "PolynomialFeatures", "QuantileTransformer")}
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",
               "GenericUnivariateSelect")
 ESTIMATORS.update({name: getattr(feature_selection, name) for name in UNIVARIATE})
+# The library learns from all rows; drawing some is Python's.
+WHOLE = {name: {"subsample": None} for name in ("KBinsDiscretizer", "QuantileTransformer")}
 WEIGHS = ("StandardScaler",)  # learns with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
@@ -178,7 +181,7 @@ def make_estimator(item):
     name, params = item
     if name == "passthrough":
         return "passthrough"
-    est = ESTIMATORS[name](**{k: parameter(k, v) for k, v in params.items()})
+    est = ESTIMATORS[name](**WHOLE.get(name, {}), **{k: parameter(k, v) for k, v in params.items()})
     return est.set_fit_request(sample_weight=True) if name in WEIGHS else est
 
 

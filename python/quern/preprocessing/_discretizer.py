@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.preprocessing._encoders import OneHotEncoder
 from sklearn.utils import resample
 from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import (_check_feature_names_in, _check_sample_weight,
@@ -15,6 +14,7 @@ from .._host import check_array, fit_context
 from .._sparse import as_scipy
 from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
+from ._one_hot import OneHotEncoder
 
 _WEIGHABLE = ("averaged_inverted_cdf", "inverted_cdf")  # quantile methods that know weights
 _WIDTH = 1e-8  # bins that are not wider are joined
@@ -122,8 +122,9 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         UserWarning
             A column is constant, or some of its bins are joined.
         """
+        shape = getattr(X, "shape", ())
         lazily = (sample_weight is None and self.strategy != "kmeans"
-                  and (self.subsample is None or np.ndim(X) != 2 or len(X) <= self.subsample))
+                  and (self.subsample is None or not shape or shape[0] <= self.subsample))
         X = self._validated(X, lazily, True, dtype="numeric")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)

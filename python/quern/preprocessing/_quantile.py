@@ -104,7 +104,8 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if self.subsample is not None and self.n_quantiles > self.subsample:
             raise ValueError("The number of quantiles cannot be greater than the number of samples used. "
                              f"Got {self.n_quantiles} quantiles and {self.subsample} samples.")
-        whole = self.subsample is None or np.ndim(X) != 2 or len(X) <= self.subsample
+        shape = getattr(X, "shape", ())
+        whole = self.subsample is None or not shape or shape[0] <= self.subsample
         X = self._validated(X, whole, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         self._refuse_negative(X)
