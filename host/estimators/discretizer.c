@@ -283,7 +283,7 @@ static quern_status bins_emit(struct qn_stage *stage)
     QN_TRY(qn_stage_outputs(stage, ordinal ? stage->n_in : (uint32_t)columns));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         uint32_t bins = (uint32_t)n_bins->i64[i];
-        struct qn_port code;
+        struct qn_port code = {0};
         QN_TRY(bin_chain(stage, i, dtype, edges->f64 + from, bins, &code));
         from += (size_t)bins + 1;
         if (ordinal) {

@@ -100,6 +100,14 @@ def equal_edges(ours, theirs, X, where):
         np.testing.assert_array_equal(a, b, f"{where}: bin_edges_")
 
 
+def equal_quantiles(ours, theirs, X, where):
+    """NumPy rounds all quantiles to float32 where the first of float32 columns has no value."""
+    assert ours.n_quantiles_ == theirs.n_quantiles_, where
+    np.testing.assert_array_equal(ours.references_, theirs.references_, f"{where}: references_")
+    np.testing.assert_array_equal(ours.quantiles_.astype(theirs.quantiles_.dtype), theirs.quantiles_,
+                                  f"{where}: quantiles_")
+
+
 CASES = [
     Case("StandardScaler", back=True),
     Case("StandardScaler", back=True, with_mean=False),
@@ -128,8 +136,7 @@ CASES = [
     Case("KBinsDiscretizer", missing=False, attributes=equal_edges, n_bins=3, dtype=np.float32),
     Case("KBinsDiscretizer", missing=False, attributes=equal_edges, n_bins=40, encode="onehot-dense",
          quantile_method="linear", subsample=20, random_state=5),
-    Case("QuantileTransformer", back=True, n_quantiles=50,
-         attributes=equal_arrays("quantiles_", "references_", "n_quantiles_")),
+    Case("QuantileTransformer", back=True, n_quantiles=50, attributes=equal_quantiles),
     Case("QuantileTransformer", back=True, n_quantiles=10, subsample=25, random_state=2,
-         attributes=equal_arrays("quantiles_", "references_", "n_quantiles_")),
+         attributes=equal_quantiles),
 ]
