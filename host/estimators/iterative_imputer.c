@@ -59,6 +59,8 @@ static quern_status iterative_check(const struct qn_estimator *e)
 
 /* ---- fit ---- */
 
+static const double HALF[] = {50.0};
+
 static quern_status iterative_need(struct qn_stage *stage)
 {
     const struct qn_estimator *e = stage->estimator;
@@ -75,7 +77,7 @@ static quern_status iterative_need(struct qn_stage *stage)
         if (!qn_param_is(e, "initial_strategy", "median")) continue;
         need->flags |= QN_NEED_QUANTILES;
         need->n_quantiles = 1;
-        need->percent[0] = 50.0;
+        need->percent = HALF;
         need->median = need->masked_median = 1;
         need->as_f32 = type == QUERN_FLOAT32;
     }
