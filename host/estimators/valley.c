@@ -14,7 +14,8 @@ static double within(double x, double low, double high)
 /* Sets the next fan, moved or narrowed so that it lies between the bounds. */
 static void aim(struct qn_valley *v, double center, double step, uint32_t n)
 {
-    double half = n == 2 ? 1 : (double)(n / 2), room = (v->high - v->low) / (2 * half);
+    uint32_t beside = n / 2; /* points on either side; of two, one */
+    double half = (double)beside, room = (v->high - v->low) / (2 * half);
     v->n = n;
     v->step = step < room ? step : room;
     v->center = within(center, v->low + half * v->step, v->high - half * v->step);
@@ -42,7 +43,8 @@ double qn_valley_found(const struct qn_valley *v)
 /* In units. */
 static double place_of(const struct qn_valley *v, uint32_t i)
 {
-    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)(v->n / 2);
+    uint32_t beside = v->n / 2;
+    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)beside;
     return within(v->center + place * v->step, v->low, v->high);
 }
 
