@@ -184,6 +184,8 @@ def cases():
         yield "power_transform ValueError", lambda r=rows: pre.power_transform(r)
     yield "PowerTransformer.fit ValueError", lambda: pre.PowerTransformer("box-cox").fit(-X)
     yield "PowerTransformer.fit ValueError", lambda: pre.PowerTransformer("box-cox").fit(X * 0 + 1)
+    yield "PowerTransformer.fit_transform ValueError", lambda: pre.PowerTransformer().fit_transform(INFINITE)
+    yield "PowerTransformer.fit_transform TypeError", lambda: pre.PowerTransformer().fit_transform(ROWS)
     yield "PowerTransformer.fit TypeError", lambda: pre.PowerTransformer().fit(ROWS)
     yield "power_transform TypeError", lambda: pre.power_transform(ROWS)
     yield f"PowerTransformer.inverse_transform {NOT_FITTED}", lambda: pre.PowerTransformer().inverse_transform(X)

@@ -151,6 +151,7 @@ class PowerTransformer(_Scaler):
     def __init__(self, method: Literal["yeo-johnson", "box-cox"] = "yeo-johnson", *, standardize: bool = True,
                  copy: bool = True) -> None: ...
     def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> _Out: ...  # type: ignore[override]
 
 class Normalizer(_Transformer):
     norm: Literal["l1", "l2", "max"]

@@ -150,6 +150,30 @@ class PowerTransformer(Scaler):
         self._remember()
         return self
 
+    def fit_transform(self, X, y=None):
+        """Find the exponents and transform the same rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows, as `fit` takes them.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        X_tr : ndarray of shape (n_samples, n_features)
+            The transformed rows, as `transform` gives them.
+
+        Raises
+        ------
+        ValueError
+            As for `fit`.
+        TypeError
+            X is sparse.
+        """
+        return self.fit(X, y).transform(X)
+
     def _served(self, X):
         return super()._served(X) if self.method == "yeo-johnson" else None
 
