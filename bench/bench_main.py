@@ -46,6 +46,7 @@ import threadpoolctl
 
 from array_cases import ArrayCases
 from cases_power import PowerCases
+from cases_rows import RowCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
 from score_cases import ScoreCases
@@ -79,6 +80,7 @@ class Bench:
         PowerCases(self).run()
         ScoreCases(self).run()
         ArrayCases(self).run()
+        RowCases(self).run()
 
 
 def environment(bench):

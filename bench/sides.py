@@ -93,7 +93,8 @@ class ThroughPython:
         quern.set_config(device="cpu", threads=threads, fallback="never")
 
     def estimator(self, x, name, parameters):
-        home = self.quern.impute if name == "SimpleImputer" else self.quern.preprocessing
+        impute = self.quern.impute
+        home = impute if name in impute.__all__ else self.quern.preprocessing
         return PythonEstimator(x, getattr(home, name), parameters)
 
     def adult(self, frame, numbers, words):
