@@ -250,12 +250,12 @@ static quern_status make_room(struct fit *f)
     size_t rows, cells;
     if (qn_add_size((size_t)f->n_sequence, f->n_order, &rows) ||
         qn_mul_size(rows, (size_t)QN_SEQUENCE_HEAD + f->stage->n_in, &cells))
-        return qn_stage_memory(f->stage);
+        return qn_error_memory_while("fitting IterativeImputer");
     double *more = qn_realloc(f->sequence, cells, sizeof *more);
-    if (more == NULL) return qn_stage_memory(f->stage);
+    if (more == NULL) return qn_error_memory_while("fitting IterativeImputer");
     f->sequence = more;
     more = qn_realloc(f->progress, (size_t)(f->n_rounds + 1) * 2, sizeof *more);
-    if (more == NULL) return qn_stage_memory(f->stage);
+    if (more == NULL) return qn_error_memory_while("fitting IterativeImputer");
     f->progress = more;
     return QUERN_OK;
 }
@@ -307,7 +307,8 @@ static quern_status keep(struct fit *f)
     if (sequence == NULL || progress == NULL) return qn_stage_memory(f->stage);
     if (f->n_sequence != 0)
         memcpy(sequence, f->sequence, (size_t)f->n_sequence * width * sizeof *sequence);
-    if (f->n_rounds != 0) memcpy(progress, f->progress, (size_t)f->n_rounds * 2 * sizeof *progress);
+    if (f->n_rounds != 0 && f->progress != NULL)
+        memcpy(progress, f->progress, (size_t)f->n_rounds * 2 * sizeof *progress);
     return QUERN_OK;
 }
 

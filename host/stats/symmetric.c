@@ -127,6 +127,8 @@ static void ql_step(uint32_t n, uint32_t l, uint32_t m, double *d, double *e, do
     e[m] = 0;
 }
 
+/* What is left beside the diagonal counts as 0 where it is less than the rounding errors that the reduction
+ * made: of the whole matrix, for one of less than full rank has clusters of values that are nothing else. */
 static quern_status diagonal(uint32_t n, double *d, double *e, double *z)
 {
     double norm = 0;
@@ -138,7 +140,7 @@ static quern_status diagonal(uint32_t n, double *d, double *e, double *z)
         for (int sweep = 0;; sweep++) {
             uint32_t m = l;
             while (m + 1 < n && fabs(e[m]) > DBL_EPSILON * (fabs(d[m]) + fabs(d[m + 1])) &&
-                   fabs(e[m]) > DBL_EPSILON * DBL_EPSILON * norm)
+                   fabs(e[m]) > DBL_EPSILON / 8 * norm)
                 m++;
             if (m == l) break;
             if (sweep == MOST_SWEEPS || !isfinite(norm))
