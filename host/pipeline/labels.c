@@ -12,6 +12,7 @@ int qn_labels_given(const struct qn_spec *spec, const struct quern_table *table)
 void qn_labels_free(struct qn_labels *l)
 {
     qn_categories_free(l->classes);
+    qn_free(l->provisional);
     qn_free(l->codes);
     qn_free(l->numbers);
     *l = (struct qn_labels){0};
@@ -73,7 +74,12 @@ quern_status qn_labels_count(struct qn_labels *l, const struct qn_spec *spec,
     const quern_column *c = NULL;
     QN_TRY(column_of(spec, table, &c));
     if (l->classes == NULL) QN_TRY(qn_categories_open(c->type, &l->classes));
-    quern_status status = qn_categories_push(l->classes, threads, c, table->rows, NULL);
+    if (l->whole) {
+        l->provisional = qn_alloc((size_t)table->rows + 1, sizeof *l->provisional);
+        if (l->provisional == NULL)
+            return qn_error_memory("target", table->rows * sizeof(uint32_t));
+    }
+    quern_status status = qn_categories_push(l->classes, threads, c, table->rows, l->provisional);
     if (status != QUERN_OK) return qn_error_context(status, "target");
     return qn_categories_missing(l->classes) != 0 ? first_missing(c, table, first_row) : QUERN_OK;
 }
@@ -109,8 +115,12 @@ quern_status qn_labels_codes(struct qn_labels *l, const struct qn_spec *spec,
     uint64_t unknown, first;
     void *memory = l->codes;
     QN_TRY(column_of(spec, table, &c));
+    if (l->whole && l->codes != NULL) return QUERN_OK; /* they are there from an earlier round */
     QN_TRY(reserve(&memory, &l->room_codes, table->rows, sizeof *l->codes));
     l->codes = memory;
+    if (l->whole)
+        return qn_categories_renumber(l->classes, threads, l->provisional, table->rows, l->codes,
+                                      QUERN_UINT32);
     QN_TRY(qn_categories_encode(l->classes, threads, c, table->rows, l->codes, QUERN_UINT32,
                                 &unknown, &first));
     (void)first_row;

@@ -12,8 +12,10 @@ enum { QN_LABELS_CLASSES_MAX = 65536 };
 struct qn_labels {
     struct qn_categories *classes; /* distinct values, once all rows were counted               */
     int counted;
-    uint32_t *codes; /* of the rows at hand: their classes, by value ...                    */
-    double *numbers; /* ... or the numbers that they are                                    */
+    int whole;             /* all rows are counted at once, so that none is looked up again ... */
+    uint32_t *provisional; /* ... but has a number that qn_labels_codes brings in order        */
+    uint32_t *codes;       /* of the rows at hand: their classes, by value ...                    */
+    double *numbers;       /* ... or the numbers that they are                                    */
     uint64_t room_codes, room_numbers;
 };
 

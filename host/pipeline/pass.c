@@ -273,6 +273,7 @@ static quern_status count_labels(struct pass *p, const struct quern_table *table
 static quern_status know_classes(struct pass *p)
 {
     if (p->classes.n == 0 || p->s->labels.counted) return QUERN_OK;
+    p->s->labels.whole = p->s->whole;
     QN_TRY(walk(p, count_labels, NULL));
     return qn_labels_counted(&p->s->labels);
 }
