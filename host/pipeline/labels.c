@@ -14,7 +14,6 @@ void qn_labels_free(struct qn_labels *l)
     qn_categories_free(l->classes);
     qn_free(l->provisional);
     qn_free(l->codes);
-    qn_free(l->numbers);
     *l = (struct qn_labels){0};
 }
 
@@ -91,7 +90,7 @@ quern_status qn_labels_counted(struct qn_labels *l)
     if (qn_categories_count(l->classes) > QN_LABELS_CLASSES_MAX)
         return qn_error(QUERN_UNSUPPORTED,
                         "the target has %u distinct values, more than the %d classes that are told "
-                        "apart; a target of numbers wants f_regression",
+                        "apart",
                         qn_categories_count(l->classes), QN_LABELS_CLASSES_MAX);
     l->counted = 1;
     return QUERN_OK;
@@ -126,26 +125,4 @@ quern_status qn_labels_codes(struct qn_labels *l, const struct qn_spec *spec,
     (void)first_row;
     return unknown == 0 ? QUERN_OK
                         : qn_error(QUERN_INVALID, "the target's values changed between two passes");
-}
-
-quern_status qn_labels_numbers(struct qn_labels *l, const struct qn_spec *spec,
-                               const struct quern_table *table, uint64_t first_row)
-{
-    const quern_column *c = NULL;
-    void *memory = l->numbers;
-    QN_TRY(column_of(spec, table, &c));
-    if (!qn_type_is_number(c->type) && c->type != QUERN_BOOL)
-        return qn_error(QUERN_INVALID, "the target is of type %s; a regression wants numbers",
-                        qn_type_name(c->type));
-    QN_TRY(reserve(&memory, &l->room_numbers, table->rows, sizeof *l->numbers));
-    l->numbers = memory;
-    for (uint64_t row = 0; row < table->rows; row++) {
-        double value = l->numbers[row] = qn_column_number(c, row);
-        if (value - value == 0.0) continue;
-        if (value != value) return missing_at(table, first_row, row);
-        char where[320];
-        qn_place(table, row, first_row, where, sizeof where);
-        return qn_error(QUERN_INVALID, "%s: the target is infinite", where);
-    }
-    return QUERN_OK;
 }

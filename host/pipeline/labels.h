@@ -14,9 +14,8 @@ struct qn_labels {
     int counted;
     int whole;             /* all rows are counted at once, so that none is looked up again ... */
     uint32_t *provisional; /* ... but has a number that qn_labels_codes brings in order        */
-    uint32_t *codes;       /* of the rows at hand: their classes, by value ...                    */
-    double *numbers;       /* ... or the numbers that they are                                    */
-    uint64_t room_codes, room_numbers;
+    uint32_t *codes;       /* of the rows at hand: their classes, by value */
+    uint64_t room_codes;
 };
 
 /* 1 if fits of this spec and table have a target. */
@@ -26,11 +25,9 @@ int qn_labels_given(const struct qn_spec *, const struct quern_table *);
 quern_status qn_labels_count(struct qn_labels *, const struct qn_spec *, struct qn_threads *,
                              const struct quern_table *, uint64_t first_row);
 quern_status qn_labels_counted(struct qn_labels *);
-/* The rows' codes, and the rows' numbers. Numbers that are missing or infinite are INVALID. */
+/* The codes of the table's rows, in `codes`. */
 quern_status qn_labels_codes(struct qn_labels *, const struct qn_spec *, struct qn_threads *,
                              const struct quern_table *, uint64_t first_row);
-quern_status qn_labels_numbers(struct qn_labels *, const struct qn_spec *,
-                               const struct quern_table *, uint64_t first_row);
 void qn_labels_free(struct qn_labels *);
 
 #endif
