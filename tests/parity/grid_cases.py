@@ -128,6 +128,8 @@ CASES = [
     Case("SimpleImputer", strategy="median", add_indicator=True),
     Case("SimpleImputer", strategy="most_frequent", keep_empty_features=True),
     Case("SimpleImputer", strategy="constant", fill_value=3),
+    Case("PolynomialFeatures", missing=False, attributes=equal_arrays("n_output_features_", "powers_")),
+    Case("PolynomialFeatures", missing=False, degree=(2, 3), interaction_only=True, order="F"),
     Case("VarianceThreshold"),
     Case("VarianceThreshold", threshold=2.5),
     Case("KBinsDiscretizer", missing=False, attributes=equal_edges, back=True, n_bins=6, encode="ordinal",

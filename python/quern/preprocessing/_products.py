@@ -82,6 +82,7 @@ def of_sparse(X, least, most, distinct, bias):
         if found is None:
             continue
         if most > 3:  # scikit-learn goes another way then, on which zeros are lost
+            found = found.copy()  # the next degree grows from these values
             found.eliminate_zeros()
         parts.append(found)
     if not parts:
