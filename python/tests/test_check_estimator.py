@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
-    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False, order="F"),
+    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
     QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),

@@ -226,7 +226,7 @@ def cases():
         yield "PolynomialFeatures.transform ValueError", lambda r=rows: PRODUCTS.transform(r)
     for degree in (-1, (2, 1), (1, 2, 3)):
         yield "PolynomialFeatures.fit ValueError", lambda d=degree: pre.PolynomialFeatures(d).fit(X)
-    yield "PolynomialFeatures.fit ValueError", lambda: pre.PolynomialFeatures(10 ** 9).fit(X)
+    yield "PolynomialFeatures.fit ValueError", lambda: pre.PolynomialFeatures(10 ** 10).fit(X)
     yield ("PolynomialFeatures.fit ValueError",
            lambda: pre.PolynomialFeatures(0, include_bias=False).fit(X))
     yield f"PolynomialFeatures.transform {NOT_FITTED}", lambda: pre.PolynomialFeatures().transform(X)
