@@ -19,14 +19,14 @@ CASES = [
     ("MaxAbsScaler", {"clip": True}), ("RobustScaler", {"unit_variance": True}),
     ("RobustScaler", {"with_centering": False, "quantile_range": (10.0, 80.0)}),
     ("RobustScaler", {"with_scaling": False}), ("Normalizer", {"norm": "l1"}),
-    ("Normalizer", {"norm": "max"}), ("Binarizer", {"threshold": 0.25}),
+    ("Normalizer", {"norm": "max"}), ("Binarizer", {"threshold": 0.25}), ("PolynomialFeatures", {"degree": (1, 3)}),
 ]
 
 
 def data(name, dtype, holes=True):
     X = RNG.normal(3, 2, (80, 5)).astype(dtype)
     X[:, 2] = 1.5
-    if holes and name not in ("Normalizer", "Binarizer"):
+    if holes and name not in ("Normalizer", "Binarizer", "PolynomialFeatures"):
         X[3, 1] = np.nan
     return X
 
