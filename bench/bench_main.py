@@ -45,6 +45,7 @@ import sklearn
 import threadpoolctl
 
 from array_cases import ArrayCases
+from cases_bins import BinsCases
 from cases_power import PowerCases
 from cases_rows import RowCases
 from matrix_cases import MatrixCases
@@ -76,6 +77,7 @@ class Bench:
     def run(self):
         print(HEADER, flush=True)
         MatrixCases(self).run()
+        BinsCases(self).run()
         TableCases(self).run()
         PowerCases(self).run()
         ScoreCases(self).run()

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KBinsDiscretizer and QuantileTransformer over a matrix of float32, beside scikit-learn's. Fits are of all
+rows, but for QuantileTransformer's in Python, which draws 10 000 as scikit-learn's does."""
+import numpy as np
+from sklearn import preprocessing
+
+from measure import Wrong, empty, interleave
+
+CASES = {  # name: (class, parameters, Python's own, targets of fit and transform)
+    "bins": ("KBinsDiscretizer", {"n_bins": 5, "encode": "ordinal"}, {"subsample": None}, 25, 60),
+    "uniformbins": ("KBinsDiscretizer", {"n_bins": 16, "encode": "ordinal", "strategy": "uniform"},
+                    {"subsample": None}, 8, 60),
+    "quantiles": ("QuantileTransformer", {"n_quantiles": 1000}, {"random_state": 0}, 5, 60),
+}
+
+
+class BinsCases:
+    """bench: what bench_main.Bench has."""
+
+    def __init__(self, bench):
+        self.bench, self.report, self.limits = bench, bench.report, bench.limits
+
+    def run(self):
+        for name in CASES:
+            if self.bench.wanted(name):
+                self.case(*CASES[name])
+
+    def case(self, name, parameters, own, fit_target, transform_target):
+        shape = (20_000, 50) if self.bench.args.quick else (1_000_000, 50)
+        x, out = empty(shape, np.float32), {}
+        np.random.default_rng(7).standard_normal(out=x, dtype=np.float32)
+        peer = getattr(preprocessing, name)(**parameters, **own)
+        made = {side.name: side.estimator(x, name, parameters | (own if side.name == "Python" else {}))
+                for side in self.bench.sides if side.name == "Python" or "subsample" in own}
+        fits = {side: one.fit() for side, one in made.items()}
+        wanted = peer.fit(x).transform(x)
+        for side, one in made.items():
+            out[side] = one.transform(fits[side])
+            if not np.array_equal(np.asarray(getattr(out[side], "array", out[side])), wanted):
+                raise Wrong(f"{name}: {side} gives other numbers than scikit-learn")
+        out.clear()
+        title = f"{name}({', '.join(f'{k}={v}' for k, v in parameters.items() if k != 'encode')})"
+        times = interleave({"read": lambda: self.limits("read", x), **{s: e.fit for s, e in made.items()},
+                            "peer": lambda: peer.fit(x)}, self.bench.rounds)
+        self.report.add(f"{title} fit, {shape[0]} × {shape[1]}", times, target=fit_target, limit="read",
+                        minimal_bytes=x.nbytes)
+        warm = empty(shape, np.float32)
+        warm[:] = 0
+        times = interleave({"copy": lambda: self.limits("copy", x, warm),
+                            **{s: lambda e=e, m=fits[s]: e.transform(m) for s, e in made.items()},
+                            "peer": lambda: peer.transform(x)}, self.bench.rounds)
+        self.report.add(f"{title} transform, {shape[0]} × {shape[1]}, fresh output", times,
+                        target=transform_target, limit="copy", minimal_bytes=2 * x.nbytes)
