@@ -45,14 +45,17 @@ import sklearn
 import threadpoolctl
 
 from array_cases import ArrayCases
-from cases_bins import BinsCases
-from cases_power import PowerCases
-from cases_rows import RowCases
+from bins_cases import BinsCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
+from power_cases import PowerCases
+from row_cases import RowCases
 from score_cases import ScoreCases
 from sides import ThroughC, ThroughPython
 from table_cases import TableCases
+
+
+CASES = (MatrixCases, BinsCases, PowerCases, RowCases, ScoreCases, TableCases, ArrayCases)
 
 
 class Bench:
@@ -76,13 +79,8 @@ class Bench:
 
     def run(self):
         print(HEADER, flush=True)
-        MatrixCases(self).run()
-        BinsCases(self).run()
-        TableCases(self).run()
-        PowerCases(self).run()
-        ScoreCases(self).run()
-        ArrayCases(self).run()
-        RowCases(self).run()
+        for cases in CASES:
+            cases(self).run()
 
 
 def environment(bench):
@@ -112,8 +110,8 @@ def main():
                         help="the C interface, the installed package, or one beside the other")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        help="standard-50, minmax, robust-16, opencl, median, adult, row, csv, power, scores, "
-                             "arrays-sort; "
+                        help="standard-50, minmax, robust-16, opencl, median; kbins, quantile; power; knn, "
+                             "iterative; scores; adult, row, csv; arrays-sort: "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")
