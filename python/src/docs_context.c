@@ -20,7 +20,8 @@ const char qn_py_doc_estimators[] =
     "--------\n"
     ">>> import json\n"
     ">>> from quern import _core\n"
-    ">>> \"StandardScaler\" in [e[\"name\"] for e in json.loads(_core.estimators())[\"estimators\"]]\n"
+    ">>> \"StandardScaler\" in [e[\"name\"] for e in "
+    "json.loads(_core.estimators())[\"estimators\"]]\n"
     "True";
 
 const char qn_py_doc_join_texts[] =
@@ -37,8 +38,10 @@ const char qn_py_doc_join_texts[] =
     "Returns\n"
     "-------\n"
     "joined : tuple or None\n"
-    "    int64 offsets, one more than there are cells, and UTF-8, as bytes; a byte of 1 for each missing\n"
-    "    cell (None: none is missing); how they are written (1: None, 2: NaN, 3: both); the number of\n"
+    "    int64 offsets, one more than there are cells, and UTF-8, as bytes; a byte of 1 for each "
+    "missing\n"
+    "    cell (None: none is missing); how they are written (1: None, 2: NaN, 3: both); the number "
+    "of\n"
     "    strings. None: there is anything else, or a lone surrogate.\n"
     "\n"
     "Raises\n"
