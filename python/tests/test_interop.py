@@ -20,6 +20,7 @@ CASES = [
     ("RobustScaler", {"with_centering": False, "quantile_range": (10.0, 80.0)}),
     ("RobustScaler", {"with_scaling": False}), ("Normalizer", {"norm": "l1"}),
     ("Normalizer", {"norm": "max"}), ("Binarizer", {"threshold": 0.25}), ("PolynomialFeatures", {"degree": (1, 3)}),
+    ("QuantileTransformer", {"n_quantiles": 20}),
 ]
 
 
@@ -78,10 +79,13 @@ def test_to_scikit_learn_and_back(name, params, dtype):
     alike(ours, quern.from_sklearn(theirs))
 
 
-# Within rounding errors: test_row_imputers.py, test_iterative_imputer.py.
-ELSEWHERE = {"KNNImputer", "IterativeImputer"}
+# Within rounding errors: test_row_imputers.py, test_iterative_imputer.py, test_power.py.
+ELSEWHERE = {"KNNImputer", "IterativeImputer", "PowerTransformer"}
 TEXTS = np.array([["a", "x"], ["b", "y"], ["a", "z"], [np.nan, "x"]] * 3, object)
 COLUMNS = [
+    ("preprocessing", "KBinsDiscretizer", {"encode": "ordinal"}, np.random.default_rng(8).normal(size=(40, 3))),
+    ("preprocessing", "KBinsDiscretizer", {"strategy": "uniform", "n_bins": [3, 4, 2]},
+     np.random.default_rng(8).normal(size=(40, 3))),
     ("preprocessing", "OneHotEncoder", {}, TEXTS),
     ("preprocessing", "OneHotEncoder", {"drop": "first", "sparse_output": False}, TEXTS),
     ("preprocessing", "OneHotEncoder", {"drop": ["a", "y"]}, TEXTS),

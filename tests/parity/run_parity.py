@@ -382,7 +382,7 @@ def check_coverage():
                 given |= {(name, key) for key in params} | {(name, None)}
     wanted = {(name, None) for name in [*reference.ESTIMATORS, "passthrough"]}
     for name, cls in reference.ESTIMATORS.items():
-        left_out = {"copy", "feature_name_combiner", "subsample", "random_state", "ignore_implicit_zeros"}
+        left_out = {"copy", "feature_name_combiner", "subsample", "random_state", "ignore_implicit_zeros", "order"}
         wanted |= {(name, key) for key in cls().get_params() if key not in left_out}
     if wanted - given:
         raise Mismatch(f"no spec gives {sorted(map(str, wanted - given))}")
