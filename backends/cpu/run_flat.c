@@ -2,6 +2,7 @@
  * Uniform chains over a row-major matrix, seen as one long vector. Parameters are repeated to a period
  * that is a multiple of the column count and at least a block long, plus one block, so that a block
  * at any position reads them with plain vector loads and the position wraps by one subtraction. */
+#include <math.h>
 #include <string.h>
 
 #include "backends/cpu/isa.h"
@@ -14,6 +15,7 @@
 #endif
 
 enum {
+    FLAT_EDGES = 16,        /* of bins: more are searched by the tiles                          */
     FLAT_VECTORS = 8,       /* registers of a block                                             */
     FLAT_BLOCK_BYTES = 256, /* a block of the widest vectors                                    */
     FLAT_ALIGN = 64,        /* streamed stores fill whole cache lines                           */
@@ -141,18 +143,84 @@ int qn_run_is_matrix(const struct qn_run_request *r)
     return both % size == 0;
 }
 
+/* Bins of few edges whose number becomes a float of the chain's type at once: BIN, TO_F32 or TO_F64. */
+static int is_bins(const struct qn_batch *b, const struct qn_lane *lane, uint32_t i)
+{
+    const struct qn_op *op = &b->ops[lane->first_op + i];
+    if (op->code != QN_OP_BIN || i + 1 == lane->n_ops) return 0;
+    if (op[1].code != (lane->work == QN_W_F64 ? QN_OP_TO_F64 : QN_OP_TO_F32) ||
+        b->words[op->arg + 1] > FLAT_EDGES)
+        return 0;
+    for (uint64_t k = 0; lane->work == QN_W_F32 && k < b->words[op->arg + 1]; k++) {
+        double edge; /* hand-made programs may have edges that are no floats */
+        memcpy(&edge, &b->words[b->words[op->arg] + k], sizeof edge);
+        if ((double)(float)edge != edge) return 0;
+    }
+    return 1;
+}
+
 static int same_chains(const struct qn_batch *b)
 {
     const struct qn_lane *first = &b->lanes[0];
     if (first->n_ops > QN_FLAT_MAX_OPS) return 0;
-    for (uint32_t i = 0; i < first->n_ops; i++)
-        if (!known_op(b->ops[first->first_op + i].code)) return 0;
+    for (uint32_t i = 0; i < first->n_ops; i++) {
+        if (is_bins(b, first, i))
+            i++;
+        else if (!known_op(b->ops[first->first_op + i].code))
+            return 0;
+    }
     for (uint32_t j = 1; j < b->n_lanes; j++) {
         if (b->lanes[j].n_ops != first->n_ops) return 0;
         for (uint32_t i = 0; i < first->n_ops; i++)
-            if (b->ops[b->lanes[j].first_op + i].code != b->ops[first->first_op + i].code) return 0;
+            if (b->ops[b->lanes[j].first_op + i].code != b->ops[first->first_op + i].code ||
+                is_bins(b, first, i) != is_bins(b, &b->lanes[j], i))
+                return 0;
     }
     return 1;
+}
+
+static void put_param(const struct flat *f, size_t at, double value)
+{
+    if (f->is_f64)
+        ((double *)f->params)[at] = value;
+    else
+        ((float *)f->params)[at] = (float)value;
+}
+
+/* What stands for the columns, again and again over the extended period. */
+static void repeat(const struct flat *f, size_t at)
+{
+    char *first = (char *)f->params + at * f->size;
+    for (size_t j = f->columns; j < f->chain.extended; j++)
+        memcpy(first + j * f->size, first + (j - f->columns) * f->size, f->size);
+}
+
+/* Numbers of edges, then the columns' first edges, their second ones, … */
+static void spread_edges(const struct flat *f, const struct qn_batch *b, uint32_t op, size_t at,
+                         uint32_t most)
+{
+    for (uint32_t k = 0; k <= most; k++, at += f->chain.extended) {
+        for (size_t j = 0; j < f->columns; j++) {
+            const uint64_t *table = &b->words[b->ops[b->lanes[j].first_op + op].arg];
+            double value = (double)table[1];
+            if (k > table[1])
+                value = (double)NAN;
+            else if (k > 0)
+                memcpy(&value, &b->words[table[0] + k - 1], sizeof value);
+            put_param(f, at + j, value);
+        }
+        repeat(f, at);
+    }
+}
+
+static uint32_t most_edges(const struct qn_batch *b, uint32_t op)
+{
+    uint64_t most = 0;
+    for (uint32_t j = 0; j < b->n_lanes; j++) {
+        uint64_t n = b->words[b->ops[b->lanes[j].first_op + op].arg + 1];
+        if (n > most) most = n;
+    }
+    return (uint32_t)most;
 }
 
 /* One parameter of one op, for all columns, repeated over the extended period. */
@@ -163,14 +231,9 @@ static void spread(const struct flat *f, const struct qn_batch *b, uint32_t op, 
         const struct qn_op *o = &b->ops[b->lanes[j].first_op + op];
         double value;
         memcpy(&value, &b->words[o->arg + word], sizeof value);
-        if (f->is_f64)
-            ((double *)f->params)[at + j] = value;
-        else
-            ((float *)f->params)[at + j] = (float)value;
+        put_param(f, at + j, value);
     }
-    char *first = (char *)f->params + at * f->size;
-    for (size_t j = f->columns; j < f->chain.extended; j++)
-        memcpy(first + j * f->size, first + (j - f->columns) * f->size, f->size);
+    repeat(f, at);
 }
 
 static quern_status set_params(struct flat *f, const struct qn_batch *b)
@@ -179,22 +242,33 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
     f->columns = b->n_lanes;
     f->chain.period = f->columns * ((block + f->columns - 1) / f->columns);
     f->chain.extended = f->chain.period + block;
-    f->chain.n_ops = b->lanes[0].n_ops;
+    uint32_t from[QN_FLAT_MAX_OPS] = {
+        0}; /* op of the program that each of the chain's begins with */
     size_t values =
         f->chain.extended; /* at least one run, so that there is something to point at */
-    for (uint32_t i = 0; i < f->chain.n_ops; i++) {
-        uint32_t code = b->ops[b->lanes[0].first_op + i].code;
-        f->chain.ops[i] = (struct qn_flat_op){code, values - f->chain.extended};
-        values += f->chain.extended * (two_words(code) ? 2u : code == QN_OP_MISSING ? 0u : 1u);
+    for (uint32_t i = 0; i < b->lanes[0].n_ops; i++) {
+        uint32_t code = b->ops[b->lanes[0].first_op + i].code, n = f->chain.n_ops++;
+        int bins = is_bins(b, &b->lanes[0], i);
+        f->chain.ops[n] = (struct qn_flat_op){.code = code,
+                                              .edges = bins ? most_edges(b, i) : 0,
+                                              .first = values - f->chain.extended};
+        values += f->chain.extended * (bins                    ? 1u + f->chain.ops[n].edges
+                                       : two_words(code)       ? 2u
+                                       : code == QN_OP_MISSING ? 0u
+                                                               : 1u);
+        from[n] = i;
+        i += (uint32_t)bins;
     }
     f->params = qn_alloc_aligned(values, f->size);
     if (f->params == NULL) return qn_error_memory("parameters of a chain", values * f->size);
     f->chain.params = f->params;
-    for (uint32_t i = 0; i < f->chain.n_ops; i++) {
-        if (f->chain.ops[i].code == QN_OP_MISSING) continue;
-        spread(f, b, i, 0, f->chain.ops[i].first);
-        if (two_words(f->chain.ops[i].code))
-            spread(f, b, i, 1, f->chain.ops[i].first + f->chain.extended);
+    for (uint32_t n = 0; n < f->chain.n_ops; n++) {
+        const struct qn_flat_op *op = &f->chain.ops[n];
+        if (op->code == QN_OP_BIN)
+            spread_edges(f, b, from[n], op->first, op->edges);
+        else if (op->code != QN_OP_MISSING)
+            spread(f, b, from[n], 0, op->first);
+        if (two_words(op->code)) spread(f, b, from[n], 1, op->first + f->chain.extended);
     }
     return QUERN_OK;
 }
@@ -264,7 +338,7 @@ int qn_flat_column_open(struct qn_flat_column *c, const struct qn_batch *b, uint
     for (uint32_t i = 0; i < n_ops; i++) {
         const struct qn_op *op = &b->ops[first_op + i];
         if (!known_op(op->code)) return 0;
-        c->chain.ops[i] = (struct qn_flat_op){op->code, 2 * (size_t)i};
+        c->chain.ops[i] = (struct qn_flat_op){.code = op->code, .first = 2 * (size_t)i};
         for (uint32_t k = 0; op->code != QN_OP_MISSING && k < 1u + (uint32_t)two_words(op->code);
              k++) {
             double value;

@@ -11,8 +11,9 @@
 enum { QN_FLAT_MAX_OPS = 16 };
 
 struct qn_flat_op {
-    uint32_t code;
-    size_t first; /* element of p0 in the parameters; p1 lies `extended` further */
+    uint32_t code, edges; /* BIN: edges of a column, at most */
+    size_t first;         /* element of p0 in the parameters; p1 lies `extended` further.
+                     BIN: the number of edges, then each edge, `extended` apart */
 };
 
 struct qn_flat_chain {

@@ -48,6 +48,16 @@ static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
     }
 }
 
+/* The number of edges less one for each that x is below; NaN is below none, and none is below an edge
+ * that is NaN, which stands for one that a column lacks. */
+static inline V FLAT(bin)(V x, const T *p, const struct qn_flat_op *op, size_t extended)
+{
+    const V zero = {0}, less = zero - 1;
+    V at = LOAD(p);
+    for (uint32_t j = 0; j < op->edges; j++) at += (V)((VI)(x < LOAD(p += extended)) & (VI)less);
+    return at;
+}
+
 static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
                                TI *seen, const int stream, const int column)
 {
@@ -95,6 +105,9 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
 #undef X
 #define X(k) x##k = SELECT(x##k != x##k, zero + 1, zero);
         case QN_OP_MISSING: EACH(X) break;
+#undef X
+#define X(k) x##k = FLAT(bin)(x##k, p + (k)*W, &f->ops[i], f->extended);
+        case QN_OP_BIN: EACH(X) break;
 #undef X
 #define X(k) x##k = SELECT(x##k == PARAM(p, k), zero + 1, zero);
         default: EACH(X) break; /* QN_OP_EQUAL: the plan admits nothing else */

@@ -133,6 +133,8 @@ static size_t FN(sift)(const void *data, size_t n, const struct bracket *bracket
     case 5: return FN(sift_some)(x, n, brackets, 2, 1, out, tallies);
     case 6: return FN(sift_some)(x, n, brackets, 3, 0, out, tallies);
     case 7: return FN(sift_some)(x, n, brackets, 3, 1, out, tallies);
+    case 8: return FN(sift_some)(x, n, brackets, 4, 0, out, tallies);
+    case 9: return FN(sift_some)(x, n, brackets, 4, 1, out, tallies);
     default: return FN(sift_some)(x, n, brackets, many, 1, out, tallies);
     }
 }

@@ -153,7 +153,7 @@ static void bracket_lane(struct select_job *job, struct select_desk *desk, uint3
     }
     take_ends(desk, plan->wide, m, at, 2 * many, ends);
     plan->n_brackets = many;
-    plan->ties = many > 3;
+    plan->ties = many > 4;
     for (uint32_t j = 0; j < many; j++) {
         plan->brackets[j] = (struct bracket){ends[2 * j], ends[2 * j + 1]};
         inside += at[2 * j + 1] - at[2 * j] + 1.0;

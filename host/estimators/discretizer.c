@@ -229,6 +229,15 @@ static quern_status check_attributes(const struct qn_stage *stage, const struct 
     return QUERN_OK;
 }
 
+/* The least number of the working type that is not below the edge: what float32 values are compared with,
+ * so that comparing them needs no doubles. */
+static double edge_for(double edge, quern_type dtype)
+{
+    if (dtype != QUERN_FLOAT32) return edge;
+    float f = (float)edge;
+    return (double)f < edge ? (double)nextafterf(f, INFINITY) : (double)f;
+}
+
 /* The chain that gives column i's bin, from a value in the output's dtype. */
 static quern_status bin_chain(struct qn_stage *stage, uint32_t i, quern_type dtype,
                               const double *edges, uint32_t n_bins, struct qn_port *port)
@@ -236,7 +245,7 @@ static quern_status bin_chain(struct qn_stage *stage, uint32_t i, quern_type dty
     uint32_t inner = n_bins > 1 ? n_bins - 1 : 0;
     uint64_t *table = qn_arena_alloc(stage->arena, inner, sizeof *table);
     if (table == NULL) return qn_stage_memory(stage);
-    for (uint32_t k = 0; k < inner; k++) table[k] = qn_word_f64(edges[k + 1]);
+    for (uint32_t k = 0; k < inner; k++) table[k] = qn_word_f64(edge_for(edges[k + 1], dtype));
     QN_TRY(qn_port_convert(stage, &stage->in[i], dtype, port));
     QN_TRY(qn_port_refuse_nan(stage, port));
     port->chain = qn_chain_add_table(stage->arena, port->chain, QN_OP_BIN, table, inner, QN_W_CODE);

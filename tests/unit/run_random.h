@@ -126,7 +126,7 @@ static inline void random_word(struct random_program *p, double value)
     memcpy(&p->words[p->batch.n_words++], &value, 8);
 }
 
-/* BIN: k ascending edges, some of them equal. INTERP, INTERP_MEAN: k such knots and what goes with them. */
+/* BIN: k ascending edges, some of them equal; half the tables for float32 have edges that are floats. INTERP, INTERP_MEAN: k such knots and what goes with them. */
 static inline void random_edges(struct random_program *p, uint32_t code, uint32_t work, uint32_t k)
 {
     struct qn_op *op = random_push(p, code, work);
@@ -135,8 +135,10 @@ static inline void random_edges(struct random_program *p, uint32_t code, uint32_
     p->batch.n_words += 2;
     if (code != QN_OP_BIN)
         for (int i = 0; i < 4; i++) random_word(p, i == 0 ? -2.9 : i == 1 ? 3.7 : 0.1 * i);
+    int floats = code == QN_OP_BIN && work == QN_W_F32 && random_below(p, 2) == 0;
     double knot = -3;
-    for (uint32_t i = 0; i < k; i++, knot += 0.3 * random_below(p, 3)) random_word(p, knot);
+    for (uint32_t i = 0; i < k; i++, knot += 0.3 * random_below(p, 3))
+        random_word(p, floats ? (double)(float)knot : knot);
     for (uint32_t i = 0; code != QN_OP_BIN && i < 3 * k; i++) random_word(p, random_double(p));
 }
 

@@ -117,7 +117,8 @@ static void check_matrix(uint64_t seed, uint64_t rows, uint32_t d, uint32_t work
     static const uint32_t codes[] = {QN_OP_SUB,   QN_OP_DIV,     QN_OP_ADD,  QN_OP_MUL,
                                      QN_OP_FILL,  QN_OP_FILL_EQ, QN_OP_CLIP, QN_OP_MISSING,
                                      QN_OP_EQUAL, QN_OP_GREATER};
-    uint32_t chain[6], n = random_below(p, 7);
+    uint32_t chain[6], n = random_below(p, 7), bins = seed % 3 == 0 && !norm ? 2 : 0;
+    uint32_t edges = random_below(p, 18);
     for (uint32_t i = 0; i < n; i++) chain[i] = codes[random_below(p, seed % 4 ? 7 : 10)];
     if (norm) {
         n = 1;
@@ -131,7 +132,7 @@ static void check_matrix(uint64_t seed, uint64_t rows, uint32_t d, uint32_t work
                                        .type = type,
                                        .work = work,
                                        .first_op = p->batch.n_ops,
-                                       .n_ops = n};
+                                       .n_ops = n + bins};
         p->slots[j] = (struct qn_slot){.offset = (uint64_t)j * size,
                                        .stride = (uint64_t)d * size,
                                        .type = type,
@@ -145,6 +146,10 @@ static void check_matrix(uint64_t seed, uint64_t rows, uint32_t d, uint32_t work
             random_push(p, chain[i], work);
             random_word_double(p, work);
             random_word_double(p, work);
+        }
+        if (bins != 0) { /* of columns with unlike numbers of edges */
+            random_edges(p, QN_OP_BIN, work, edges + random_below(p, 2));
+            random_push(p, work == QN_W_F32 ? QN_OP_TO_F32 : QN_OP_TO_F64, QN_W_CODE);
         }
     }
     p->batch.n_lanes = d;
