@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Operations over whole rows, which no chain can express: what an estimator puts between two layers of
- * a plan, as plain data (docs/decisions/layers-of-matrices.md). Such an operation takes n_in columns
+ * a plan, as plain data (docs/decisions/0013-layers-of-matrices.md). Such an operation takes n_in columns
  * of one float type and gives n_out columns of that type; every output row depends on its input row
  * and on the operation's own matrices alone, so that chunks, threads and single rows give one result.
  *
