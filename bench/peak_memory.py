@@ -25,7 +25,11 @@ CASES = [
     ("preprocessing", "Binarizer", {}, 0, 0),
     ("impute", "SimpleImputer", {"strategy": "mean"}, 10, 0),
     ("impute", "SimpleImputer", {"strategy": "median"}, 10, 0),
+    ("preprocessing", "KBinsDiscretizer", {"encode": "ordinal", "subsample": None}, 0, 0),
+    ("preprocessing", "QuantileTransformer", {}, 0, 0),
+    ("preprocessing", "PowerTransformer", {}, 0, 0),
     ("feature_selection", "VarianceThreshold", {}, 0, 0),
+    ("feature_selection", "SelectKBest", {}, 0, 0),
 ]
 
 
