@@ -49,13 +49,14 @@ from bins_cases import BinsCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
 from power_cases import PowerCases
+from product_cases import ProductCases
 from row_cases import RowCases
 from score_cases import ScoreCases
 from sides import ThroughC, ThroughPython
 from table_cases import TableCases
 
 
-CASES = (MatrixCases, BinsCases, PowerCases, RowCases, ScoreCases, TableCases, ArrayCases)
+CASES = (MatrixCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases, ArrayCases)
 
 
 class Bench:
@@ -110,8 +111,8 @@ def main():
                         help="the C interface, the installed package, or one beside the other")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        help="standard-50, minmax, robust-16, opencl, median; kbins, quantile; power; knn, "
-                             "iterative; scores; adult, row, csv; arrays-sort: "
+                        help="standard-50, minmax, robust-16, opencl, median; bins, uniformbins, quantiles; power; "
+                             "products; knn, iterative; scores; adult, row, csv; arrays-sort: "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")
