@@ -109,8 +109,9 @@ static uint64_t load(const struct run *r, struct worker *w, uint64_t i, const st
 static uint64_t apply(const struct run *r, const struct path *p, uint32_t from, uint32_t to,
                       uint64_t x)
 {
-    static const uint64_t one_norm;
-    struct qn_norm_source none = {&one_norm, 0, 0, NULL, NULL};
+    /* a table without norms and operands: such programs have none */
+    static const uint64_t empty[sizeof(struct qn_table_head) / sizeof(uint64_t) + 1];
+    struct qn_norm_source none = {empty, 0, 0, (const unsigned char *)empty, empty};
     uint32_t ignored = 0;
     if (from == to) return x;
     if (p->one_op) return qn_arithmetic(p->one_op, p->load, x, p->words[0], p->words[1]);

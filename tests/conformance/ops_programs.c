@@ -440,7 +440,10 @@ static uint32_t bin_table(uint32_t code, uint32_t i, uint32_t k, uint64_t *words
         words[n++] = ops_word(-0.25);
         words[n++] = ops_word(8.5);
     }
-    for (uint32_t j = 0; j < k; j++) words[n++] = ops_word((j / 3 * 2 + j % 3 / 2) * 0.25 - 2);
+    for (uint32_t j = 0; j < k; j++) {
+        uint32_t steps = j / 3 * 2 + j % 3 / 2;
+        words[n++] = ops_word(0.25 * steps - 2);
+    }
     if (code == QN_OP_BIN) return n;
     for (uint32_t j = 0; j < k; j++) words[n++] = ops_word(0.1 * j);
     for (uint32_t j = 0; j < k; j++) words[n++] = ops_word(0.3 / (j + i + 1));

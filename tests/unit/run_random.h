@@ -137,8 +137,10 @@ static inline void random_edges(struct random_program *p, uint32_t code, uint32_
         for (int i = 0; i < 4; i++) random_word(p, i == 0 ? -2.9 : i == 1 ? 3.7 : 0.1 * i);
     int floats = code == QN_OP_BIN && work == QN_W_F32 && random_below(p, 2) == 0;
     double knot = -3;
-    for (uint32_t i = 0; i < k; i++, knot += 0.3 * random_below(p, 3))
+    for (uint32_t i = 0; i < k; i++) {
         random_word(p, floats ? (double)(float)knot : knot);
+        knot += 0.3 * random_below(p, 3);
+    }
     for (uint32_t i = 0; code != QN_OP_BIN && i < 3 * k; i++) random_word(p, random_double(p));
 }
 

@@ -188,8 +188,10 @@ static void every_op_equals_the_reference(void **unused)
                                         : work == QN_W_I64  ? i * 3u
                                                             : word(-7.75 + 2.5 * i * (i % 2 + 1));
                     if (code == QN_OP_BIN) /* some equal */
-                        for (uint32_t i = 0; i < k; i++)
-                            words[10 + i] = word(-7.75 + 3.25 * (i / 2));
+                        for (uint32_t i = 0; i < k; i++) {
+                            uint32_t step = i / 2;
+                            words[10 + i] = word(-7.75 + 3.25 * step);
+                        }
                     if (code > QN_OP_BIN) interp_table(words + 10, k);
                     if (code == QN_OP_FIND &&
                         work != QN_W_I64) /* sorted, with values to be found */
