@@ -159,7 +159,7 @@ def test_an_estimator_that_was_not_used(monkeypatch):
     monkeypatch.delenv("QUERN_DEVICE", raising=False)
     with quern.config_context(device="cuda:7"):
         assert rows(StandardScaler()) == ["quern: would run on cuda:7 (asked for)"]
-    with quern.config_context(threads=3):
+    with quern.config_context(threads=37):  # for which no other test has opened a device
         assert rows(StandardScaler()) == ["quern: would run on auto (the first GPU that works, else the CPU)"]
         monkeypatch.setenv("QUERN_DEVICE", "opencl:9")
         assert rows(StandardScaler()) == ["quern: would run on opencl:9 (asked for by QUERN_DEVICE)"]
