@@ -178,6 +178,8 @@ quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> 
 /* ---- shared pieces ---- */
 /* need: statistics of n ports of the estimator's own, in `out`, rather than of its inputs. */
 quern_status qn_stage_probes(struct qn_stage *, uint32_t n);
+/* need: the median of what is not missing too, as numpy.ma.median gives it (imputer.c). */
+void qn_need_median(struct qn_need *, quern_type type);
 /* Gives the stage n ports for output, zeroed. */
 quern_status qn_stage_outputs(struct qn_stage *, uint32_t n);
 /* UNSUPPORTED where an input is sparse; advice: what to do instead. */

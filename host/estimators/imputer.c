@@ -108,7 +108,15 @@ static quern_status refuse_zero_marker(const struct qn_stage *stage)
     return qn_stage_refuse_sparse(stage, "missing_values is 0; make the input dense");
 }
 
-static const double HALF[] = {50.0};
+void qn_need_median(struct qn_need *need, quern_type type)
+{
+    static const double half[] = {50.0};
+    need->flags |= QN_NEED_QUANTILES;
+    need->n_quantiles = 1;
+    need->percent = half;
+    need->median = need->masked_median = 1;
+    need->as_f32 = type == QUERN_FLOAT32;
+}
 
 static quern_status imputer_need(struct qn_stage *stage)
 {
@@ -129,13 +137,7 @@ static quern_status imputer_need(struct qn_stage *stage)
         need->flags = s == MEAN            ? QN_NEED_MOMENTS
                       : s == MOST_FREQUENT ? QN_NEED_CATEGORIES
                                            : QN_NEED_EXTREMES;
-        if (s == MEDIAN) {
-            need->flags |= QN_NEED_QUANTILES;
-            need->n_quantiles = 1;
-            need->percent = HALF;
-            need->median = need->masked_median = 1;
-            need->as_f32 = dtype == QUERN_FLOAT32;
-        }
+        if (s == MEDIAN) qn_need_median(need, dtype);
     }
     return QUERN_OK;
 }

@@ -59,8 +59,6 @@ static quern_status iterative_check(const struct qn_estimator *e)
 
 /* ---- fit ---- */
 
-static const double HALF[] = {50.0};
-
 static quern_status iterative_need(struct qn_stage *stage)
 {
     const struct qn_estimator *e = stage->estimator;
@@ -74,12 +72,7 @@ static quern_status iterative_need(struct qn_stage *stage)
         need->flags = QN_NEED_MATRIX | QN_NEED_EXTREMES;
         if (qn_param_is(e, "initial_strategy", "mean")) need->flags |= QN_NEED_MOMENTS;
         if (qn_param_is(e, "initial_strategy", "most_frequent")) need->flags |= QN_NEED_CATEGORIES;
-        if (!qn_param_is(e, "initial_strategy", "median")) continue;
-        need->flags |= QN_NEED_QUANTILES;
-        need->n_quantiles = 1;
-        need->percent = HALF;
-        need->median = need->masked_median = 1;
-        need->as_f32 = type == QUERN_FLOAT32;
+        if (qn_param_is(e, "initial_strategy", "median")) qn_need_median(need, type);
     }
     return QUERN_OK;
 }

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """KNNImputer."""
 import numpy as np
-from sklearn.base import TransformerMixin, _fit_context
+from sklearn.base import TransformerMixin
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._mask import _get_mask
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted
 
 from .. import _config, _core
+from .._host import fit_context
 from ..base import (Estimator, as_given, described, library_floats, model_of, refuse_non_finite,
                     table_of)
 from ._simple import SimpleImputer
@@ -119,7 +120,7 @@ class KNNImputer(TransformerMixin, Estimator):
         self._valid_mask = ~mask.all(axis=0)
         SimpleImputer._set_indicator(self, mask.sum(axis=0), X)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Keep the rows.
 

@@ -3,10 +3,10 @@
 import warnings
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
+from .._host import fit_context
 from ..base import described, model_of
 from ._scalers import Scaler
 from ._standard import StandardScaler
@@ -113,7 +113,7 @@ class PowerTransformer(Scaler):
         super()._forget()
         self.__dict__.pop("_scaler", None)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context
     def fit(self, X, y=None):
         """Find the exponents.
 
