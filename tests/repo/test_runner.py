@@ -37,6 +37,14 @@ CASES = [  # status, children, output, what it counts as
     ("fail", "<failure message=''/>", "5 passed, 0 failed", (5, 1, 0)),  # a crash at the end
     ("notrun", "<skipped message=''/>", "skipped: no nvcc", (0, 0, 1)),
 ]
+TRACER = ("Tracer caught signal 11: addr=0x190\n==1==LeakSanitizer has encountered a fatal error.\n")
+FALLS = [  # output, whether a leak checker that fell over is all that failed
+    ("[==========] 7 test(s) run.\n[  PASSED  ] 7 test(s).\n" + TRACER, True),
+    (CMOCKA + TRACER, False),
+    (TRACER, False),
+    ("[==========] 7 test(s) run.\n[  PASSED  ] 7 test(s).\n"
+     "==1==ERROR: LeakSanitizer: detected memory leaks\n", False),
+]
 
 
 def main():
@@ -52,7 +60,12 @@ def main():
         if (tally.passed, tally.failed, tally.skipped) != want:
             failed += 1
             print(f"FAILED: {status}, {output!r}: not {want}")
-    print(f"{len(OUTPUTS) + len(CASES) - failed} passed, {failed} failed")
+    for output, want in FALLS:
+        case = xml.fromstring(f"<testcase name='t' status='fail'><system-out>{output}</system-out></testcase>")
+        if run.tool_fell(case) != want:
+            failed += 1
+            print(f"FAILED: {output!r}: not {want}")
+    print(f"{len(OUTPUTS) + len(CASES) + len(FALLS) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
