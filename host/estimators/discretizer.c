@@ -312,6 +312,12 @@ static const char *bins_depends_on(const struct qn_estimator *e)
     return "bin_edges_ n_bins_";
 }
 
+/* One for each row and input column. */
+static double stored_values(const struct qn_attrs *attrs, uint64_t rows)
+{
+    return (double)rows * (double)qn_attrs_find(attrs, "n_bins_")->n;
+}
+
 const struct qn_estimator_type qn_k_bins_discretizer = {
     .name = "KBinsDiscretizer",
     .doc = "The bin that each value falls in, as its number or as columns of 0 and 1.",
@@ -319,6 +325,8 @@ const struct qn_estimator_type qn_k_bins_discretizer = {
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "bin_edges_ n_bins_",
     .input = "number",
+    .refuses_missing = qn_refuses_missing,
+    .stored = stored_values,
     .depends_on = bins_depends_on,
     .need = bins_need,
     .learn = bins_learn,

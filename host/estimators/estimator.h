@@ -98,6 +98,15 @@ struct qn_known {
 };
 
 /* ---- one estimator in a pipeline ---- */
+
+/* What the plan must know of a type beside its functions. */
+enum {
+    QN_TRAIT_STATELESS = 1, /* it learns nothing */
+    QN_TRAIT_MERGES = 2,    /* it learns from moments and extremes alone, which merge */
+    QN_TRAIT_COUNTS = 4,    /* it may want the distinct values of its inputs */
+    QN_TRAIT_AFTER_NORM = 8 /* it works on rows that a norm divided, in the same layer */
+};
+
 struct qn_estimator_type;
 struct qn_estimator {
     const struct qn_estimator_type *type;
@@ -145,8 +154,18 @@ struct qn_estimator_type {
     uint32_t n_params;
     const char *attributes; /* names of the learned attributes, separated by spaces */
     const char *matrices;   /* … and of the learned matrices; NULL: none */
-    const char *input;      /* "number", "any" */
-    int joins;              /* its output columns depend on several input columns */
+    const char *text;  /* … and of a list of strings that it has learned for some inputs; NULL */
+    const char *input; /* "number", "any" */
+    int joins;         /* its output columns depend on several input columns */
+    uint32_t traits;   /* QN_TRAIT_* */
+    /* QN_NEED_*: statistics that an estimator before it, one that says of its outputs what is known
+     * (tells_known), takes in its own pass, so that this one needs none. */
+    uint32_t ahead;
+    int tells_known;
+    /* 1 when missing values that reach it are an error; NULL: they never are. */
+    int (*refuses_missing)(const struct qn_estimator *);
+    /* How many values a sparse block of its outputs stores; NULL: all. */
+    double (*stored)(const struct qn_attrs *, uint64_t rows);
     /* Those without which emit cannot do, separated by spaces; NULL: none. */
     const char *(*depends_on)(const struct qn_estimator *);
     quern_status (*check)(const struct qn_estimator *);
@@ -176,6 +195,8 @@ int qn_json_number(const json_t *, double *out);
 quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> QUERN_FLOAT32 */
 
 /* ---- shared pieces ---- */
+/* For refuses_missing: they always are. */
+int qn_refuses_missing(const struct qn_estimator *);
 /* need: statistics of n ports of the estimator's own, in `out`, rather than of its inputs. */
 quern_status qn_stage_probes(struct qn_stage *, uint32_t n);
 /* need: the median of what is not missing too, as numpy.ma.median gives it (imputer.c). */

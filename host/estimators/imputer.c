@@ -466,13 +466,23 @@ static const char *imputer_depends_on(const struct qn_estimator *e)
     return "statistics_ n_missing_";
 }
 
+/* NaN beside another marker of missing cells. */
+static int has_other_marker(const struct qn_estimator *e)
+{
+    return !marker_of(e).is_nan;
+}
+
 const struct qn_estimator_type qn_simple_imputer = {
     .name = "SimpleImputer",
     .doc = "Fill missing cells with the column's mean, median, most frequent value or a constant.",
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "statistics_ n_missing_",
+    .text = "statistics_text_",
     .input = "any",
+    .traits = QN_TRAIT_COUNTS,
+    .tells_known = 1,
+    .refuses_missing = has_other_marker,
     .depends_on = imputer_depends_on,
     .need = imputer_need,
     .learn = imputer_learn,

@@ -246,6 +246,7 @@ const struct qn_estimator_type qn_iterative_imputer = {
     .attributes = "initial_ empty_ n_missing_",
     .matrices = "sequence_ rounds_",
     .input = "number",
+    .traits = QN_TRAIT_COUNTS,
     .depends_on = iterative_depends_on,
     .check = iterative_check,
     .need = iterative_need,

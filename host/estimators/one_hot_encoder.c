@@ -179,6 +179,15 @@ static quern_status one_hot_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+/* One for each row and input column, but for rows that no column of the block marks. */
+static double stored_values(const struct qn_attrs *attrs, uint64_t rows)
+{
+    const struct qn_attr *lost = qn_attrs_find(attrs, "n_without_column_");
+    double stored = 0;
+    for (uint32_t i = 0; i < lost->n; i++) stored += (double)rows - (double)lost->i64[i];
+    return stored;
+}
+
 const struct qn_estimator_type qn_one_hot_encoder = {
     .name = "OneHotEncoder",
     .doc = "One column of 0 and 1 for each category of each column.",
@@ -186,6 +195,8 @@ const struct qn_estimator_type qn_one_hot_encoder = {
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "categories_ infrequent_",
     .input = "any",
+    .traits = QN_TRAIT_COUNTS,
+    .stored = stored_values,
     .need = qn_encoder_need,
     .learn = one_hot_learn,
     .emit = one_hot_emit,

@@ -134,6 +134,7 @@ const struct qn_estimator_type qn_ordinal_encoder = {
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "categories_ infrequent_",
     .input = "any",
+    .traits = QN_TRAIT_COUNTS,
     .check = ordinal_check,
     .need = qn_encoder_need,
     .learn = qn_encoder_learn,

@@ -8,14 +8,9 @@
 
 /* ---- which specs ---- */
 
-static int learns_nothing(const struct qn_estimator_type *type)
+static int has(const struct qn_estimator_type *type, uint32_t trait)
 {
-    return type == &qn_passthrough || type == &qn_binarizer || type == &qn_normalizer;
-}
-
-static int merges(const struct qn_estimator_type *type)
-{
-    return type == &qn_standard_scaler || type == &qn_min_max_scaler || type == &qn_max_abs_scaler;
+    return (type->traits & trait) != 0;
 }
 
 const char *qn_mergeable_blame(const struct qn_spec *spec)
@@ -24,12 +19,13 @@ const char *qn_mergeable_blame(const struct qn_spec *spec)
         int raw = 1; /* the table's own values still */
         for (uint32_t k = 0; k < spec->steps[i].n_apply; k++) {
             const struct qn_estimator_type *type = spec->steps[i].apply[k].type;
-            if (!learns_nothing(type) && !(raw && merges(type))) return type->name;
+            if (!has(type, QN_TRAIT_STATELESS) && !(raw && has(type, QN_TRAIT_MERGES)))
+                return type->name;
             raw &= type == &qn_passthrough;
         }
     }
     for (uint32_t k = 0; k < spec->n_then; k++)
-        if (!learns_nothing(spec->then[k].type)) return spec->then[k].type->name;
+        if (!has(spec->then[k].type, QN_TRAIT_STATELESS)) return spec->then[k].type->name;
     return NULL;
 }
 

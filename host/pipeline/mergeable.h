@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Fits that keep statistics instead of rows. Of some pipelines the planner knows beforehand that all they
  * learn are moments and extremes of the table's own columns: every step's chain has at most one
- * StandardScaler, MinMaxScaler or MaxAbsScaler, nothing but passthrough before it, and estimators that
- * learn nothing (Binarizer, Normalizer) after it or alone; `then` has only those. Their statistics
+ * estimator whose statistics merge (QN_TRAIT_MERGES), nothing but passthrough before it, and those that
+ * learn nothing (QN_TRAIT_STATELESS) after it or alone; `then` has only these. Their statistics
  * (running.h) are gathered push by push, and the model is made of them whenever it is wanted. */
 #ifndef QN_MERGEABLE_H
 #define QN_MERGEABLE_H

@@ -268,16 +268,16 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     const struct qn_estimator *e = &step->apply[step->at];
     uint32_t n = step->n_ports;
     if (n == 0) return QUERN_OK;
-    if (e->type == &qn_one_hot_encoder || e->type == &qn_ordinal_encoder)
+    if (strncmp(e->type->attributes, "categories_", strlen("categories_")) == 0)
         return read_categories(r, place, attrs, step);
     QN_TRY(each_word(r, place, attrs, e->type->attributes, n, read_attribute));
     if (e->type->matrices != NULL)
         QN_TRY(each_word(r, place, attrs, e->type->matrices, n, read_matrix));
-    if (e->type == &qn_simple_imputer) {
-        char *text = qn_arena_printf(r->arena, "%s/statistics_text_", place);
-        char *part = qn_arena_printf(r->arena, "%s/statistics_text_/offsets", place);
+    if (e->type->text != NULL) {
+        char *text = qn_arena_printf(r->arena, "%s/%s", place, e->type->text);
+        char *part = qn_arena_printf(r->arena, "%s/offsets", text != NULL ? text : "");
         if (text == NULL || part == NULL) return qn_error_memory_while("reading a model");
-        if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, "statistics_text_", n));
+        if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, e->type->text, n));
     }
     if (e->type->depends_on == NULL) return QUERN_OK;
     return each_word(r, place, attrs, e->type->depends_on(e), n, require_word);

@@ -118,47 +118,37 @@ static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
     return 0;
 }
 
-/* 1 when missing values that reach the estimator are an error. */
-static int refuses_missing(const struct qn_estimator *e)
-{
-    double marker;
-    if (e->type == &qn_binarizer || e->type == &qn_normalizer ||
-        e->type == &qn_polynomial_features || e->type == &qn_k_bins_discretizer)
-        return 1;
-    if (e->type != &qn_simple_imputer) return 0;
-    return !qn_json_number(qn_param(e, "missing_values"), &marker) || marker == marker;
-}
-
 /* 1 when the estimator cannot work on these ports inside the present layer. */
 static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
-    const struct qn_estimator_type *type = step->apply[step->at].type;
+    const struct qn_estimator *e = &step->apply[step->at];
+    const struct qn_estimator_type *type = e->type;
     uint32_t n_inputs = plan->layers[plan->n_layers - 1].n_inputs;
-    int counts_values = type == &qn_one_hot_encoder || type == &qn_ordinal_encoder ||
-                        type == &qn_simple_imputer || type == &qn_iterative_imputer;
+    int counts = (type->traits & QN_TRAIT_COUNTS) != 0;
+    int refuses = type->refuses_missing != NULL && type->refuses_missing(e);
     if (type == &qn_passthrough) return 0;
     for (uint32_t i = 0; i < step->n_ports; i++) {
         const struct qn_port *p = &step->ports[i];
         if (p->raw) continue;
         if (p->match != QN_MATCH_VALUE) return 1;
-        if (p->chain->has_norm && type != &qn_binarizer) return 1;
-        if (counts_values && p->chain->source >= n_inputs) return 1; /* values of a code column */
-        if (p->chain->joins && (counts_values || type->joins)) return 1;
-        if (p->may_nan && refuses_missing(&step->apply[step->at]) &&
-            changes_missing(p->chain, n_inputs))
-            return 1;
+        if (p->chain->has_norm && !(type->traits & QN_TRAIT_AFTER_NORM)) return 1;
+        if (counts && p->chain->source >= n_inputs) return 1; /* values of a code column */
+        if (p->chain->joins && (counts || type->joins)) return 1;
+        if (p->may_nan && refuses && changes_missing(p->chain, n_inputs)) return 1;
     }
     return 0;
 }
 
-/* The dtype of an array that an encoder or an imputer left without columns. */
+/* The dtype of an array that an encoder or an imputer left without columns: what it was told, or its
+ * input's. */
 static quern_status note_empty(struct qn_plan_step *step)
 {
     const struct qn_estimator *e = &step->apply[step->at];
     step->emptied = 0;
-    if (e->type == &qn_one_hot_encoder) {
+    for (uint32_t i = 0; i < e->type->n_params; i++) {
+        if (e->type->params[i].kind != QN_PARAM_DTYPE) continue;
         step->emptied = 1;
-        return qn_dtype_parse(qn_param_text(e, "dtype"), &step->empty_type);
+        return qn_dtype_parse(qn_param_text(e, e->type->params[i].name), &step->empty_type);
     }
     for (uint32_t i = 0; i < step->n_ports; i++) {
         const struct qn_port *p = &step->ports[i];
@@ -198,15 +188,13 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
 }
 
 /* An imputer followed by a scaler: what the scaler needs rides along in the imputer's pass. Weighted
- * moments do not: which weights the missing rows have is not known from theirs. */
+ * moments do not, nor plain ones in their place: which weights the missing rows have is not known. */
 static void look_ahead(const struct qn_plan *plan, const struct qn_plan_step *step,
                        struct qn_need *needs)
 {
-    if (step->apply[step->at].type != &qn_simple_imputer || step->at + 1 >= step->n_apply) return;
-    const struct qn_estimator_type *next = step->apply[step->at + 1].type;
-    uint32_t flags = 0;
-    if (next == &qn_standard_scaler && !plan->weighted) flags = QN_NEED_MOMENTS;
-    if (next == &qn_min_max_scaler || next == &qn_max_abs_scaler) flags = QN_NEED_EXTREMES;
+    if (!step->apply[step->at].type->tells_known || step->at + 1 >= step->n_apply) return;
+    uint32_t flags = step->apply[step->at + 1].type->ahead;
+    if (plan->weighted) flags &= ~(uint32_t)QN_NEED_MOMENTS;
     for (uint32_t i = 0; i < step->n_ports; i++)
         if (!step->ports[i].raw) needs[i].flags |= flags;
 }

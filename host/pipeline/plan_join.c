@@ -10,7 +10,6 @@
  * a sparse one, whatever scalers do to them afterwards. */
 static double stored_elements(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
-    const struct qn_attr *lost = NULL;
     double stored = 0;
     if (plan->stored != NULL) {
         for (uint32_t i = 0; i < step->n_ports; i++)
@@ -18,17 +17,10 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
                                             : (double)plan->rows;
         return stored;
     }
-    if (step->n_ports != 0 && step->ports[0].sparse)
-        for (uint32_t k = 0; k < step->n_apply; k++)
-            if (step->apply[k].type == &qn_one_hot_encoder)
-                lost = qn_attrs_find(&step->attrs[k], "n_without_column_");
-    if (lost == NULL && step->n_ports != 0 && step->ports[0].sparse && step->n_apply != 0 &&
-        step->apply[step->n_apply - 1].type == &qn_k_bins_discretizer) /* one for each column */
-        return (double)plan->rows *
-               (double)qn_attrs_find(&step->attrs[step->n_apply - 1], "n_bins_")->n;
-    if (lost == NULL) return (double)plan->rows * step->n_ports;
-    for (uint32_t i = 0; i < lost->n; i++) stored += (double)plan->rows - (double)lost->i64[i];
-    return stored;
+    for (uint32_t k = step->n_apply; k-- > 0 && step->n_ports != 0 && step->ports[0].sparse;)
+        if (step->apply[k].type->stored != NULL)
+            return step->apply[k].type->stored(&step->attrs[k], plan->rows);
+    return (double)plan->rows * step->n_ports;
 }
 
 void qn_plan_decide_sparse(struct qn_plan *plan)

@@ -305,11 +305,11 @@ QUERN_API quern_status quern_pipeline_fit_file(quern_context *context,
 
 /* Fits chunk by chunk. The result has the bits of one fit of all rows, however they are cut, weighted
  * ones too. Where each column has at most one StandardScaler, MinMaxScaler or MaxAbsScaler, with nothing
- * but passthrough before it and nothing but Binarizer and Normalizer after it and in `then`, statistics
- * are kept and not rows: memory does not grow, and pushing a few rows takes about a microsecond. These
- * statistics are taken on the CPU, whatever the context's device is. Any other pipeline can be fitted as
- * well, but chunks are copied and kept until finish; for data larger than memory use
- * quern_pipeline_fit_file. */
+ * but passthrough before it and nothing after it and in `then` but what learns nothing (Binarizer,
+ * Normalizer, PolynomialFeatures), statistics are kept and not rows: memory does not grow, and pushing a
+ * few rows takes about a microsecond. These statistics are taken on the CPU, whatever the context's device
+ * is. Any other pipeline can be fitted as well, but chunks are copied and kept until finish; for data
+ * larger than memory use quern_pipeline_fit_file. */
 typedef struct quern_fit quern_fit;
 QUERN_API quern_status quern_fit_begin(quern_context *context, const quern_pipeline *pipeline,
                                        quern_fit **out);
