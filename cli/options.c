@@ -58,7 +58,8 @@ static const struct option_rule TRANSFORM[] = {
     COMMON,
 };
 static const struct option_rule INSPECT[] = {
-    {"--json", NULL, FLAG, AT(json), NULL, "machine-readable (docs/schemas/inspect.json)"},
+    {"--json", NULL, FLAG, AT(json), NULL,
+     "machine-readable (docs/schemas/inspect.json, of a spec plan.json)"},
     COMMON,
 };
 static const struct option_rule LIST[] = {
@@ -76,7 +77,8 @@ const struct command commands[] = {
     {"fit", "SPEC INPUT", "fit a pipeline and save the model", 2, 2, RULES(FIT), command_fit},
     {"transform", "MODEL INPUT", "transform a table with a saved model", 2, 2, RULES(TRANSFORM),
      command_transform},
-    {"inspect", "MODEL", "what a model has learned", 1, 1, RULES(INSPECT), command_inspect},
+    {"inspect", "MODEL | SPEC INPUT", "what a model has learned, or what a run would do", 1, 2,
+     RULES(INSPECT), command_inspect},
     {"list", "", "the estimators and their parameters", 0, 0, RULES(LIST), command_list},
 };
 const int n_commands = (int)(sizeof commands / sizeof *commands);

@@ -5,7 +5,7 @@ get_property(all_modules GLOBAL PROPERTY QN_MODULES)
 list(TRANSFORM all_modules REPLACE "^qn_" "")
 set(extra_sparse pipeline/sparse_forms.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial
-    iterative arrays bins)
+    iterative arrays bins passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES

@@ -45,6 +45,9 @@ quern_status qn_model_csv_options(const struct quern_model *, struct qn_csv_opti
 
 quern_status qn_null_argument(const char *function);
 
+/* {"fit": n or null, "takes": …, "transform": n}, as in quern_model_inspect. */
+json_t *qn_model_passes_json(const struct quern_model *);
+
 /* A JSON string of any bytes: what is not UTF-8 is shown as Latin-1. */
 json_t *qn_json_text(const char *bytes, size_t n);
 

@@ -7,6 +7,7 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/utf8.h"
+#include "host/pipeline/plan_passes.h"
 
 static json_t *number(double value)
 {
@@ -195,6 +196,24 @@ static json_t *output_json(const struct quern_model *m)
                      m->sparse, "names", names, "dtypes", types);
 }
 
+json_t *qn_model_passes_json(const struct quern_model *m)
+{
+    int known = m->plan->passes_known;
+    return json_pack("{s:o, s:o, s:i}", "fit",
+                     known ? json_integer((json_int_t)m->plan->n_passes) : json_null(), "takes",
+                     known ? qn_passes_json(m->plan) : json_null(), "transform", 1);
+}
+
+quern_status quern_model_passes(const quern_model *model, quern_passes *out)
+{
+    if (model == NULL || out == NULL) return qn_null_argument("quern_model_passes");
+    quern_passes p = {.struct_size = sizeof p, .transform = 1};
+    p.fit_known = model->plan->passes_known;
+    p.fit = p.fit_known ? model->plan->n_passes : 0;
+    qn_struct_out(out, &p, sizeof p);
+    return QUERN_OK;
+}
+
 quern_status quern_model_inspect(const quern_model *model, char **json)
 {
     if (model == NULL || json == NULL) return qn_null_argument("quern_model_inspect");
@@ -205,10 +224,10 @@ quern_status quern_model_inspect(const quern_model *model, char **json)
         json_decref(then);
         then = chain_json(&model->plan->steps[model->plan->n_blocks]);
     }
-    json_t *root =
-        json_pack("{s:i, s:o, s:o, s:o, s:o, s:i, s:O}", "quern", 1, "input", input_json(model),
-                  "steps", steps, "then", then, "output", output_json(model), "layers",
-                  (int)model->plan->n_layers, "spec", model->spec->json);
+    json_t *root = json_pack("{s:i, s:o, s:o, s:o, s:o, s:i, s:o, s:O}", "quern", 1, "input",
+                             input_json(model), "steps", steps, "then", then, "output",
+                             output_json(model), "layers", (int)model->plan->n_layers, "passes",
+                             qn_model_passes_json(model), "spec", model->spec->json);
     *json = root != NULL ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(root);
     return *json != NULL ? QUERN_OK : qn_error_memory("inspect", 0);

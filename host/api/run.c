@@ -128,38 +128,46 @@ static quern_status fit_stream(struct quern_context *cx, const quern_pipeline *p
     return status;
 }
 
-/* How many passes a fit makes over chunks: the same fit, of the file's first rows. What it learns is
- * thrown away; what it complains about, the real one will tell. */
-static quern_status rehearse(struct job *j, const quern_pipeline *p, struct qn_csv_stream *stream,
-                             uint32_t *passes)
+/* The same fit as one to come, of the first rows. What it learns is thrown away with the model; what it
+ * complains about, the real one will tell: then there is no model. */
+static quern_status rehearse(struct quern_context *cx, const quern_pipeline *p,
+                             const struct quern_table *schema, struct qn_feed *feed,
+                             uint32_t *passes, quern_model **model)
 {
     struct qn_spec *spec;
-    struct quern_table *rows = NULL, schema;
-    struct qn_ledger *ledger = qn_context_ledger(j->cx), saved = *ledger;
+    struct qn_ledger *ledger = qn_context_ledger(cx), saved = *ledger;
+    qn_log_fn *log = cx->log;
+    qn_progress_fn *progress = cx->progress;
+    *passes = 0;
+    *model = NULL;
+    QN_TRY(qn_pipeline_spec(p, &spec));
+    cx->log = NULL;
+    cx->progress = NULL;
+    uint64_t before = ledger->passes;
+    quern_status status = qn_fit(cx, spec, schema, feed, NULL, model);
+    if (status == QUERN_OK) *passes = (uint32_t)(ledger->passes - before);
+    cx->log = log;
+    cx->progress = progress;
+    *ledger = saved;
+    return status;
+}
+
+/* How many passes a fit makes over chunks. */
+static quern_status rehearse_stream(struct job *j, const quern_pipeline *p,
+                                    struct qn_csv_stream *stream, uint32_t *passes)
+{
+    struct quern_table *rows = NULL, schema = *qn_csv_schema(stream);
     quern_model *model = NULL;
     *passes = 0;
     QN_TRY(qn_csv_rewind(stream));
     QN_TRY(qn_csv_next(stream, REHEARSAL_ROWS, &rows));
     if (rows == NULL) return QUERN_OK;
-    quern_status status = qn_pipeline_spec(p, &spec);
-    if (status == QUERN_OK) {
-        struct qn_feed feed = {.table = rows, .chunk = QN_GROUP_ROWS, .rows = rows->rows};
-        schema = *qn_csv_schema(stream);
-        qn_log_fn *log = j->cx->log;
-        qn_progress_fn *progress = j->cx->progress;
-        j->cx->log = NULL;
-        j->cx->progress = NULL;
-        uint64_t before = ledger->passes;
-        feed.stepwise = 1;
-        if (qn_fit(j->cx, spec, &schema, &feed, NULL, &model) == QUERN_OK)
-            *passes = (uint32_t)(ledger->passes - before);
-        quern_model_free(model);
-        qn_feed_close(&feed);
-        j->cx->log = log;
-        j->cx->progress = progress;
-    }
+    struct qn_feed feed = {
+        .table = rows, .chunk = QN_GROUP_ROWS, .rows = rows->rows, .stepwise = 1};
+    quern_status status = rehearse(j->cx, p, &schema, &feed, passes, &model);
+    quern_model_free(model);
+    qn_feed_close(&feed);
     qn_table_free(rows);
-    *ledger = saved;
     return status;
 }
 
@@ -223,8 +231,8 @@ static quern_status run_streamed(struct job *j, const quern_pipeline *p,
     uint32_t fit_passes, inferred = qn_csv_passes(stream),
                          again = j->job.output != NULL && !j->job.no_transform;
     tell(j, stream);
-    quern_status status = rehearse(j, p, stream, &fit_passes);
-    if (status != QUERN_OK) return status;
+    /* what is wrong the fit itself will tell */
+    if (rehearse_stream(j, p, stream, &fit_passes) != QUERN_OK) fit_passes = 0;
     j->info.streamed = 1;
     j->info.planned_passes = inferred + fit_passes + again;
     qn_context_log(j->cx, QN_LOG_INFO,
@@ -232,7 +240,7 @@ static quern_status run_streamed(struct job *j, const quern_pipeline *p,
                    j->info.planned_passes, j->job.input, inferred, fit_passes, again);
     struct qn_ledger *ledger = qn_context_ledger(j->cx);
     uint64_t before = ledger->passes, start = qn_clock_ns();
-    status =
+    quern_status status =
         fit_stream(j->cx, p, stream, chunk_rows(j->cx, working_row_bytes(stream, NULL)), &model);
     j->info.fit_ns = qn_clock_ns() - start;
     j->info.passes = inferred + (uint32_t)(ledger->passes - before);
@@ -307,6 +315,75 @@ cleanup:
     qn_csv_close(stream);
     qn_table_free(table);
     quern_model_free(fitted);
+    return status;
+}
+
+/* ---- what a run would do ---- */
+
+static quern_status plan_json(const quern_pipeline *p, const struct job *j,
+                              const quern_model *model, char **json)
+{
+    json_t *passes = model != NULL && !j->info.streamed ? qn_model_passes_json(model) : NULL;
+    if (passes == NULL)
+        passes = json_pack("{s:i, s:n, s:i}", "fit", (int)j->info.passes, "takes", "transform", 1);
+    (void)json_object_set_new(passes, "read", json_integer((json_int_t)j->info.planned_passes));
+    json_t *root =
+        json_pack("{s:i, s:s, s:I, s:i, s:b, s:o, s:O}", "quern", 1, "plan", j->job.input, "rows",
+                  (json_int_t)j->info.rows, "input_columns", (int)j->info.input_columns, "streamed",
+                  j->info.streamed, "passes", passes, "spec", p->spec->json);
+    *json = root != NULL ? json_dumps(root, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(root);
+    return *json != NULL ? QUERN_OK : qn_error_memory("a plan", 0);
+}
+
+static quern_status plan_streamed(struct job *j, const quern_pipeline *p,
+                                  struct qn_csv_stream *stream)
+{
+    j->info.streamed = 1;
+    j->info.rows = qn_csv_schema(stream)->rows;
+    j->info.input_columns = qn_csv_schema(stream)->n_columns;
+    j->info.planned_passes = qn_csv_passes(stream);
+    return rehearse_stream(j, p, stream, &j->info.passes);
+}
+
+static quern_status plan_in_memory(struct job *j, const quern_pipeline *p, quern_model **model)
+{
+    struct quern_table *table = NULL, head;
+    QN_TRY(quern_table_read(j->cx, p, j->job.input, &table));
+    j->info.rows = table->rows;
+    j->info.input_columns = table->n_columns;
+    j->info.planned_passes = 1;
+    head = *table;
+    if (head.rows > REHEARSAL_ROWS) head.rows = REHEARSAL_ROWS;
+    struct qn_feed feed = {.table = &head, .rows = head.rows};
+    quern_status status = rehearse(j->cx, p, &head, &feed, &j->info.passes, model);
+    qn_feed_close(&feed);
+    qn_table_free(table);
+    return status;
+}
+
+quern_status quern_pipeline_plan(quern_context *context, const quern_pipeline *pipeline,
+                                 const char *input, char **json)
+{
+    quern_job given = {.struct_size = sizeof given, .input = input};
+    struct qn_csv_stream *stream = NULL;
+    quern_model *model = NULL;
+    quern_status status = QUERN_OK;
+    struct job j;
+    if (context == NULL || pipeline == NULL || json == NULL)
+        return qn_null_argument("quern_pipeline_plan");
+    *json = NULL;
+    if (pipeline->spec == NULL) return qn_error(QUERN_INVALID, "the pipeline has no step");
+    QN_GO(open_job(&j, context, &given));
+    if (may_stream(&j)) QN_GO(open_stream(&j, &pipeline->spec->input, &stream));
+    if (stream != NULL && !fits_in_memory(context, stream))
+        QN_GO(plan_streamed(&j, pipeline, stream));
+    else
+        QN_GO(plan_in_memory(&j, pipeline, &model));
+    status = plan_json(pipeline, &j, model, json);
+cleanup:
+    qn_csv_close(stream);
+    quern_model_free(model);
     return status;
 }
 

@@ -14,6 +14,7 @@ struct qn_sink {
     struct qn_outfile *file;
     struct qn_csr csr; /* NPZ */
     uint64_t rows;
+    int begun; /* rows have been put: the pass has been counted */
 };
 
 static int ends_with(const char *path, const char *ending)
@@ -99,9 +100,11 @@ static quern_status put_matrix(struct qn_sink *s, struct quern_context *cx,
     if (qn_mul_size(row, (size_t)bound->rows, &bytes)) return qn_error_memory("output", UINT64_MAX);
     void *data = qn_pages_alloc(bytes);
     if (data == NULL) return qn_error_memory("output", bytes);
-    struct qn_target target = {.kind = QN_TARGET_MATRIX, .data = data, .row_stride = (int64_t)row};
+    struct qn_target target = {
+        .kind = QN_TARGET_MATRIX, .data = data, .row_stride = (int64_t)row, .continues = s->begun};
     uint64_t start = qn_clock_ns();
     quern_status status = qn_transform(cx, s->model, bound, rest, &target);
+    s->begun = 1;
     uint64_t middle = qn_clock_ns();
     if (status == QUERN_OK) status = qn_outfile_write(s->file, data, bytes);
     info->transform_ns += middle - start;
@@ -185,9 +188,10 @@ static quern_status put_columns(struct qn_sink *s, struct quern_context *cx,
         columns[i] = (quern_column){
             .type = type, .data = data[at++], .stride = (int64_t)qn_type_bytes(type)};
     }
-    struct qn_target target = {.kind = QN_TARGET_COLUMNS, .columns = data};
+    struct qn_target target = {.kind = QN_TARGET_COLUMNS, .columns = data, .continues = s->begun};
     uint64_t start = qn_clock_ns();
     if (at != 0) QN_GO(qn_transform(cx, s->model, bound, rest, &target));
+    s->begun = 1;
     for (uint32_t i = 0; i < plan->n_outputs; i++)
         if (plan->outputs[i].type == QUERN_BOOL && columns[i].type == QUERN_FLOAT64 &&
             s->model->dtype == QUERN_STRING)
@@ -226,9 +230,10 @@ quern_status qn_sink_put(struct qn_sink *s, struct quern_context *cx,
 {
     if (s->kind == NPY) return put_matrix(s, cx, bound, rest, info);
     if (s->kind == CSV) return put_text(s, cx, bound, rest, info);
-    struct qn_target target = {.kind = QN_TARGET_CSR, .csr = &s->csr};
+    struct qn_target target = {.kind = QN_TARGET_CSR, .csr = &s->csr, .continues = s->begun};
     uint64_t start = qn_clock_ns();
     quern_status status = qn_transform(cx, s->model, bound, rest, &target);
+    s->begun = 1;
     info->transform_ns += qn_clock_ns() - start;
     return status;
 }

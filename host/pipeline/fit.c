@@ -5,6 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/core/fp.h"
+#include "host/pipeline/plan_passes.h"
 #include "host/pipeline/sparse.h"
 
 /* ---- schema ---- */
@@ -129,7 +130,9 @@ static quern_status forget_sparse(struct quern_model *model)
     model->learned = model->plan;
     model->plan = NULL;
     model->schema->is_sparse = 0;
-    return qn_plan_again(model->learned, model->schema, model->sparse, &model->plan);
+    QN_TRY(qn_plan_again(model->learned, model->schema, model->sparse, &model->plan));
+    qn_plan_share_passes(model->learned, model->plan);
+    return QUERN_OK;
 }
 
 static void keep_warning(void *user, const char *text)
@@ -261,6 +264,7 @@ cleanup:
 static quern_status close_model(struct quern_context *cx, struct quern_model *model)
 {
     model->sparse = model->plan->decided_sparse;
+    model->plan->passes_known = 1;
     if (model->schema->is_sparse) QN_TRY(forget_sparse(model));
     QN_TRY(qn_model_finish(model));
     for (uint32_t i = 0; i < model->n_warnings; i++)

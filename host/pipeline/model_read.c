@@ -7,6 +7,7 @@
 
 #include "host/core/checked.h"
 #include "host/pipeline/model_file.h"
+#include "host/pipeline/plan_passes.h"
 
 struct reader {
     const char *name;
@@ -400,6 +401,18 @@ static quern_status read_schema(const struct reader *r, struct quern_table **out
     return QUERN_OK;
 }
 
+/* How often the fit went over its rows; not in files of before quern 0.2. */
+static quern_status read_passes(const struct reader *r, struct qn_plan *plan)
+{
+    quern_status status = QUERN_OK;
+    const char *text = metadata(r, "passes");
+    if (text == NULL) return QUERN_OK;
+    json_t *list = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    int good = qn_passes_parse(plan, list, &status);
+    json_decref(list);
+    return good ? status : corrupt(r, 8, "the passes of the fit are malformed");
+}
+
 static quern_status read_all(void *user, struct qn_plan *plan, struct qn_plan_step *step)
 {
     struct reader *r = user;
@@ -428,6 +441,7 @@ static quern_status build(struct reader *r, struct quern_model *m)
     m->plan->attributes_user = r;
     QN_TRY(qn_plan_round(m->plan, 1, &pending));
     m->plan->attributes = NULL;
+    QN_TRY(read_passes(r, m->plan));
     return qn_model_finish(m);
 }
 

@@ -3,6 +3,7 @@
 
 #include "host/core/checked.h"
 #include "host/pipeline/model_file.h"
+#include "host/pipeline/plan_passes.h"
 
 /* A growing list of tensors: header entries and data, in the same order. */
 struct writer {
@@ -70,14 +71,19 @@ static quern_status add_metadata(struct writer *w, const struct quern_model *m)
     json_t *schema = schema_json(m);
     char *spec = json_dumps(m->spec->json, JSON_COMPACT);
     char *columns = schema != NULL ? json_dumps(schema, JSON_COMPACT) : NULL;
-    json_t *meta = NULL;
+    json_t *meta = NULL, *passes = m->plan->passes_known ? qn_passes_json(m->plan) : NULL;
+    char *walks = passes != NULL ? json_dumps(passes, JSON_COMPACT) : NULL;
     if (spec != NULL && columns != NULL)
         meta = json_pack("{s:s, s:s, s:s, s:s, s:s}", "quern_model", "1", "spec", spec, "input",
                          columns, "matrix", m->schema->is_matrix ? "1" : "0", "sparse",
                          m->sparse ? "1" : "0");
+    if (walks != NULL && meta != NULL)
+        (void)json_object_set_new(meta, "passes", json_string(walks));
     if (meta == NULL || json_object_set_new(w->header, "__metadata__", meta) != 0)
         status = qn_error_memory_while("writing a model");
     json_decref(schema);
+    json_decref(passes);
+    qn_free(walks);
     qn_free(spec);
     qn_free(columns);
     return status;

@@ -3,6 +3,7 @@
 #include "host/core/checked.h"
 #include "host/ops/ops.h"
 #include "host/pipeline/plan_inside.h"
+#include "host/pipeline/plan_passes.h"
 
 struct qn_layer *qn_plan_layer(struct qn_plan *plan)
 {
@@ -304,6 +305,7 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
 
 quern_status qn_plan_learn(struct qn_plan *plan)
 {
+    QN_TRY(qn_plan_note_passes(plan));
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         int again = 0;

@@ -79,6 +79,11 @@ struct qn_plan {
     struct qn_threads *threads;    /* of the fit, for estimators that work on matrices; or NULL */
     struct qn_plan_step *emitting; /* whose estimator is asked for its outputs now */
     const uint64_t *stored; /* the fit of a sparse table: entries of each column; else NULL */
+    /* The fit's passes over its rows, in memory (host/pipeline/plan_passes.h): what each takes. */
+    uint32_t *passes;
+    uint32_t n_passes, room_passes;
+    int passes_known; /* 0 while it is planned, and of models whose file does not say it */
+    uint8_t *counted; /* [table column] whose distinct values a pass has counted */
     /* the result */
     struct qn_port *outputs;
     uint32_t n_outputs;

@@ -494,7 +494,7 @@ quern_status qn_transform(struct quern_context *cx, const struct quern_model *mo
     QN_TRY(qn_refuse_elsewhere(cx, table));
     quern_status status = open_run(&r);
     if (status == QUERN_OK) {
-        qn_context_ledger(cx)->passes++;
+        qn_context_ledger(cx)->passes += !target->continues;
         status = cx->device != NULL ? on_device(&r, table, rest) : on_host(&r, table, rest);
     }
     if (cx->device != NULL && qn_device_failed(status) && table->resident == NULL) {

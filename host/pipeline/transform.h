@@ -27,6 +27,7 @@ struct qn_target {
     int64_t row_stride;
     void **columns;
     struct qn_csr *csr;
+    int continues; /* more rows of a pass that has been counted */
     struct qn_view
         device; /* MATRIX: the output stays here, on the device; raw NULL: `data` counts */
 };

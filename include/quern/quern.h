@@ -375,6 +375,15 @@ QUERN_API const char *quern_model_output_name(const quern_model *model, uint32_t
 QUERN_API quern_type quern_model_output_type(const quern_model *model);
 /* 1 when scikit-learn would give a sparse matrix (output.sparse, sparse_threshold). */
 QUERN_API int quern_model_is_sparse(const quern_model *model);
+/* How often a fit of the model's rows goes over them when they are dense and in memory, and how often a
+ * transform does. Over a file in chunks order statistics take more walks (quern_job_info), of a sparse table
+ * fewer. */
+typedef struct quern_passes {
+    uint32_t struct_size;
+    int fit_known; /* 0: the model's file does not say; `fit` is 0 then */
+    uint32_t fit, transform;
+} quern_passes;
+QUERN_API quern_status quern_model_passes(const quern_model *model, quern_passes *out);
 /* Everything about the model as JSON (docs/schemas/inspect.json); freed by quern_free. */
 QUERN_API quern_status quern_model_inspect(const quern_model *model, char **json);
 
@@ -433,6 +442,10 @@ QUERN_API quern_status quern_run(quern_context *context, const quern_pipeline *p
 /* The same with a fitted model; job->model is not used. */
 QUERN_API quern_status quern_apply(quern_context *context, const quern_model *model,
                                    const quern_job *job, quern_job_info *info);
+/* What quern_run would do with the file, as JSON (docs/schemas/plan.json): the passes over it and over its
+ * rows, found by fitting the first rows. Freed by quern_free. */
+QUERN_API quern_status quern_pipeline_plan(quern_context *context, const quern_pipeline *pipeline,
+                                           const char *input, char **json);
 QUERN_API quern_status quern_matrix_save_npy(const quern_matrix *matrix, const char *path);
 QUERN_API quern_status quern_csr_save_npz(const quern_csr *csr, const char *path);
 

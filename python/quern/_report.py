@@ -9,7 +9,7 @@ from ._show import amount, as_html, as_text, span
 _STEPS = {"fit": ("fit",), "push": ("fit",), "fit_transform": ("fit", "transform"),
           "run": ("fit", "transform"), "apply_file": ("transform",), "transform": ("transform",),
           "inverse_transform": ("inverse_transform",)}
-_CALLS = ("call", "device", "calls", "time", "to device", "from device", "in place", "launches")
+_CALLS = ("call", "device", "calls", "time", "to device", "from device", "in place", "launches", "passes")
 _DECISIONS = ("step", "operation", "device", "implementation", "times", "why")
 _INSTEAD = ("scikit-learn ran", "why")
 
@@ -31,7 +31,8 @@ class Report(dict):
     def _tables(self):
         """(head, rows) of the tables that have any."""
         calls = [(s["stage"], s["device"], s["calls"], span(s["ns"]), amount(s["to_device"]),
-                  amount(s["from_device"]), amount(s["in_place"]), s["launches"]) for s in self["stages"]]
+                  amount(s["from_device"]), amount(s["in_place"]), s["launches"], s["passes"])
+                 for s in self["stages"]]
         decisions = [(d["step"], d["operation"], d["device"], d["implementation"], d["count"], d["reason"])
                      for d in self["decisions"]]
         instead = [(n["estimator"], n["reason"]) for n in self["scikit_learn"]]
@@ -58,7 +59,8 @@ def last_report():
 
         - device, reason : str. Where work runs, and why there.
         - stages : list of dict. For each kind of call its `stage` (the call's name), `device`, number
-          of `calls`, `ns`; bytes `to_device`, `from_device` and used `in_place`; kernel `launches`.
+          of `calls`, `ns`; bytes `to_device`, `from_device` and used `in_place`; kernel `launches`;
+          `passes` over the rows.
         - decisions : list of dict. Where each step ran, how often, and what was refused before.
         - ledger : dict. Bytes that moved, launches, times, passes.
         - job : dict or None. What the last call on files did.

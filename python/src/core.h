@@ -77,7 +77,7 @@ enum qn_py_stage {
     QN_PY_STAGES
 };
 struct qn_py_totals {
-    uint64_t calls, ns, to_device, from_device, in_place, launches;
+    uint64_t calls, ns, to_device, from_device, in_place, launches, passes;
 };
 
 struct qn_py_call;

@@ -315,7 +315,7 @@ const char qn_py_doc_context_stages[] =
     "stages : list of dict\n"
     "    For each kind that there was: stage, calls, ns; bytes to_device, from_device and "
     "in_place;\n"
-    "    launches.\n"
+    "    launches; passes over the rows.\n"
     "\n"
     "Raises\n"
     "------\n"

@@ -38,15 +38,16 @@ void qn_py_count_stage(struct qn_py_call *call)
                       b->control_from_device;
     t->in_place += l.wrapped - b->wrapped;
     t->launches += l.launches - b->launches;
+    t->passes += l.passes - b->passes;
 }
 
 static PyObject *entry(const char *name, const struct qn_py_totals *t)
 {
     return Py_BuildValue(
-        "{sssKsKsKsKsKsK}", "stage", name, "calls", (unsigned long long)t->calls, "ns",
+        "{sssKsKsKsKsKsKsK}", "stage", name, "calls", (unsigned long long)t->calls, "ns",
         (unsigned long long)t->ns, "to_device", (unsigned long long)t->to_device, "from_device",
         (unsigned long long)t->from_device, "in_place", (unsigned long long)t->in_place, "launches",
-        (unsigned long long)t->launches);
+        (unsigned long long)t->launches, "passes", (unsigned long long)t->passes);
 }
 
 PyObject *qn_py_context_stages(PyObject *object, PyObject *unused)

@@ -72,7 +72,8 @@ def test_bytes_and_launches(big):
     assert transform["calls"] == 2 and transform["from_device"] >= 2 * big.nbytes
     for ours, theirs in (("to_device", ("input_to_device", "control_to_device")),
                          ("from_device", ("output_from_device", "control_from_device")),
-                         ("in_place", ("wrapped",)), ("launches", ("launches",))):
+                         ("in_place", ("wrapped",)), ("launches", ("launches",)),
+                         ("passes", ("passes",))):
         assert fit[ours] + transform[ours] == sum(ledger[name] for name in theirs)
 
 
@@ -90,7 +91,7 @@ def test_as_text(fresh, big):
     text = str(quern.last_report())
     lines = text.splitlines()
     assert lines[0] == "device cpu: asked for"
-    assert re.search(r"^fit +cpu +1 +[\d.]+ (µs|ms|s) +0 B +0 B +0 B +0$", text, re.M)
+    assert re.search(r"^fit +cpu +1 +[\d.]+ (µs|ms|s) +0 B +0 B +0 B +0 +1$", text, re.M)
     assert re.search(r"^fit +moments +cpu +cpu:\w+ +1 +device: no device is open$", text, re.M)
     assert re.search(r"^ColumnTransformer +PCA is not", text, re.M)
     assert "last file" not in text

@@ -296,7 +296,8 @@ def categories_that_cannot_fit_are_refused_with_their_count(f):
 def json_outputs_match_their_schemas(f):
     model = f.model()
     for name, words in (("devices", ["devices", "--json"]), ("devices", ["devices", "--json", "--check"]),
-                        ("list", ["list", "--json"]), ("inspect", ["inspect", model, "--json"])):
+                        ("list", ["list", "--json"]), ("inspect", ["inspect", model, "--json"]),
+                        ("plan", ["inspect", f.spec, f.table, "--json"])):
         found = schema.problems(name, json.loads(succeeds(*words).out))
         assert not found, found[:5]
 
@@ -330,6 +331,8 @@ def schemas_notice_what_is_wrong(_):
 def text_for_people(f):
     said = succeeds("inspect", f.model()).out
     assert "5 output columns" in said and "StandardScaler" in said and "mean_" in said, said
+    passes = next(line for line in said.splitlines() if line.startswith("passes over the rows: "))
+    assert passes in succeeds("inspect", f.spec, f.table).out and passes.endswith(", 1 to transform"), passes
     listed = json.loads(succeeds("list", "--json").out)["estimators"]
     said = succeeds("list").out
     for one in listed:
