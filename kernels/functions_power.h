@@ -49,11 +49,21 @@ QN_MATH struct qn_two_words qn_log_of_power(double y, double p)
     return r;
 }
 
-QN_MATH double qn_box_cox(double x, double lambda)
+/* What both transforms need of x, whatever lambda is. */
+QN_MATH struct qn_two_words qn_box_cox_log(double x)
 {
     int tiny = x < QN_SMALLEST_NORMAL;
-    return qn_power_of_log(
-        qn_power_log(tiny ? x * 18014398509481984.0 : x, 0.0, tiny ? -54.0 : 0.0, x), lambda);
+    return qn_power_log(tiny ? x * 18014398509481984.0 : x, 0.0, tiny ? -54.0 : 0.0, x);
+}
+
+QN_MATH struct qn_two_words qn_yeo_johnson_log(double x)
+{
+    return qn_power_log1p(qn_magnitude(x), 0.0);
+}
+
+QN_MATH double qn_box_cox(double x, double lambda)
+{
+    return qn_power_of_log(qn_box_cox_log(x), lambda);
 }
 
 QN_MATH double qn_box_cox_back(double y, double lambda)
@@ -64,12 +74,17 @@ QN_MATH double qn_box_cox_back(double y, double lambda)
 }
 
 /* Below 0 it is the same of |x| with 2 - lambda, turned over. */
-QN_MATH double qn_yeo_johnson(double x, double lambda)
+QN_MATH double qn_yeo_johnson_of_log(double x, struct qn_two_words l, double lambda)
 {
     double a = qn_magnitude(x), p = x < 0.0 ? 2.0 - lambda : lambda;
-    double r = qn_magnitude(qn_power_of_log(qn_power_log1p(a, 0.0), p));
+    double r = qn_magnitude(qn_power_of_log(l, p));
     r = a == 0.0 ? a : r;
     return x != x ? x : qn_signed_as(r, x);
+}
+
+QN_MATH double qn_yeo_johnson(double x, double lambda)
+{
+    return qn_yeo_johnson_of_log(x, qn_yeo_johnson_log(x), lambda);
 }
 
 QN_MATH double qn_yeo_johnson_back(double y, double lambda)

@@ -10,7 +10,13 @@
 struct function_loops {
     void (*f32)(uint32_t code, float p0, uint32_t n, float *);
     void (*f64)(uint32_t code, double p0, uint32_t n, double *);
+    void (*power_logs)(uint32_t code, uint32_t n, const double *x, double *high, double *low);
+    void (*power_of_logs)(uint32_t code, double p0, uint32_t n, const double *high,
+                          const double *low, double *x);
 };
+
+/* Rows whose logarithms are kept between the two loops of a power transform. */
+enum { POWER_ROWS = 256 };
 
 #define QN_SUFFIX baseline
 #include "backends/cpu/functions_body.h"
@@ -48,4 +54,15 @@ void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x)
 void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x)
 {
     loops()->f64(code, p0, n, x);
+}
+
+void qn_power_logs_f64(uint32_t code, uint32_t n, const double *x, double *high, double *low)
+{
+    loops()->power_logs(code, n, x, high, low);
+}
+
+void qn_power_of_logs_f64(uint32_t code, double p0, uint32_t n, const double *high,
+                          const double *low, double *x)
+{
+    loops()->power_of_logs(code, p0, n, high, low, x);
 }

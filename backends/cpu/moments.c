@@ -10,6 +10,7 @@
 #include "backends/cpu/chain.h"
 #include "backends/cpu/classes.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/share.h"
 #include "backends/cpu/strips.h"
 
 #if QN_X86
@@ -124,6 +125,7 @@ struct desk {
     char *packed;  /* a block of a gapped strip */
     struct qn_class_desk classes;
     union qn_tile tile;
+    struct qn_share share;
     int masked; /* the last block had missing values: expect them in the next */
 };
 
@@ -186,22 +188,19 @@ static void sum_block(const struct job *job, struct desk *desk, int is_float, co
         (is_float ? job->block_f32 : job->block_f64)(data, rows, d, desk->work, out, &desk->masked);
 }
 
-/* A lane's block through its chain. */
-static void chain_block(const struct job *job, struct desk *desk, const struct qn_lane *lane,
-                        uint64_t row, uint32_t rows, double node[4])
-{
-    union qn_tile *tile = &desk->tile;
-    uint32_t work = qn_chain_eval(&job->request->batch, lane, row, rows, tile, NULL);
-    if (work != QN_W_F32) qn_tile_widen(work, rows, tile);
-    sum_block(job, desk, work == QN_W_F32, tile, row, rows, 1, node);
-}
-
+/* Lanes' blocks through their chains. */
 static void chain_blocks(const struct job *job, struct desk *desk, const struct qn_strip *strip,
                          uint64_t row, uint32_t rows, double *out)
 {
+    const struct qn_batch *batch = &job->request->batch;
+    union qn_tile *tile = &desk->tile;
+    desk->share.lane = NULL;
     for (uint32_t c = 0; c < strip->count; c++) {
         double node[4];
-        chain_block(job, desk, &job->request->batch.lanes[strip->first + c], row, rows, node);
+        uint32_t work = qn_share_eval(batch, &batch->lanes[strip->first], c, strip->count, row,
+                                      rows, &desk->share, tile);
+        if (work != QN_W_F32) qn_tile_widen(work, rows, tile);
+        sum_block(job, desk, work == QN_W_F32, tile, row, rows, 1, node);
         for (uint32_t k = 0; k < 4; k++) out[(size_t)k * strip->count + c] = node[k];
     }
 }

@@ -47,7 +47,8 @@ static int continues(const struct qn_strip *strip, const struct qn_lane *last,
 {
     if (strip->kind != lane_kind(next)) return 0;
     if (strip->kind == QN_STRIP_CHAIN) /* strided chains share cache lines: block by block */
-        return strip->count < QN_STRIP_GAPPED && strided(last) && strided(next);
+        return strip->count < QN_STRIP_GAPPED &&
+               ((strided(last) && strided(next)) || last->data == next->data);
     int64_t bytes = (int64_t)qn_stored_bytes(next->type);
     return next->stride == strip->stride && last->work == next->work &&
            (const char *)next->data == strip->base + (int64_t)strip->count * bytes &&

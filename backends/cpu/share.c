@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/share.h"
+
+#include <string.h>
+
+#include "backends/cpu/functions.h"
+
+enum { DIFFER = -1 };
+
+static int same_values(const struct qn_lane *a, const struct qn_lane *b)
+{
+    return a->data == b->data && a->stride == b->stride && a->validity == b->validity &&
+           a->validity_offset == b->validity_offset && a->type == b->type && a->work == b->work;
+}
+
+/* The words that tell one op from another; DIFFER: it has a table, or takes in other lanes. */
+static int words_of(uint32_t code)
+{
+    if (code == QN_OP_NORM || code >= QN_OP_TAKE || QN_OP_IS_BIN(code)) return DIFFER;
+    if (QN_OP_IS_FUNCTION(code)) return QN_OP_HAS_EXPONENT(code) ? 1 : 0;
+    switch (code) {
+    case QN_OP_FIND:
+    case QN_OP_REMAP:
+    case QN_OP_VALUE: return DIFFER;
+    case QN_OP_MISSING:
+    case QN_OP_TO_F32:
+    case QN_OP_TO_F64:
+    case QN_OP_TO_I64: return 0;
+    case QN_OP_FILL_EQ:
+    case QN_OP_CLIP: return 2;
+    default: return 1;
+    }
+}
+
+static int same_op(const struct qn_batch *batch, const struct qn_op *a, const struct qn_op *b)
+{
+    int words = words_of(a->code);
+    if (a->code != b->code || words == DIFFER) return 0;
+    for (int k = 0; k < words; k++)
+        if (batch->words[a->arg + (uint32_t)k] != batch->words[b->arg + (uint32_t)k]) return 0;
+    return 1;
+}
+
+/* How many ops both begin with; DIFFER: they have other values to begin with. */
+static int common_ops(const struct qn_batch *batch, const struct qn_lane *a,
+                      const struct qn_lane *b)
+{
+    if (batch->n_operands != 0 || !same_values(a, b)) return DIFFER;
+    uint32_t n = 0, most = a->n_ops < b->n_ops ? a->n_ops : b->n_ops;
+    while (n < most && same_op(batch, &batch->ops[a->first_op + n], &batch->ops[b->first_op + n]))
+        n++;
+    return (int)n;
+}
+
+static void copy(union qn_tile *to, const union qn_tile *from, uint32_t work, uint32_t rows)
+{
+    memcpy(to, from, rows * (work == QN_W_F32 || work == QN_W_CODE ? 4u : 8u));
+}
+
+/* YEO_JOHNSON or BOX_COX of float64 if that is op n of a lane, else 0: others can use its logarithms. */
+static uint32_t power_at(const struct qn_batch *batch, const struct qn_lane *lane, uint32_t n,
+                         uint32_t work)
+{
+    if (lane == NULL || n >= lane->n_ops || work != QN_W_F64) return 0;
+    uint32_t code = batch->ops[lane->first_op + n].code;
+    return code == QN_OP_YEO_JOHNSON || code == QN_OP_BOX_COX ? code : 0;
+}
+
+/* The power transform that comes next, of the share's tile. */
+static void apply_power(const struct qn_batch *batch, const struct qn_op *op, uint32_t rows,
+                        struct qn_share *share, union qn_tile *tile)
+{
+    double lambda;
+    memcpy(&lambda, &batch->words[op->arg], sizeof lambda);
+    if (share->logs != op->code)
+        qn_power_logs_f64(op->code, rows, tile->f64, share->high, share->low);
+    share->logs = op->code;
+    qn_power_of_logs_f64(op->code, lambda, rows, share->high, share->low, tile->f64);
+}
+
+static void leave(struct qn_share *share, const struct qn_lane *lane, uint32_t n_ops, uint32_t work,
+                  uint32_t rows, const union qn_tile *tile)
+{
+    copy(&share->tile, tile, work, rows);
+    share->lane = lane;
+    share->n_ops = n_ops;
+    share->work = work;
+    share->logs = 0;
+}
+
+uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes, uint32_t at,
+                       uint32_t n, uint64_t row, uint32_t rows, struct qn_share *share,
+                       union qn_tile *tile)
+{
+    const struct qn_lane *lane = &lanes[at], *next = at + 1 < n ? lane + 1 : NULL;
+    int given = share->lane != NULL ? common_ops(batch, share->lane, lane) : DIFFER;
+    int wanted = next != NULL ? common_ops(batch, lane, next) : DIFFER;
+    uint32_t done = 0, work = lane->work;
+    if (given == DIFFER && wanted == DIFFER) {
+        share->lane = NULL;
+        return qn_chain_eval(batch, lane, row, rows, tile, NULL);
+    }
+    int have = given >= 0 && (uint32_t)given >= share->n_ops;
+    if (have) {
+        done = share->n_ops;
+        work = share->work;
+        copy(tile, &share->tile, work, rows);
+    } else {
+        qn_chain_load(lane, row, rows, tile);
+    }
+    if (wanted > (int)done || (!have && wanted == 0)) {
+        work = qn_chain_apply(batch, lane->first_op + done, (uint32_t)wanted - done, work, rows,
+                              tile, NULL);
+        done = (uint32_t)wanted;
+        leave(share, lane, done, work, rows, tile);
+        have = 1;
+    }
+    uint32_t power = have ? power_at(batch, lane, done, work) : 0;
+    if (power != 0 && (power == share->logs || power == power_at(batch, next, done, work))) {
+        apply_power(batch, &batch->ops[lane->first_op + done], rows, share, tile);
+        done++;
+    }
+    return qn_chain_apply(batch, lane->first_op + done, lane->n_ops - done, work, rows, tile, NULL);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Lanes that look at one column and begin alike: what they have in common is evaluated once for a tile. A
+ * search for the best parameter (PowerTransformer's) is made of such lanes, a logarithm and many powers of it.
+ * The bits are those of each lane alone. */
+#ifndef QN_CPU_SHARE_H
+#define QN_CPU_SHARE_H
+
+#include "backends/cpu/chain.h"
+
+/* What the lane before left for the next. */
+struct qn_share {
+    const struct qn_lane *lane; /* NULL: nothing */
+    uint32_t n_ops, work;       /* ops of it that `tile` has been through, and what it holds */
+    uint32_t logs;              /* 0, or the power transform that `tile`'s logarithms are for */
+    union qn_tile tile;
+    _Alignas(64) double high[QN_TILE_ROWS], low[QN_TILE_ROWS];
+};
+
+/* qn_chain_eval of lanes[at] of n, whose rows [row, row + rows) `share` may have a part of, and gets the part
+ * that lanes[at + 1] goes on with. Set share->lane to NULL before other rows. */
+uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes, uint32_t at,
+                       uint32_t n, uint64_t row, uint32_t rows, struct qn_share *share,
+                       union qn_tile *tile);
+
+#endif
