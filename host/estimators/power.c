@@ -338,7 +338,7 @@ static void take_likelihoods(const struct qn_stage *stage, const struct power_fi
     }
     for (uint32_t k = 0; k < c->n_lambdas; k++)
         values[k] = value_of(c, &f[k], qn_valley_point(&c->valley, k));
-    int fine = c->valley.n == 2;
+    int fine = c->valley.n == 2 || c->valley.n == QN_NET;
     enum qn_valley_news news = qn_valley_take(&c->valley, values);
     if (news == QN_VALLEY_LOST && c->restarts++ < 2)
         search_all(c);

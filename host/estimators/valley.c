@@ -44,7 +44,9 @@ double qn_valley_found(const struct qn_valley *v)
 static double place_of(const struct qn_valley *v, uint32_t i)
 {
     uint32_t beside = v->n / 2;
-    double place = v->n == 2 ? 2.0 * i - 1 : (double)i - (double)beside;
+    double place = v->n == 2        ? 2.0 * i - 1
+                   : v->n == QN_NET ? (double)i - 0.5 * (QN_NET - 1)
+                                    : (double)i - (double)beside;
     return within(v->center + place * v->step, v->low, v->high);
 }
 
@@ -106,10 +108,57 @@ static double finest(const struct qn_valley *v)
 
 void qn_valley_refine(struct qn_valley *v, double n, int same)
 {
+    double off = 1 / sqrt(n * v->second); /* how far a likelihood of n rows leads astray */
     v->rounds = 0;
     v->has_slope = 0;
     v->doubt = same ? 0.01 : 4 / sqrt(n);
+    if (!same && off > finest(v) && off * v->bend < 0.4 && off * QN_NET < v->high - v->low)
+        aim(v, v->center, off, QN_NET);
+    else
+        aim(v, v->center, finest(v), 2);
+}
+
+/* The derivative at t and its derivative, of the polynomial in Newton's form through the values at the places
+ * 0, 1, ..., whose divided differences are d. */
+static double slope_of(const double *d, double t, double *bend)
+{
+    double p = 0, p1 = 0, p2 = 0; /* the sum as far as it is, and its derivatives */
+    for (int k = QN_NET - 1; k >= 0; k--) {
+        p2 = p2 * (t - k) + 2 * p1;
+        p1 = p1 * (t - k) + p;
+        p = p * (t - k) + d[k];
+    }
+    *bend = p2;
+    return p1;
+}
+
+/* Where the polynomial through the values is lowest; in doubt, pairs go on from there. */
+static enum qn_valley_news take_net(struct qn_valley *v, const double *values)
+{
+    double d[QN_NET], h = v->step, second = 0, slope = 0, t = 0.5 * (QN_NET - 1), first = v->center;
+    for (int i = 0; i < QN_NET; i++) d[i] = values[i] - values[2]; /* near 0: nothing is lost */
+    for (int k = 1; k < QN_NET; k++)
+        for (int i = QN_NET - 1; i >= k; i--) d[i] = (d[i] - d[i - 1]) / k;
+    for (int round = 0; round < 8; round++) {
+        slope = slope_of(d, t, &second);
+        if (!(second > 0) || !isfinite(slope)) break;
+        t = within(t - slope / second, -1, QN_NET);
+    }
+    if (!(second > 0) || !isfinite(slope) || !(t > -1 && t < QN_NET)) {
+        aim(v, t > 2 ? first + 3 * h : first - 3 * h, finest(v), 2);
+        return isfinite(t) && isfinite(slope) ? QN_VALLEY_GO_ON : QN_VALLEY_LOST;
+    }
+    /* What is left out is the next term: its difference is the last one times h bend / 6 at most, and the
+     * slope of its product of distances is 12 at most between the inner points, 120 at most elsewhere. */
+    double slopes = t >= 1 && t <= QN_NET - 2 ? 12 : 120;
+    double error = h * (fabs(d[QN_NET - 1]) * (h * v->bend / 6) * slopes + 1e-15) / second;
+    double enough = fmax(ENOUGH / v->unit, 1e-4 * ENOUGH);
+    v->second = second / (h * h);
+    v->doubt = 1e-4;
+    v->center = within(first + (t - 0.5 * (QN_NET - 1)) * h, v->low, v->high);
+    if (error <= enough && v->center > v->low && v->center < v->high) return QN_VALLEY_FOUND;
     aim(v, v->center, finest(v), 2);
+    return QN_VALLEY_GO_ON;
 }
 
 /* The second derivative by the secant between this slope and the one before. */
@@ -159,5 +208,7 @@ enum qn_valley_news qn_valley_take(struct qn_valley *v, const double *values)
         v->second = v->second > 0 ? v->second : 1;
         return QN_VALLEY_FOUND;
     }
-    return v->n == 2 ? take_slope(v, values) : take_fan(v, values);
+    return v->n == 2        ? take_slope(v, values)
+           : v->n == QN_NET ? take_net(v, values)
+                            : take_fan(v, values);
 }

@@ -4,14 +4,18 @@
  *
  * First, on some of the rows, fans close in on the minimum, each about the vertex of the parabola through the
  * lowest points of the last; the second and third derivatives come from the last fan. Then, on all
- * rows, pairs of points give the slope, and Newton's steps with those derivatives, after the first step with
- * the secant's, find where it is 0. */
+ * rows, a net of six points, as wide as the minimum may be away, is enough in most cases: the polynomial through
+ * them tells where the minimum is. Where it does not do, pairs of points give the slope, and Newton's steps with
+ * those derivatives, after the first step with the secant's, find where it is 0. */
 #ifndef QN_VALLEY_H
 #define QN_VALLEY_H
 
 #include <stdint.h>
 
-enum { QN_FAN = 7 }; /* the most points of a fan */
+enum {
+    QN_FAN = 7, /* the most points of a fan */
+    QN_NET = 6
+};
 
 enum qn_valley_news { QN_VALLEY_GO_ON, QN_VALLEY_FOUND, QN_VALLEY_LOST };
 
@@ -20,7 +24,7 @@ struct qn_valley {
     double unit;         /* how far one must go for the function to change its shape: >= 1 */
     double bend;         /* how large the third derivative may be beside the second, in units */
     double center, step; /* of the next fan */
-    uint32_t n;          /* its points: 7, 5; 2 once the minimum is nearly known */
+    uint32_t n;          /* its points: 7, 5; QN_NET or 2 once the minimum is nearly known */
     uint32_t rounds;
     double second, third; /* derivatives */
     double doubt;         /* relative, of the second */
