@@ -145,8 +145,10 @@ static enum qn_valley_news take_net(struct qn_valley *v, const double *values)
         t = within(t - slope / second, -1, QN_NET);
     }
     if (!(second > 0) || !isfinite(slope) || !(t > -1 && t < QN_NET)) {
-        aim(v, t > 2 ? first + 3 * h : first - 3 * h, finest(v), 2);
-        return isfinite(t) && isfinite(slope) ? QN_VALLEY_GO_ON : QN_VALLEY_LOST;
+        double way = -slope_of(d, 0.5 * (QN_NET - 1), &second) * h / second;
+        if (!(second > 0) || !(fabs(way) < 0.25)) return QN_VALLEY_LOST;
+        aim(v, first + way, finest(v), 2);
+        return QN_VALLEY_GO_ON;
     }
     /* What is left out is the next term: its difference is the last one times h bend / 6 at most, and the
      * slope of its product of distances is 12 at most between the inner points, 120 at most elsewhere. */
