@@ -10,6 +10,7 @@ else()
 endif()
 
 qn_test(NAME cpu_functions MODULES core cpu SOURCES unit/test_cpu_functions.c unit/reference.c LABELS unit)
+qn_test(NAME share MODULES core cpu SOURCES unit/test_share.c unit/reference.c LABELS unit)
 
 find_package(Python3 QUIET COMPONENTS Interpreter)
 if(Python3_FOUND)

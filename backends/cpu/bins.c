@@ -8,13 +8,18 @@
 #include "backends/cpu/isa.h"
 #include "kernels/bins.h"
 
-/* Up to so many edges each is compared with every value; beyond, the values are searched for. */
-enum { FEW_EDGES = 24 };
+/* So many values at a time are asked whether one of them equals a knot. */
+enum { TIES = 32 };
 
 struct bin_loops {
     void (*codes_f32)(const uint64_t *edges, uint32_t k, uint32_t n, const float *, uint32_t *);
     void (*codes_f64)(const uint64_t *edges, uint32_t k, uint32_t n, const double *, uint32_t *);
-    void (*interp)(const uint64_t *table, uint64_t words, int mean, uint32_t n, double *);
+    void (*interp)(const uint64_t *table, uint64_t words, int mean, const struct qn_starts *,
+                   const int32_t *at, uint32_t n, double *);
+    void (*search_f64)(const uint64_t *edges, uint32_t k, uint32_t n, const double *, int32_t *at);
+    /* by a start table */
+    void (*find_f32)(const struct qn_starts *, uint32_t n, const float *, int32_t *at);
+    void (*find_f64)(const struct qn_starts *, uint32_t n, const double *, int32_t *at);
 };
 
 static inline double word_f64(uint64_t word)
@@ -24,17 +29,9 @@ static inline double word_f64(uint64_t word)
     return value;
 }
 
-/* The smallest float that is not below an edge: a float is below both or neither. */
-static inline float edge_f32(uint64_t word)
+static inline float word_edge_f32(uint64_t word)
 {
-    double edge = word_f64(word);
-    float f = (float)edge;
-    uint32_t bits;
-    if (!((double)f < edge)) return f;
-    memcpy(&bits, &f, sizeof bits);
-    bits = f == 0 ? 1 : f > 0 ? bits + 1 : bits - 1;
-    memcpy(&f, &bits, sizeof f);
-    return f;
+    return qn_edge_f32(word_f64(word));
 }
 
 #define QN_SUFFIX baseline
@@ -65,27 +62,48 @@ static const struct bin_loops *loops(void)
     return &bin_loops_baseline;
 }
 
-void qn_bins_codes(uint32_t work, const uint64_t *edges, uint64_t k, uint32_t n,
-                   union qn_tile *tile)
+static int usable(const struct qn_starts *s, uint32_t work)
+{
+    return s != NULL && s->first != NULL && (s->f32 != NULL) == (work == QN_W_F32);
+}
+
+void qn_bins_codes(uint32_t work, const uint64_t *edges, uint64_t k, const struct qn_starts *starts,
+                   uint32_t n, union qn_tile *tile)
 {
     union qn_tile old;
+    int32_t at[QN_TILE_ROWS];
     memcpy(&old, tile, n * (work == QN_W_F32 ? sizeof(float) : sizeof(double)));
+    if (usable(starts, work)) {
+        if (work == QN_W_F32)
+            loops()->find_f32(starts, n, old.f32, at);
+        else
+            loops()->find_f64(starts, n, old.f64, at);
+        for (uint32_t i = 0; i < n; i++) tile->code[i] = (uint32_t)at[i];
+        return;
+    }
     if (work == QN_W_F32)
         loops()->codes_f32(edges, (uint32_t)k, n, old.f32, tile->code);
     else
         loops()->codes_f64(edges, (uint32_t)k, n, old.f64, tile->code);
 }
 
-void qn_bins_interp(uint32_t code, uint32_t work, const uint64_t *table, uint64_t words, uint32_t n,
-                    union qn_tile *tile)
+void qn_bins_interp(uint32_t code, uint32_t work, const uint64_t *table, uint64_t words,
+                    const struct qn_starts *starts, uint32_t n, union qn_tile *tile)
 {
     union qn_tile wide;
+    int32_t at[QN_TILE_ROWS];
     double *x = tile->f64;
+    if (!usable(starts, work)) starts = NULL;
+    if (starts != NULL && work == QN_W_F32) loops()->find_f32(starts, n, tile->f32, at);
     if (work == QN_W_F32) {
         x = wide.f64;
         for (uint32_t i = 0; i < n; i++) x[i] = (double)tile->f32[i];
     }
-    loops()->interp(table, words, code == QN_OP_INTERP_MEAN, n, x);
+    if (starts == NULL)
+        loops()->search_f64(table + QN_INTERP_HEAD, (uint32_t)QN_INTERP_KNOTS(words), n, x, at);
+    else if (work == QN_W_F64)
+        loops()->find_f64(starts, n, x, at);
+    loops()->interp(table, words, code == QN_OP_INTERP_MEAN, starts, at, n, x);
     if (work == QN_W_F32)
         for (uint32_t i = 0; i < n; i++) tile->f32[i] = (float)x[i];
 }

@@ -171,6 +171,11 @@ static void apply_plain(const struct chain_loops *f, const struct qn_op *op, con
     }
 }
 
+static const struct qn_starts *starts_of(const struct qn_batch *batch, uint32_t op)
+{
+    return batch->starts != NULL ? &batch->starts[op] : NULL;
+}
+
 uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_t n_ops,
                         uint32_t work, uint32_t n, union qn_tile *tile, uint32_t *seen)
 {
@@ -195,10 +200,12 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
         }
         case QN_OP_REMAP: f->remap(batch->words + p[0], p[1], n, tile); break;
         case QN_OP_VALUE: f->value(batch->words + p[0], p[1], n, tile); break;
-        case QN_OP_BIN: qn_bins_codes(work, batch->words + p[0], p[1], n, tile); break;
+        case QN_OP_BIN:
+            qn_bins_codes(work, batch->words + p[0], p[1], starts_of(batch, o), n, tile);
+            break;
         case QN_OP_INTERP:
         case QN_OP_INTERP_MEAN:
-            qn_bins_interp(op->code, work, batch->words + p[0], p[1], n, tile);
+            qn_bins_interp(op->code, work, batch->words + p[0], p[1], starts_of(batch, o), n, tile);
             break;
         case QN_OP_FILL_EQ:
         case QN_OP_CLIP: apply_plain(f, op, p, 1, work, n, tile); break;

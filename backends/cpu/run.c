@@ -3,6 +3,7 @@
 
 #include "backends/cpu/run_tile.h"
 #include "backends/cpu/run_write.h"
+#include "backends/cpu/starts.h"
 #include "host/core/checked.h"
 
 enum {
@@ -47,7 +48,7 @@ static void general_task(void *user, uint32_t worker, uint64_t task)
     }
 }
 
-static quern_status run_general(struct qn_threads *threads, const struct qn_run_request *r)
+static quern_status run_tiles(struct qn_threads *threads, const struct qn_run_request *r)
 {
     const struct qn_batch *b = &r->batch;
     struct general g = {.request = r};
@@ -79,6 +80,17 @@ cleanup:
     qn_free(g.scratch);
     qn_writer_close(&g.writer);
     qn_tiles_close(&g.tiles);
+    return status;
+}
+
+static quern_status run_general(struct qn_threads *threads, const struct qn_run_request *r)
+{
+    struct qn_run_request own = *r;
+    struct qn_starts *starts;
+    QN_TRY(qn_starts_open(&r->batch, &starts));
+    own.batch.starts = starts;
+    quern_status status = run_tiles(threads, &own);
+    qn_starts_close(starts, r->batch.n_ops);
     return status;
 }
 

@@ -24,6 +24,8 @@ struct qn_lane {
     uint32_t first_op, n_ops;
 };
 
+struct qn_starts;
+
 struct qn_batch {
     uint64_t first_row, rows;
     const struct qn_lane *lanes;
@@ -33,6 +35,7 @@ struct qn_batch {
     const struct qn_lane *operands; /* what TAKE ops name */
     uint32_t n_operands;
     struct qn_view base; /* raw NULL: host memory, lanes' data and validity count               */
+    const struct qn_starts *starts; /* the CPU's own (backends/cpu/starts.h); NULL from outside */
 };
 
 /* Canonical moments (docs/numbers.md) of each lane's final value; missing rows are no-ops. */

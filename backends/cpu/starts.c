@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "backends/cpu/starts.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "backends/cpu/bins.h"
+#include "backends/cpu/chain.h"
+#include "host/core/checked.h"
+#include "kernels/bins.h"
+
+enum {
+    LEAST_ROWS = 8192, /* fewer are searched sooner than a table is made */
+    CELLS_PER_NUMBER = 8,
+    MOST_CELLS = 1 << 16
+};
+
+static double number_at(const uint64_t *words, uint64_t i)
+{
+    double value;
+    memcpy(&value, words + i, sizeof value);
+    return value;
+}
+
+float qn_edge_f32(double edge)
+{
+    float f = (float)edge;
+    uint32_t bits;
+    if (!((double)f < edge)) return f;
+    memcpy(&bits, &f, sizeof bits);
+    bits = f == 0 ? 1 : f > 0 ? bits + 1 : bits - 1;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+/* Anything else is searched as it is. */
+static int ascending(const uint64_t *words, uint64_t k)
+{
+    for (uint64_t i = 0; i < k; i++)
+        if (!isfinite(number_at(words, i)) ||
+            (i > 0 && !(number_at(words, i - 1) <= number_at(words, i))))
+            return 0;
+    return 1;
+}
+
+static double value_of(const struct qn_starts *s, uint32_t i)
+{
+    return s->f32 != NULL ? (double)s->f32[i] : s->f64[i];
+}
+
+static uint32_t key_of(const struct qn_starts *s, uint32_t i)
+{
+    return s->f32 != NULL ? qn_key_f32(s->f32[i]) : qn_key_f64(s->f64[i]);
+}
+
+static int32_t cell_of(const struct qn_starts *s, uint32_t i)
+{
+    if (s->by_bits) return qn_cell_of_key(s, key_of(s, i));
+    return s->f32 != NULL ? qn_cell_of_width_f32(s, s->f32[i]) : qn_cell_of_width_f64(s, s->f64[i]);
+}
+
+/* Sets the kind of cells. 0: there can be none. */
+static int cut(struct qn_starts *s, uint32_t by_bits)
+{
+    double low = value_of(s, 0), high = value_of(s, s->k - 1);
+    s->by_bits = by_bits;
+    s->low = low;
+    s->scale = (double)s->cells / (high - low);
+    if (s->f32 != NULL) s->scale = (double)(float)s->scale;
+    if (!by_bits) return isfinite(s->scale) && isfinite(high - low) && s->scale > 0;
+    s->low_key = key_of(s, 0);
+    uint32_t range = key_of(s, s->k - 1) - s->low_key;
+    for (s->shift = 0; range >> s->shift >= (uint32_t)s->cells;) s->shift++;
+    return 1;
+}
+
+/* Steps of a search among n numbers for how many of them are not above. */
+static uint32_t steps_of(uint32_t n)
+{
+    uint32_t steps = 0;
+    while (n >> steps != 0) steps++;
+    return steps;
+}
+
+/* The steps that are left by the cells as they are cut. */
+static uint32_t steps_left(const struct qn_starts *s)
+{
+    uint32_t most = 0, run = 0;
+    for (uint32_t i = 0; i < s->k; i++) {
+        run = i > 0 && cell_of(s, i) == cell_of(s, i - 1) ? run + 1 : 1;
+        most = run > most ? run : most;
+    }
+    return steps_of(most);
+}
+
+static void fill(struct qn_starts *s)
+{
+    uint32_t i = 0;
+    for (int32_t cell = 0; cell < s->cells; cell++) {
+        while (i < s->k && cell_of(s, i) < cell) i++;
+        s->first[cell] = (int32_t)i;
+    }
+}
+
+static quern_status take_numbers(struct qn_starts *s, const uint64_t *words, uint32_t work)
+{
+    size_t room = (size_t)s->k + ((size_t)1 << steps_of(s->k));
+    if (work == QN_W_F32)
+        s->f32 = qn_alloc_aligned(room, sizeof *s->f32);
+    else
+        s->f64 = qn_alloc_aligned(room, sizeof *s->f64);
+    if (s->f32 == NULL && s->f64 == NULL) return qn_error_memory("start tables", room * 8);
+    for (size_t i = 0; i < room; i++) {
+        double value = i < s->k ? number_at(words, i) : (double)INFINITY;
+        if (s->f32 != NULL)
+            s->f32[i] = qn_edge_f32(value);
+        else
+            s->f64[i] = value;
+    }
+    return QUERN_OK;
+}
+
+static void drop(struct qn_starts *s)
+{
+    qn_free(s->first);
+    qn_free(s->f32);
+    qn_free(s->f64);
+    *s = (struct qn_starts){0};
+}
+
+static quern_status make(struct qn_starts *s, const uint64_t *words, uint64_t k, uint32_t work)
+{
+    quern_status status = QUERN_OK;
+    s->k = (uint32_t)k;
+    QN_GO(take_numbers(s, words, work));
+    if (!isfinite(value_of(s, 0)) || !isfinite(value_of(s, s->k - 1))) {
+        drop(s);
+        return QUERN_OK;
+    }
+    s->cells = 256;
+    while (s->cells < MOST_CELLS && (uint32_t)s->cells < CELLS_PER_NUMBER * s->k) s->cells *= 2;
+    uint32_t all = steps_of(s->k), linear = cut(s, 0) ? steps_left(s) : all;
+    (void)cut(s, 1);
+    s->steps = steps_left(s);
+    if (linear <= s->steps && cut(s, 0)) s->steps = linear;
+    if (s->steps + 2 > all) {
+        drop(s);
+        return QUERN_OK;
+    }
+    s->first = qn_alloc_aligned((size_t)s->cells, sizeof *s->first);
+    if (s->first == NULL) QN_GO(qn_error_memory("start tables", (uint64_t)s->cells * 4));
+    fill(s);
+    return QUERN_OK;
+cleanup:
+    drop(s);
+    return status;
+}
+
+/* Values that the loop can reckon from a knot's number rather than fetch. */
+static void look_at_values(struct qn_starts *s, const uint64_t *values)
+{
+    if (s->first == NULL || s->k < 2) return;
+    s->y_step = number_at(values, 1);
+    s->y_last = number_at(values, s->k - 1);
+    s->even = 1;
+    for (uint32_t i = 0; i + 1 < s->k; i++) {
+        double y = (double)i * s->y_step;
+        s->even &= memcmp(&y, values + i, sizeof y) == 0;
+    }
+}
+
+static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, uint32_t work,
+                          struct qn_starts *s)
+{
+    const uint64_t *table = b->words + b->words[op->arg];
+    uint64_t words = b->words[op->arg + 1];
+    uint64_t k = op->code == QN_OP_BIN ? words : QN_INTERP_KNOTS(words);
+    const uint64_t *numbers = op->code == QN_OP_BIN ? table : table + QN_INTERP_HEAD;
+    if (k <= QN_FEW_EDGES || k > MOST_CELLS || !ascending(numbers, k)) return QUERN_OK;
+    QN_TRY(make(s, numbers, k, work));
+    if (op->code != QN_OP_BIN) look_at_values(s, numbers + k);
+    return QUERN_OK;
+}
+
+quern_status qn_starts_open(const struct qn_batch *b, struct qn_starts **out)
+{
+    uint32_t wanted = 0;
+    *out = NULL;
+    for (uint32_t i = 0; i < b->n_ops && b->rows >= LEAST_ROWS; i++)
+        wanted += QN_OP_IS_BIN(b->ops[i].code);
+    if (wanted == 0) return QUERN_OK;
+    *out = qn_zalloc(b->n_ops, sizeof **out);
+    if (*out == NULL) return qn_error_memory("start tables", b->n_ops * sizeof **out);
+    for (uint32_t l = 0; l < b->n_lanes + b->n_operands; l++) {
+        const struct qn_lane *lane = l < b->n_lanes ? &b->lanes[l] : &b->operands[l - b->n_lanes];
+        uint32_t work = lane->work;
+        for (uint32_t i = lane->first_op; i < lane->first_op + lane->n_ops; i++) {
+            quern_status status = QUERN_OK;
+            if (QN_OP_IS_BIN(b->ops[i].code) && (*out)[i].first == NULL)
+                status = of_op(b, &b->ops[i], work, &(*out)[i]);
+            if (status != QUERN_OK) {
+                qn_starts_close(*out, b->n_ops);
+                *out = NULL;
+                return status;
+            }
+            work = qn_chain_op_work(b->ops[i].code, work);
+        }
+    }
+    return QUERN_OK;
+}
+
+void qn_starts_close(struct qn_starts *starts, uint32_t n_ops)
+{
+    for (uint32_t i = 0; starts != NULL && i < n_ops; i++) drop(&starts[i]);
+    qn_free(starts);
+}
