@@ -32,7 +32,8 @@ typedef PyObject *qn_py_fast(PyObject *self, PyObject *const *args, Py_ssize_t n
 qn_py_fast qn_py_read_table, qn_py_run, qn_py_apply_file;      /* files.c */
 PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
 qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
-    qn_py_array_digitize; /* arrays.c */
+    qn_py_array_digitize;       /* arrays.c */
+qn_py_fast qn_py_shuffled_head; /* draw.c */
 
 /* ---- arguments (arguments.c) ---- */
 

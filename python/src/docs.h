@@ -23,6 +23,9 @@ extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_ta
 extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_array_searchsorted[],
     qn_py_doc_array_digitize[];
 
+/* docs_draw.c */
+extern const char qn_py_doc_shuffled_head[];
+
 /* docs_model.c */
 extern const char qn_py_doc_pipeline[], qn_py_doc_pipeline_fit[],
     qn_py_doc_pipeline_fit_transform[], qn_py_doc_pipeline_spec[], qn_py_doc_model[],

@@ -33,6 +33,7 @@ static PyMethodDef functions[] = {
     {"array_searchsorted", QN_PY_FAST(qn_py_array_searchsorted), QN_PY_FASTCALL,
      qn_py_doc_array_searchsorted},
     {"array_digitize", QN_PY_FAST(qn_py_array_digitize), QN_PY_FASTCALL, qn_py_doc_array_digitize},
+    {"shuffled_head", QN_PY_FAST(qn_py_shuffled_head), QN_PY_FASTCALL, qn_py_doc_shuffled_head},
     {0},
 };
 

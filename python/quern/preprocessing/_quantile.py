@@ -5,9 +5,10 @@ import warnings
 import numpy as np
 from scipy import sparse, stats
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import check_random_state, resample
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
+from .._draw import Draw
 from .._host import check_array, fit_context
 from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
                     model_of, refuse_non_finite, table_of)
@@ -106,6 +107,9 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
                              f"Got {self.n_quantiles} quantiles and {self.subsample} samples.")
         shape = getattr(X, "shape", ())
         whole = self.subsample is None or not shape or shape[0] <= self.subsample
+        draw = None
+        if not whole and is_plain_matrix(X):
+            draw = Draw(check_random_state(self.random_state), shape[0], self.subsample)
         X = self._validated(X, whole, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         self._refuse_negative(X)
@@ -114,16 +118,16 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             warnings.warn(f"n_quantiles ({self.n_quantiles}) is greater than the total number of "
                           f"samples ({rows}). n_quantiles is set to n_samples.")
         self.n_quantiles_ = max(1, min(self.n_quantiles, rows))
-        random_state = check_random_state(self.random_state)
         self.references_ = np.linspace(0, 1, self.n_quantiles_, endpoint=True)
         if sparse.issparse(X):
-            self.quantiles_ = self._sparse_quantiles(X, random_state)
+            self.quantiles_ = self._sparse_quantiles(X, check_random_state(self.random_state))
             return self
         if self.ignore_implicit_zeros:
             warnings.warn("'ignore_implicit_zeros' takes effect only with sparse matrix. This "
                           "parameter has no effect.")
         if self.subsample is not None and self.subsample < rows:
-            X = resample(X, replace=False, n_samples=self.subsample, random_state=random_state)
+            draw = draw or Draw(check_random_state(self.random_state), rows, self.subsample)
+            X = X.take(draw.places(), axis=0)
         self.quantiles_ = self._library_quantiles(X)
         return self
 
