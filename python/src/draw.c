@@ -34,27 +34,34 @@ static void next_words(struct twister *t)
     t->at = 0;
 }
 
-static uint32_t next_number(struct twister *t)
+static void temper(const uint32_t *key, uint32_t *numbers)
 {
-    if (t->at >= WORDS) next_words(t);
-    uint32_t y = t->key[t->at++];
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680u;
-    y ^= y << 15 & 0xefc60000u;
-    return y ^ y >> 18;
+    for (int i = 0; i < WORDS; i++) {
+        uint32_t y = key[i];
+        y ^= y >> 11;
+        y ^= y << 7 & 0x9d2c5680u;
+        y ^= y << 15 & 0xefc60000u;
+        numbers[i] = y ^ y >> 18;
+    }
 }
 
-/* with[i]: the place that i is exchanged with. */
+/* with[i]: the place that i is exchanged with. A number that is too large is written over by the next: no
+ * branch hangs on it, as there would be no telling which way it goes. */
 static void draw(struct twister *t, uint32_t rows, uint32_t *with)
 {
-    uint32_t mask = rows - 1;
-    for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
-    for (uint32_t i = rows - 1; i > 0; i--) {
-        if (i <= mask >> 1) mask >>= 1;
-        uint32_t j;
-        do j = next_number(t) & mask;
-        while (j > i);
-        with[i] = j;
+    uint32_t numbers[WORDS], mask = 0xffffffffu, i = rows - 1;
+    temper(t->key, numbers);
+    while (i > 0) {
+        while (i <= mask >> 1) mask >>= 1;
+        while (i > mask >> 1) { /* the numbers of one mask */
+            if (t->at >= WORDS) {
+                next_words(t);
+                temper(t->key, numbers);
+            }
+            uint32_t j = numbers[t->at++] & mask;
+            with[i] = j;
+            i -= j <= i;
+        }
     }
 }
 
