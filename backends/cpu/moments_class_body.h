@@ -4,12 +4,19 @@
  * another, so that the sums of one lane stay in the nearest cache, in the order in which the fold wants
  * them: 0 and 8, 4 and 12, and so on. */
 
-/* One row: t = x - p; S1 += t; S2 = fma(t, t, S2). */
+/* Sums and pivots of a class have room for whole vectors. */
+static inline size_t FN(class_pitch)(size_t d)
+{
+    return d < VW ? d : (d + VW - 1) / VW * VW;
+}
+
+/* One row: t = x - p; S1 += t; S2 = fma(t, t, S2). Where `wide` is more than d, what follows the row goes to
+ * sums that nobody reads. */
 static inline __attribute__((always_inline)) void
-FN(class_row)(const ELT *x, size_t d, const double *p, double *s1, double *s2)
+FN(class_row)(const ELT *x, size_t d, size_t wide, const double *p, double *s1, double *s2)
 {
     size_t i = 0;
-    for (; i + VW <= d; i += VW) {
+    for (; i + VW <= wide; i += VW) {
         FN(vec) t = DIFFERENCE(LOAD(x + i), LOAD_DOUBLE(p + i));
         STORE(s1 + i, ADD(LOAD_DOUBLE(s1 + i), t));
         STORE(s2 + i, FMA(t, t, LOAD_DOUBLE(s2 + i)));
@@ -23,26 +30,29 @@ FN(class_row)(const ELT *x, size_t d, const double *p, double *s1, double *s2)
 
 static void FN(class_lane)(const struct qn_class_rows *r, uint32_t lane, double *s1, double *s2)
 {
-    size_t d = r->columns, bytes = d * sizeof(ELT);
-    int64_t ahead = r->stride * (int64_t)QN_BLOCK_ROWS; /* the same row of the next block */
-    memset(s1, 0, r->classes * d * sizeof *s1);
-    memset(s2, 0, r->classes * d * sizeof *s2);
+    size_t d = r->columns, bytes = d * sizeof(ELT), pitch = FN(class_pitch)(d);
+    int64_t ahead = r->stride * (int64_t)QN_BLOCK_ROWS;       /* the same row of the next block */
+    int64_t soon = r->stride * (int64_t)(4 * QN_BLOCK_LANES); /* one that this lane comes to */
+    memset(s1, 0, r->classes * pitch * sizeof *s1);
+    memset(s2, 0, r->classes * pitch * sizeof *s2);
     for (uint32_t i = lane; i < r->rows; i += QN_BLOCK_LANES) {
         const char *row = r->data + (int64_t)i * r->stride;
         uint32_t code = r->codes[i];
-        for (size_t k = 0; k < bytes; k += 64)
+        for (size_t k = 0; k < bytes; k += 64) {
             __builtin_prefetch((const void *)((uintptr_t)row + (uintptr_t)ahead + k), 0, 2);
+            __builtin_prefetch((const void *)((uintptr_t)row + (uintptr_t)soon + k), 0, 3);
+        }
         if (code >= r->classes) continue;
         FN(class_row)
-        ((const ELT *)(const void *)row, d, r->desk->pivots + code * d, s1 + code * d,
-         s2 + code * d);
+        ((const ELT *)(const void *)row, d, i + 1 < r->rows ? pitch : d,
+         r->desk->pivots + code * pitch, s1 + code * pitch, s2 + code * pitch);
     }
 }
 
 /* The sums of all lanes, folded, at the beginning of the desk's. */
 static void FN(class_sums)(const struct qn_class_rows *r)
 {
-    size_t size = (size_t)r->classes * r->columns;
+    size_t size = (size_t)r->classes * FN(class_pitch)(r->columns);
     double *top = r->desk->sums;
     for (uint32_t t = 0; t < QN_BLOCK_LANES; t++) {
         uint32_t lane = (t & 1u) << 3 | (t & 2u) << 1 | (t & 4u) >> 1 | t >> 3;
@@ -92,7 +102,7 @@ static void FN(class_column)(const struct qn_class_rows *r, uint32_t class, size
 static void FN(class_pivots)(const struct qn_class_rows *r)
 {
     const struct qn_class_desk *desk = r->desk;
-    size_t d = r->columns;
+    size_t d = r->columns, pitch = FN(class_pitch)(d);
     memset(desk->count, 0, r->classes * sizeof *desk->count);
     for (uint32_t i = 0; i < r->rows; i++) {
         uint32_t code = r->codes[i];
@@ -102,29 +112,29 @@ static void FN(class_pivots)(const struct qn_class_rows *r)
     for (uint32_t k = 0; k < r->classes; k++) {
         if (desk->count[k] == 0) continue;
         const char *row = r->data + (int64_t)desk->first[k] * r->stride;
-        for (size_t c = 0; c < d; c++)
-            desk->pivots[k * d + c] = (double)((const ELT *)(const void *)row)[c];
+        for (size_t c = 0; c < pitch; c++)
+            desk->pivots[k * pitch + c] = c < d ? (double)((const ELT *)(const void *)row)[c] : 0.0;
     }
 }
 
 /* The nodes of a block, by field: n, hi, lo, m2 of [class][column]. */
 static void FN(class_block)(const struct qn_class_rows *r, double *restrict out)
 {
-    size_t d = r->columns, size = (size_t)r->classes * d;
-    const double *s1 = r->desk->sums, *s2 = s1 + size;
+    size_t d = r->columns, size = (size_t)r->classes * d, pitch = FN(class_pitch)(d);
+    const double *s1 = r->desk->sums, *s2 = s1 + r->classes * pitch;
     FN(class_pivots)(r);
     FN(class_sums)(r);
-    for (uint32_t k = 0; k < r->classes; k++) {
-        double n = (double)r->desk->count[k];
-        for (size_t i = k * d; i < (k + 1) * d; i++) {
-            double p = r->desk->pivots[i], m = s1[i] / n, hi = p + m, z = hi - p;
-            double q = __builtin_fma(-m, s1[i], s2[i]), kept = q > 0.0 ? q : 0.0;
-            double node[4] = {n, hi, (p - (hi - z)) + (m - z), kept};
-            if (n == 0.0)
-                memset(node, 0, sizeof node);
-            else if (s1[i] - s1[i] != 0.0 || m * s1[i] > 64.0 * kept)
-                FN(class_column)(r, k, i - k * d, node);
-            for (size_t f = 0; f < 4; f++) out[f * size + i] = node[f];
-        }
+    for (size_t i = 0; i < size; i++) {
+        uint32_t k = (uint32_t)(i / d);
+        size_t c = i % d, at = k * pitch + c;
+        double n = (double)r->desk->count[k], p = r->desk->pivots[at];
+        double m = s1[at] / n, hi = p + m, z = hi - p;
+        double q = __builtin_fma(-m, s1[at], s2[at]), kept = q > 0.0 ? q : 0.0;
+        double node[4] = {n, hi, (p - (hi - z)) + (m - z), kept};
+        if (n == 0.0)
+            memset(node, 0, sizeof node);
+        else if (s1[at] - s1[at] != 0.0 || m * s1[at] > 64.0 * kept)
+            FN(class_column)(r, k, c, node);
+        for (size_t f = 0; f < 4; f++) out[f * size + i] = node[f];
     }
 }
