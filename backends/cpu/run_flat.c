@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Uniform chains over a row-major matrix, seen as one long vector. Parameters are repeated to a period
  * that is a multiple of the column count and at least a block long, plus one block, so that a block
- * at any position reads them with plain vector loads and the position wraps by one subtraction. */
+ * at any position reads them with plain vector loads and the position wraps by one subtraction.
+ *
+ * Functions such as LOG1P cut a chain into parts. They are the same for all columns, so they go over pieces
+ * of the vector that stay in the nearest cache. */
 #include <math.h>
 #include <string.h>
 
+#include "backends/cpu/functions.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_flat.h"
@@ -21,6 +25,9 @@ enum {
     FLAT_ALIGN = 64,        /* streamed stores fill whole cache lines                           */
     FLAT_AHEAD = 2048,      /* bytes that a streaming loop prefetches ahead                     */
     FLAT_TASK_BYTES = 1 << 19,
+    FLAT_PIECE_BYTES =
+        1 << 13,        /* that functions go over at a time                                 */
+    FLAT_FUNCTIONS = 4, /* of a chain, at most                                              */
     FLAT_ALONE_BYTES = 1 << 18 /* below this a second thread costs more than it brings           */
 };
 
@@ -29,7 +36,9 @@ typedef void flat_run_fn(const struct qn_flat_chain *, const void *, void *, siz
 typedef uint32_t flat_column_fn(const struct qn_flat_chain *, const void *, void *, size_t, int);
 
 struct flat {
-    struct qn_flat_chain chain;
+    /* what is between functions; all have the shape and the parameters of the first */
+    struct qn_flat_chain parts[FLAT_FUNCTIONS + 1];
+    uint32_t functions[FLAT_FUNCTIONS], n_functions;
     uint32_t is_f64, size, stream;
     size_t columns;
     void *params;
@@ -159,13 +168,21 @@ static int is_bins(const struct qn_batch *b, const struct qn_lane *lane, uint32_
     return 1;
 }
 
+static int is_function(uint32_t code)
+{
+    return QN_OP_IS_FUNCTION(code) && !QN_OP_HAS_EXPONENT(code);
+}
+
 static int same_chains(const struct qn_batch *b)
 {
     const struct qn_lane *first = &b->lanes[0];
+    uint32_t functions = 0;
     if (first->n_ops > QN_FLAT_MAX_OPS) return 0;
     for (uint32_t i = 0; i < first->n_ops; i++) {
         if (is_bins(b, first, i))
             i++;
+        else if (is_function(b->ops[first->first_op + i].code) && functions < FLAT_FUNCTIONS)
+            functions++;
         else if (!known_op(b->ops[first->first_op + i].code))
             return 0;
     }
@@ -191,7 +208,7 @@ static void put_param(const struct flat *f, size_t at, double value)
 static void repeat(const struct flat *f, size_t at)
 {
     char *first = (char *)f->params + at * f->size;
-    for (size_t j = f->columns; j < f->chain.extended; j++)
+    for (size_t j = f->columns; j < f->parts[0].extended; j++)
         memcpy(first + j * f->size, first + (j - f->columns) * f->size, f->size);
 }
 
@@ -199,7 +216,7 @@ static void repeat(const struct flat *f, size_t at)
 static void spread_edges(const struct flat *f, const struct qn_batch *b, uint32_t op, size_t at,
                          uint32_t most)
 {
-    for (uint32_t k = 0; k <= most; k++, at += f->chain.extended) {
+    for (uint32_t k = 0; k <= most; k++, at += f->parts[0].extended) {
         for (size_t j = 0; j < f->columns; j++) {
             const uint64_t *table = &b->words[b->ops[b->lanes[j].first_op + op].arg];
             double value = (double)table[1];
@@ -236,41 +253,85 @@ static void spread(const struct flat *f, const struct qn_batch *b, uint32_t op, 
     repeat(f, at);
 }
 
+/* The op of the program that becomes op n of a part. */
+struct origin {
+    uint32_t part, n, op;
+};
+
+/* Parts and functions; values: of all parameters, spread. */
+static uint32_t cut(struct flat *f, const struct qn_batch *b, struct origin *from, size_t *values)
+{
+    const struct qn_lane *first = &b->lanes[0];
+    uint32_t count = 0;
+    *values = 0;
+    for (uint32_t i = 0; i < first->n_ops; i++) {
+        uint32_t code = b->ops[first->first_op + i].code;
+        if (is_function(code)) {
+            f->functions[f->n_functions++] = code;
+            continue;
+        }
+        struct qn_flat_chain *part = &f->parts[f->n_functions];
+        int bins = is_bins(b, first, i);
+        uint32_t edges = bins ? most_edges(b, i) : 0;
+        from[count++] = (struct origin){f->n_functions, part->n_ops, i};
+        part->ops[part->n_ops++] =
+            (struct qn_flat_op){.code = code, .edges = edges, .first = *values};
+        *values += f->parts[0].extended * (bins                    ? 1u + edges
+                                           : two_words(code)       ? 2u
+                                           : code == QN_OP_MISSING ? 0u
+                                                                   : 1u);
+        i += (uint32_t)bins;
+    }
+    return count;
+}
+
 static quern_status set_params(struct flat *f, const struct qn_batch *b)
 {
     const size_t block = FLAT_BLOCK_BYTES / f->size;
+    struct origin from[QN_FLAT_MAX_OPS];
+    size_t values;
     f->columns = b->n_lanes;
-    f->chain.period = f->columns * ((block + f->columns - 1) / f->columns);
-    f->chain.extended = f->chain.period + block;
-    uint32_t from[QN_FLAT_MAX_OPS] = {
-        0}; /* op of the program that each of the chain's begins with */
-    size_t values =
-        f->chain.extended; /* at least one run, so that there is something to point at */
-    for (uint32_t i = 0; i < b->lanes[0].n_ops; i++) {
-        uint32_t code = b->ops[b->lanes[0].first_op + i].code, n = f->chain.n_ops++;
-        int bins = is_bins(b, &b->lanes[0], i);
-        f->chain.ops[n] = (struct qn_flat_op){.code = code,
-                                              .edges = bins ? most_edges(b, i) : 0,
-                                              .first = values - f->chain.extended};
-        values += f->chain.extended * (bins                    ? 1u + f->chain.ops[n].edges
-                                       : two_words(code)       ? 2u
-                                       : code == QN_OP_MISSING ? 0u
-                                                               : 1u);
-        from[n] = i;
-        i += (uint32_t)bins;
-    }
+    f->parts[0].period = f->columns * ((block + f->columns - 1) / f->columns);
+    f->parts[0].extended = f->parts[0].period + block;
+    uint32_t count = cut(f, b, from, &values);
+    values += f->parts[0].extended; /* at least one run, so that there is something to point at */
     f->params = qn_alloc_aligned(values, f->size);
     if (f->params == NULL) return qn_error_memory("parameters of a chain", values * f->size);
-    f->chain.params = f->params;
-    for (uint32_t n = 0; n < f->chain.n_ops; n++) {
-        const struct qn_flat_op *op = &f->chain.ops[n];
+    for (uint32_t i = 0; i <= f->n_functions; i++) {
+        f->parts[i].period = f->parts[0].period;
+        f->parts[i].extended = f->parts[0].extended;
+        f->parts[i].params = f->params;
+    }
+    for (uint32_t k = 0; k < count; k++) {
+        const struct qn_flat_op *op = &f->parts[from[k].part].ops[from[k].n];
         if (op->code == QN_OP_BIN)
-            spread_edges(f, b, from[n], op->first, op->edges);
+            spread_edges(f, b, from[k].op, op->first, op->edges);
         else if (op->code != QN_OP_MISSING)
-            spread(f, b, from[n], 0, op->first);
-        if (two_words(op->code)) spread(f, b, from[n], 1, op->first + f->chain.extended);
+            spread(f, b, from[k].op, 0, op->first);
+        if (two_words(op->code)) spread(f, b, from[k].op, 1, op->first + f->parts[0].extended);
     }
     return QUERN_OK;
+}
+
+/* Values [from, to), few enough for the nearest cache, through all parts. */
+static void piece(const struct flat *f, size_t from, size_t to, char *seen)
+{
+    _Alignas(64) union {
+        float f32[FLAT_PIECE_BYTES / sizeof(float)];
+        double f64[FLAT_PIECE_BYTES / sizeof(double)];
+    } now;
+    const char *in = f->in + from * f->size;
+    size_t n = to - from, pos = from % f->columns;
+    for (uint32_t i = 0; i < f->n_functions; i++) {
+        f->run(&f->parts[i], in, &now, n, pos, seen, 0);
+        if (f->is_f64)
+            qn_functions_f64(f->functions[i], 0, (uint32_t)n, now.f64);
+        else
+            qn_functions_f32(f->functions[i], 0, (uint32_t)n, now.f32);
+        in = (const char *)&now;
+        seen = NULL;
+    }
+    f->run(&f->parts[f->n_functions], in, f->out + from * f->size, n, pos, seen, (int)f->stream);
 }
 
 static void flat_task(void *user, uint32_t worker, uint64_t task)
@@ -279,16 +340,25 @@ static void flat_task(void *user, uint32_t worker, uint64_t task)
     size_t from = task == 0 ? 0 : f->lead + (size_t)task * f->task;
     size_t to = f->lead + (size_t)(task + 1) * f->task;
     if (to > f->total) to = f->total;
-    char *seen = f->seen != NULL ? f->seen + worker * f->chain.extended * f->size : NULL;
-    f->run(&f->chain, f->in + from * f->size, f->out + from * f->size, to - from, from % f->columns,
-           seen, (int)f->stream);
+    char *seen = f->seen != NULL ? f->seen + worker * f->parts[0].extended * f->size : NULL;
+    if (f->n_functions == 0) {
+        f->run(&f->parts[0], f->in + from * f->size, f->out + from * f->size, to - from,
+               from % f->columns, seen, (int)f->stream);
+        return;
+    }
+    const size_t most = FLAT_PIECE_BYTES / f->size;
+    for (size_t end; from < to; from = end) { /* whole cache lines, but for the first piece */
+        end = from < f->lead ? f->lead : from + most;
+        if (end > to) end = to;
+        piece(f, from, end, seen);
+    }
 }
 
 static void gather_seen(const struct flat *f, uint32_t workers, uint32_t *seen)
 {
     for (uint32_t w = 0; w < workers; w++)
-        for (size_t i = 0; i < f->chain.extended; i++) {
-            size_t at = w * f->chain.extended + i;
+        for (size_t i = 0; i < f->parts[0].extended; i++) {
+            size_t at = w * f->parts[0].extended + i;
             seen[i % f->columns] |= f->is_f64
                                         ? (uint32_t)((const uint64_t *)(const void *)f->seen)[at]
                                         : ((const uint32_t *)(const void *)f->seen)[at];
@@ -312,10 +382,10 @@ int qn_run_flat(struct qn_threads *threads, const struct qn_run_request *r, quer
     if (f.total * f.size < FLAT_ALONE_BYTES) threads = NULL;
     uint32_t workers = qn_threads_size(threads);
     if (r->seen != NULL) {
-        f.seen = qn_zalloc((size_t)workers * f.chain.extended, f.size);
+        f.seen = qn_zalloc((size_t)workers * f.parts[0].extended, f.size);
         if (f.seen == NULL) {
-            *status =
-                qn_error_memory("marks of a chain", (uint64_t)workers * f.chain.extended * f.size);
+            *status = qn_error_memory("marks of a chain",
+                                      (uint64_t)workers * f.parts[0].extended * f.size);
             goto cleanup;
         }
     }
