@@ -13,22 +13,23 @@ static int same_values(const struct qn_lane *a, const struct qn_lane *b)
            a->validity_offset == b->validity_offset && a->type == b->type && a->work == b->work;
 }
 
-/* The words that tell one op from another; DIFFER: it has a table, or takes in other lanes. */
+/* The words that tell one op from another; DIFFER: it has a table, takes in other lanes, or is not known. */
 static int words_of(uint32_t code)
 {
-    if (code == QN_OP_NORM || code >= QN_OP_TAKE || QN_OP_IS_BIN(code)) return DIFFER;
     if (QN_OP_IS_FUNCTION(code)) return QN_OP_HAS_EXPONENT(code) ? 1 : 0;
     switch (code) {
-    case QN_OP_FIND:
-    case QN_OP_REMAP:
-    case QN_OP_VALUE: return DIFFER;
     case QN_OP_MISSING:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
     case QN_OP_TO_I64: return 0;
+    case QN_OP_FILL:
+    case QN_OP_SUB:
+    case QN_OP_ADD:
+    case QN_OP_MUL:
+    case QN_OP_DIV: return 1;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP: return 2;
-    default: return 1;
+    default: return DIFFER;
     }
 }
 
