@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "backends/cpu/bins.h"
-#include "backends/cpu/chain.h"
 #include "host/core/checked.h"
 #include "kernels/bins.h"
 
@@ -169,15 +168,14 @@ static void look_at_values(struct qn_starts *s, const uint64_t *values)
     }
 }
 
-static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, uint32_t work,
-                          struct qn_starts *s)
+static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, struct qn_starts *s)
 {
     const uint64_t *table = b->words + b->words[op->arg];
     uint64_t words = b->words[op->arg + 1];
     uint64_t k = op->code == QN_OP_BIN ? words : QN_INTERP_KNOTS(words);
     const uint64_t *numbers = op->code == QN_OP_BIN ? table : table + QN_INTERP_HEAD;
     if (k <= QN_FEW_EDGES || k > MOST_CELLS || !ascending(numbers, k)) return QUERN_OK;
-    QN_TRY(make(s, numbers, k, work));
+    QN_TRY(make(s, numbers, k, op->work));
     if (op->code != QN_OP_BIN) look_at_values(s, numbers + k);
     return QUERN_OK;
 }
@@ -191,20 +189,13 @@ quern_status qn_starts_open(const struct qn_batch *b, struct qn_starts **out)
     if (wanted == 0) return QUERN_OK;
     *out = qn_zalloc(b->n_ops, sizeof **out);
     if (*out == NULL) return qn_error_memory("start tables", b->n_ops * sizeof **out);
-    for (uint32_t l = 0; l < b->n_lanes + b->n_operands; l++) {
-        const struct qn_lane *lane = l < b->n_lanes ? &b->lanes[l] : &b->operands[l - b->n_lanes];
-        uint32_t work = lane->work;
-        for (uint32_t i = lane->first_op; i < lane->first_op + lane->n_ops; i++) {
-            quern_status status = QUERN_OK;
-            if (QN_OP_IS_BIN(b->ops[i].code) && (*out)[i].first == NULL)
-                status = of_op(b, &b->ops[i], work, &(*out)[i]);
-            if (status != QUERN_OK) {
-                qn_starts_close(*out, b->n_ops);
-                *out = NULL;
-                return status;
-            }
-            work = qn_chain_op_work(b->ops[i].code, work);
-        }
+    for (uint32_t i = 0; i < b->n_ops; i++) {
+        quern_status status = QUERN_OK;
+        if (QN_OP_IS_BIN(b->ops[i].code)) status = of_op(b, &b->ops[i], &(*out)[i]);
+        if (status == QUERN_OK) continue;
+        qn_starts_close(*out, b->n_ops);
+        *out = NULL;
+        return status;
     }
     return QUERN_OK;
 }

@@ -31,7 +31,8 @@ static void add_op(struct program *p, struct qn_lane *lane, uint64_t *state)
                                      QN_OP_TO_F64,      QN_OP_MUL};
     static const double numbers[] = {0.5, -1.25};
     uint32_t at = lane->first_op + lane->n_ops++, work = lane->work;
-    for (uint32_t i = lane->first_op; i < at; i++) work = qn_chain_op_work(p->ops[i].code, work);
+    for (uint32_t i = lane->first_op; i < at; i++)
+        if (p->ops[i].code == QN_OP_TO_F64) work = QN_W_F64;
     p->ops[at] = (struct qn_op){.code = codes[ref_random(state) % 8], .work = work, .arg = 2 * at};
     memcpy(&p->words[2 * at], &numbers[ref_random(state) % 2], sizeof(double));
     memcpy(&p->words[2 * at + 1], &numbers[0], sizeof(double));
