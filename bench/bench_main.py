@@ -46,6 +46,7 @@ import threadpoolctl
 
 from array_cases import ArrayCases
 from bins_cases import BinsCases
+from chain_cases import ChainCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
 from power_cases import PowerCases
@@ -56,7 +57,8 @@ from sides import ThroughC, ThroughPython
 from table_cases import TableCases
 
 
-CASES = (MatrixCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases, ArrayCases)
+CASES = (MatrixCases, ChainCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases,
+         ArrayCases)
 
 
 class Bench:
@@ -111,7 +113,7 @@ def main():
                         help="the C interface, the installed package, or one beside the other")
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
-                        help="standard-50, minmax, robust-16, opencl, median; bins, uniformbins, quantiles; power; "
+                        help="standard-50, minmax, robust-16, opencl, median; normalizer, chain; bins, uniformbins, quantiles; power; "
                              "products; knn, iterative; scores; adult, row, csv; arrays-sort: "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")

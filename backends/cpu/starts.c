@@ -170,8 +170,10 @@ static void look_at_values(struct qn_starts *s, const uint64_t *values)
 
 static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, struct qn_starts *s)
 {
-    const uint64_t *table = b->words + b->words[op->arg];
-    uint64_t words = b->words[op->arg + 1];
+    if (op->arg >= b->n_words || b->n_words - op->arg < 2) return QUERN_OK; /* of no lane */
+    uint64_t first = b->words[op->arg], words = b->words[op->arg + 1];
+    if (first > b->n_words || words > b->n_words - first) return QUERN_OK;
+    const uint64_t *table = b->words + first;
     uint64_t k = op->code == QN_OP_BIN ? words : QN_INTERP_KNOTS(words);
     const uint64_t *numbers = op->code == QN_OP_BIN ? table : table + QN_INTERP_HEAD;
     if (k <= QN_FEW_EDGES || k > MOST_CELLS || !ascending(numbers, k)) return QUERN_OK;
