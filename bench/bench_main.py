@@ -28,6 +28,8 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 THREADS = int(THREADS)
 
 import argparse
+import contextlib
+import importlib.metadata
 import json
 import pathlib
 import platform
@@ -49,6 +51,7 @@ from bins_cases import BinsCases
 from chain_cases import ChainCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
+from others import Others
 from power_cases import PowerCases
 from product_cases import ProductCases
 from row_cases import RowCases
@@ -74,7 +77,7 @@ class Bench:
         if any(side.version != self.version for side in self.sides):
             raise Wrong(f"versions differ: {[side.version for side in self.sides]}")
         self.limits = Limits(folder, THREADS)
-        self.report = Report()
+        self.report, self.others = Report(), Others(THREADS)
         self.rounds = args.rounds or (2 if args.quick else 7)
 
     def wanted(self, name):
@@ -84,6 +87,14 @@ class Bench:
         print(HEADER, flush=True)
         for cases in CASES:
             cases(self).run()
+
+
+def optional_versions():
+    found = {}
+    for name in ("numexpr", "scikit-learn-intelex"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def environment(bench):
@@ -102,7 +113,7 @@ def environment(bench):
             "quern": bench.version, "through": [side.name for side in bench.sides],
             "peers": {"python": platform.python_version(), "scikit-learn": sklearn.__version__,
                       "numpy": np.__version__, "scipy": scipy.__version__, "pandas": pd.__version__,
-                      "polars": pl.__version__, "pyarrow": pa.__version__}, "blas": blas,
+                      "polars": pl.__version__, "pyarrow": pa.__version__} | optional_versions(), "blas": blas,
             "OPENBLAS_CORETYPE": os.environ.get("OPENBLAS_CORETYPE", "not set")}
 
 

@@ -38,6 +38,9 @@ class BinsCases:
             out[side] = one.transform(fits[side])
             if not np.array_equal(np.asarray(getattr(out[side], "array", out[side])), wanted):
                 raise Wrong(f"{name}: {side} gives other numbers than scikit-learn")
+        others = {}
+        if name == "KBinsDiscretizer":
+            others = self.bench.others.binned(x, [e[1:-1] for e in peer.bin_edges_], wanted)
         out.clear()
         title = f"{name}({', '.join(f'{k}={v}' for k, v in parameters.items() if k != 'encode')})"
         times = interleave({"read": lambda: self.limits("read", x), **{s: e.fit for s, e in made.items()},
@@ -48,6 +51,6 @@ class BinsCases:
         warm[:] = 0
         times = interleave({"copy": lambda: self.limits("copy", x, warm),
                             **{s: lambda e=e, m=fits[s]: e.transform(m) for s, e in made.items()},
-                            "peer": lambda: peer.transform(x)}, self.bench.rounds)
+                            "peer": lambda: peer.transform(x), **others}, self.bench.rounds)
         self.report.add(f"{title} transform, {shape[0]} × {shape[1]}, fresh output", times,
                         target=transform_target, limit="copy", minimal_bytes=2 * x.nbytes)

@@ -38,13 +38,15 @@ class MatrixCases:
             self.matrix_of = (shape, x)
         return self.matrix_of[1]
 
-    def fit_case(self, title, x, name, parameters, peer, check, target, limit_target=None):
+    def fit_case(self, title, x, name, parameters, peer, check, target, limit_target=None, others=None):
         """A row; {side: (estimator, fitted)} and the fitted peer."""
         ours = {s.name: s.estimator(x, name, parameters) for s in self.bench.sides}
         sides = {"read": lambda: self.limits("read", x), **{n: e.fit for n, e in ours.items()},
                  "peer": lambda: peer().fit(x)}
-        times = interleave(sides, self.bench.rounds)
         fitted, made = peer().fit(x), {}
+        if others is not None:
+            sides |= others(fitted)
+        times = interleave(sides, self.bench.rounds)
         for side, estimator in ours.items():
             made[side] = estimator, estimator.fit()
             check(estimator.attributes(made[side][1]), fitted)
@@ -52,7 +54,7 @@ class MatrixCases:
                         limit_target=limit_target, minimal_bytes=x.nbytes)
         return made, fitted
 
-    def transform_case(self, title, x, made, fitted, adopt, target, limit_target=None):
+    def transform_case(self, title, x, made, fitted, adopt, target, limit_target=None, others=None):
         warm = empty(x.shape, np.float32)
         warm[:] = 0
         sides = {"copy": lambda: self.limits("copy", x, warm)}
@@ -65,6 +67,8 @@ class MatrixCases:
             adopt(fitted, estimator.attributes(model))
             estimator.transform(model, warm)
             same_bits(f"{title} transform", warm, fitted.transform(x))
+        if others is not None:
+            sides |= others(warm)
         times = interleave(sides, self.bench.rounds)
         case = f"{title} transform, {x.shape[0]} × {x.shape[1]}"
         self.report.add(case + ", warm output", times, target=target, limit="copy",
@@ -81,9 +85,11 @@ class MatrixCases:
             fitted.mean_, fitted.scale_ = mine["mean_"], mine["scale_"]
 
         x = self.matrix(shape)
+        others = self.bench.others
         made, fitted = self.fit_case("StandardScaler", x, "StandardScaler", {}, StandardScaler, check, 25,
-                                     0.7)
-        self.transform_case("StandardScaler", x, made, fitted, adopt, 10, 0.7)
+                                     0.7, lambda peer: others.moments(x, peer.mean_, peer.scale_))
+        self.transform_case("StandardScaler", x, made, fitted, adopt, 10, 0.7,
+                            lambda out: others.scaled(x, fitted.mean_, fitted.scale_, out))
 
     def minmax(self, shape):
         def check(mine, theirs):
@@ -98,15 +104,20 @@ class MatrixCases:
             fitted.min_ = mine["min_"].astype(fitted.min_.dtype)
 
         x = self.matrix(shape)
-        made, fitted = self.fit_case("MinMaxScaler", x, "MinMaxScaler", {}, MinMaxScaler, check, 8)
-        self.transform_case("MinMaxScaler", x, made, fitted, adopt, 8)
+        others = self.bench.others
+        made, fitted = self.fit_case("MinMaxScaler", x, "MinMaxScaler", {}, MinMaxScaler, check, 8, None,
+                                     lambda peer: others.extremes(x, peer.data_min_, peer.data_max_))
+        self.transform_case("MinMaxScaler", x, made, fitted, adopt, 8, None,
+                            lambda out: others.scaled(x, fitted.min_, fitted.scale_, out, times=True))
 
     def robust(self, shape):
         def check(mine, theirs):
             for name in ("center_", "scale_"):
                 close(name, mine[name], np.float64(getattr(theirs, name)), 1e-12)
 
-        self.fit_case("RobustScaler", self.matrix(shape), "RobustScaler", {}, RobustScaler, check, 15)
+        x = self.matrix(shape)
+        self.fit_case("RobustScaler", x, "RobustScaler", {}, RobustScaler, check, 15, None,
+                      lambda peer: self.bench.others.quantiles(x, peer.center_, peer.scale_))
 
     def median(self, shape):
         x = self.matrix(shape)
@@ -121,7 +132,8 @@ class MatrixCases:
             close("statistics_", mine["statistics_"], np.float64(theirs.statistics_), 0)
 
         self.fit_case("SimpleImputer(median), 10 % NaN,", x, "SimpleImputer", {"strategy": "median"},
-                      lambda: SimpleImputer(strategy="median"), check, 30)
+                      lambda: SimpleImputer(strategy="median"), check, 30, None,
+                      lambda peer: self.bench.others.medians(x, peer.statistics_))
 
     def opencl(self, shape):
         """Both through C, one device beside the other."""

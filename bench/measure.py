@@ -2,7 +2,7 @@
 """Timing in turns, comparing results, and the table: what all cases of bench_main.py have in common.
 
 A case times *sides* by name: limits ("read", "copy", "fill"), "C" and "Python" (and the same with a
-suffix, for another way to do it), and the peers ("peer…")."""
+suffix, for another way to do it), and the peers ("peer", which is scikit-learn's, and "peer NAME")."""
 import ctypes
 import gc
 import os
@@ -126,6 +126,10 @@ class Report:
                     "of_limit": quotients(times, limit, us + suffix), "limit_target": limit_target}
             if limit_target is not None:
                 met.append(row["of_limit"]["minima"] >= limit_target)
+        others = {name: {**figures(times[name]), "ratio": quotients(times, name, us + suffix)}
+                  for name in times if name.startswith("peer ") and name != peer}
+        if others:
+            row["others"] = {name.removeprefix("peer "): found for name, found in others.items()}
         if met:
             row["met"] = all(met)
         if isinstance(times, Times):
@@ -140,8 +144,9 @@ def milliseconds(f):
 
 HEADER = ("| case | C: min / median ± spread, ms | Python: the same | Python / C: minima (medians) | peer: "
           "min / median ± spread, ms | peer / us: minima (medians) | wanted | of the limit: minima "
-          "(medians) | wanted | met | processor time: C, Python, ms; Python / C; peer / us; of the limit |\n"
-          "|---|---|---|---|---|---|---|---|---|---|---|")
+          "(medians) | wanted | met | processor time: C, Python, ms; Python / C; peer / us; of the limit | "
+          "others: min, ms (their time / ours) |\n"
+          "|---|---|---|---|---|---|---|---|---|---|---|---|")
 
 
 def of_two(q):
@@ -166,6 +171,8 @@ def markdown_row(r):
         cells += ["", ""]
     cells.append({True: "yes", False: "**no**", None: ""}[r.get("met")])
     cells.append(processor_cell(r) if "processor" in r else "")
+    cells.append("; ".join(f"{name} {found['min'] * 1e3:.4g} ({found['ratio']['minima']:.3g})"
+                           for name, found in r.get("others", {}).items()))
     return "| " + " | ".join(cells) + " |"
 
 

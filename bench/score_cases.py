@@ -43,7 +43,7 @@ class ScoreCases:
         x[:, ::7] += y[:, None].astype(np.float32) / 10
         fits = self.fits(x, y)
         sides = {"read": lambda: self.bench.limits("read", x), **fits,
-                 "peer": lambda: SelectKBest(k="all").fit(x, y)}
+                 "peer": lambda: SelectKBest(k="all").fit(x, y), **self.bench.others.by_class(x, y)}
         want = SelectKBest(k="all").fit(x.astype(np.float64), y).scores_
         for name, fit in fits.items():
             close(f"scores_ ({name})", fit(), want, 1e-6)
