@@ -169,7 +169,7 @@ static void every_op_equals_the_reference(void **unused)
                 struct qn_op op = {code, work, 2, 0};
                 struct qn_lane lane = {
                     .data = memory, .stride = stride, .type = type, .work = work, .n_ops = 1};
-                struct qn_batch batch = {ROWS, ROWS, &lane, 1, 1, 64, &op, words, NULL, 0, {0}};
+                struct qn_batch batch = {ROWS, ROWS, &lane, 1, 1, 64, &op, words, NULL, 0, {0}, NULL};
                 batch.first_row = 0;
                 if (work == QN_W_F32 || work == QN_W_F64) {
                     words[2] = word(p0[variant]);
@@ -217,7 +217,7 @@ static void a_long_chain_equals_the_reference(void **unused)
                           {QN_OP_REMAP, QN_W_CODE, 12, 0}, {QN_OP_VALUE, QN_W_CODE, 14, 0},
                           {QN_OP_TO_F32, QN_W_F64, 0, 0}};
     struct qn_lane lane = {.data = memory, .stride = 4, .type = QN_T_F32, .work = QN_W_F32};
-    struct qn_batch batch = {0, ROWS, &lane, 1, 11, 32, ops, words, NULL, 0, {0}};
+    struct qn_batch batch = {0, ROWS, &lane, 1, 11, 32, ops, words, NULL, 0, {0}, NULL};
     (void)unused;
     for (int i = 0; i < 32; i++) words[i] = i < 9 ? word(numbers[i]) : 0;
     words[10] = 16, words[11] = 2, words[12] = 18, words[13] = 4, words[14] = 24, words[15] = 3;
