@@ -43,4 +43,5 @@ qn_test(NAME generated_texts MODULES core ops memory device kernels cpu opencl c
   SOURCES kernels/test_generated_texts.c LABELS kernels)
 
 # Through NVRTC, as at run time.
-qn_test(NAME nvrtc MODULES core kernels SOURCES kernels/test_nvrtc.c LABELS kernels)
+qn_test(NAME nvrtc MODULES core ops memory device kernels cpu opencl cuda
+  SOURCES kernels/test_nvrtc.c LABELS kernels)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/ops/generate.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/core/checked.h"
 #include "host/device/device.h"
+#include "host/ops/generate_text.h"
 #include "host/ops/layout.h"
 #include "host/ops/table.h"
 
@@ -150,13 +150,7 @@ static const char *const function_names[] = {"qn_exp",         "qn_expm1",
                                              "qn_yeo_johnson", "qn_yeo_johnson_back",
                                              "qn_box_cox",     "qn_box_cox_back"};
 
-struct writer {
-    char *text;
-    size_t used, room;
-    int failed;
-};
-
-static void put(struct writer *w, const char *text, size_t bytes)
+static void put(struct qn_writer *w, const char *text, size_t bytes)
 {
     if (w->failed) return;
     if (w->text == NULL || bytes + 1 > w->room - w->used) {
@@ -174,18 +168,23 @@ static void put(struct writer *w, const char *text, size_t bytes)
     w->text[w->used] = '\0';
 }
 
-static void line(struct writer *w, const char *format, ...) QN_PRINTF(2, 3);
-static void line(struct writer *w, const char *format, ...)
+void qn_write_line(struct qn_writer *w, const char *format, va_list args)
 {
     char text[512];
-    va_list args;
-    va_start(args, format);
     int n = vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     if (n < 0 || (size_t)n >= sizeof text)
         w->failed = 1;
     else
         put(w, text, (size_t)n);
+}
+
+static void line(struct qn_writer *w, const char *format, ...) QN_PRINTF(2, 3);
+static void line(struct qn_writer *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    qn_write_line(w, format, args);
+    va_end(args);
 }
 
 /* The type that parameter words of an op are read as. */
@@ -195,7 +194,7 @@ static const char *param_type(uint32_t code, uint32_t work)
 }
 
 /* One op: value k from value k - 1; `p` is its first parameter. */
-static void write_op(struct writer *w, uint32_t k, uint32_t code, uint32_t work, uint32_t p)
+static void write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t work, uint32_t p)
 {
     uint32_t result = qn_op_result(code, work), v = k + 1;
     line(w, "    %s v%u = ", work_names[result], v);
@@ -233,8 +232,37 @@ static void write_op(struct writer *w, uint32_t k, uint32_t code, uint32_t work,
     }
 }
 
+/* ---- for programs of whole rows (generate_rows.c) ---- */
+
+void qn_write_text(struct qn_writer *w, const char *text, size_t bytes)
+{
+    put(w, text, bytes);
+}
+
+void qn_write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t work, uint32_t p)
+{
+    write_op(w, k, code, work, p);
+}
+
+uint32_t qn_op_words(uint32_t code)
+{
+    return code >= QN_OP_TAKE ? 0 : params_of(code);
+}
+
+const char *qn_op_word_type(uint32_t code, uint32_t work)
+{
+    return param_type(code, work);
+}
+
+const char *qn_work_name(uint32_t work)
+{
+    return work_names[work];
+}
+
+/* ---- one chain for all columns ---- */
+
 /* The chain as a function of the stored value and the column's parameters. */
-static void write_chain(struct writer *w, const struct qn_chain_shape *s)
+static void write_chain(struct qn_writer *w, const struct qn_chain_shape *s)
 {
     static const char *const to_bits[] = {"QN_BITS32(%s)", "QN_BITS64(%s)", "(qn_u64)%s",
                                           "(qn_u64)%s"};
@@ -261,7 +289,7 @@ static void write_chain(struct writer *w, const struct qn_chain_shape *s)
          s->out_type);
 }
 
-static void write_words(struct writer *w, const struct qn_chain_shape *s)
+static void write_words(struct qn_writer *w, const struct qn_chain_shape *s)
 {
     static const char *const out_names[] = {
         "unsigned char",  "unsigned char", "unsigned short", "qn_u32", "qn_u64", "unsigned char",
@@ -285,7 +313,7 @@ static void write_words(struct writer *w, const struct qn_chain_shape *s)
 quern_status qn_generate(const struct qn_chain_shape *shape, char **text, size_t *bytes)
 {
     const struct qn_source *chain = qn_kernel_source("chain"), *loops = qn_kernel_source("uniform");
-    struct writer w = {0};
+    struct qn_writer w = {0};
     *text = NULL;
     *bytes = 0;
     if (chain == NULL || loops == NULL)

@@ -5,6 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/ops/generate.h"
+#include "host/ops/generate_rows.h"
 #include "host/ops/impl.h"
 #include "host/ops/layout.h"
 #include "host/ops/run.h"
@@ -15,7 +16,8 @@ const char *qn_generated_refuse(const struct qn_device *device, const void *requ
     struct qn_chain_shape shape;
     const char *why = qn_refuse_device(device, &rq->batch);
     if (why == NULL) why = qn_run_refuse_slots(rq);
-    return why != NULL ? why : qn_chain_shape_of(rq, &shape);
+    if (why != NULL) return why;
+    return rq->batch.n_operands != 0 ? qn_row_program_refuse(rq) : qn_chain_shape_of(rq, &shape);
 }
 
 /* What all launches of generated programs are made from. */
@@ -181,6 +183,8 @@ quern_status qn_generated_run(struct qn_device *device, struct qn_threads *threa
     (void)threads;
     if (batch->rows == 0 || l.rq->n_slots == 0) return QUERN_OK;
     QN_TRY(check(l.rq));
+    if (batch->n_operands != 0)
+        return qn_row_program_run(device, queue, l.rq, qn_job_options(device));
     if (qn_chain_shape_of(l.rq, &l.shape) != NULL)
         return qn_error(QUERN_INTERNAL, "a program lost its shape");
     if (qn_job_cpu_shape(device) && l.shape.turn == QN_STRAIGHT_ROWS) l.rep = rows_together(&l);

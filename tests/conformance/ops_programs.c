@@ -221,10 +221,68 @@ static void joined_program(struct ops_device *d, uint32_t k)
     ops_batch_free(&batch);
 }
 
+/* Enough rows for a kernel of its own: joins of both widths beside lanes that join nothing, codes and
+ * one-hot blocks of a joined value, operands with chains that find and look up, columns with bitmaps. */
+static void joined_chains(uint32_t n_operands, uint32_t n, uint32_t k)
+{
+    static const uint32_t functions[] = {QN_OP_LOG1P, QN_OP_SQRT, QN_OP_EXP, QN_OP_ASINH};
+    uint64_t sorted[6], value[8];
+    for (uint32_t j = 0; j < 6; j++) sorted[j] = ops_word((double)j - 2);
+    for (uint32_t j = 0; j < 8; j++) value[j] = ops_word((double)j * 0.37 - 1);
+    for (uint32_t i = 0; i < n_operands; i++) {
+        uint32_t work = batch.lanes[i].work;
+        if (i % 3 == 1) ops_push(&batch, i, QN_OP_DIV, work, 0.3 * i, 0);
+        if (i % 3 == 2 && work == QN_W_F64) {
+            ops_push_table(&batch, i, QN_OP_FIND, work, sorted, 6);
+            ops_push_table(&batch, i, QN_OP_VALUE, QN_W_CODE, value, 8);
+        }
+    }
+    for (uint32_t i = n_operands; i < n_operands + n; i++) {
+        uint32_t work = batch.lanes[i].work, lane = i - n_operands;
+        if (work <= QN_W_F64 && i % 4 != 3)
+            for (uint32_t j = 0; j <= i % 3; j++) { /* operands of even number are float32 */
+                ops_push_take(&batch, i, work, 2 * ((i + j) % (n_operands / 2)) + work);
+                ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j + k) % 8, work, 0, 0);
+            }
+        if (work == QN_W_I64) ops_push_i64(&batch, i, QN_OP_GREATER, 2, 0);
+        if (i % 5 == 0 && work <= QN_W_F64) ops_push(&batch, i, functions[i % 4], work, 0, 0);
+        uint32_t before = program.n_slots;
+        if (i % 6 == 0 && work <= QN_W_F64) {
+            ops_push_table(&batch, i, QN_OP_FIND, work, sorted, 6);
+            for (uint32_t m = 0; m < 7; m++) add_slot(lane, k % 2 ? QN_T_F64 : QN_T_F32, m);
+        }
+        if (i % 7 != 0 || before == program.n_slots)
+            add_slot(lane, k % 2 ? QN_T_F64 : QN_T_F32, QN_MATCH_VALUE);
+    }
+}
+
+static void joined_kernel(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_F32, QN_T_F64, QN_T_I16, QN_T_F64};
+    uint32_t n_operands = 4, n = 20, plain = k < 2;
+    uint64_t rows = 8192 + 77 * k;
+    char what[64];
+    if (ops_rows(rows, n_operands + n) != rows) return; /* a simulator */
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 4000, rows, n_operands + n, types, 6,
+                   k % 2 ? OPS_RECORDS : OPS_COLUMNS, 12, k % 2, k == 3);
+    joined_chains(n_operands, n, k);
+    for (uint32_t s = 0; !plain && s < program.n_slots; s += 3)
+        program.slots[s].type = out_types[s % 11];
+    ops_batch_operands(&batch, n_operands);
+    lay_out_slots(k % 3 == 0 ? OUT_ROWS : k % 3 == 1 ? OUT_COLUMNS : OUT_WIDE_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "joined kernel %u", k);
+    run_and_compare_as(d, what, "device:generated", 0);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
 void columns_are_joined_with_the_cpus_bits(void **state)
 {
     (void)state;
     on_every_device(joined_program, 8, 3);
+    on_every_device(joined_kernel, 6, 5);
 }
 
 /* Norms: two groups and lanes without, after an op each. */
