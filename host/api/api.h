@@ -13,6 +13,7 @@ struct quern_pipeline {
     json_t *json;         /* the spec; checked whenever it changes */
     struct qn_spec *spec; /* the same, parsed: for input options */
     char *name;
+    int from_file; /* name is a path */
 };
 
 /* A spec of its own for a fit, which takes it. */

@@ -13,6 +13,8 @@ quern_status qn_pipeline_spec(const struct quern_pipeline *p, struct qn_spec **o
     if (text == NULL) return qn_error_memory_while("making a pipeline");
     quern_status status = qn_spec_parse(p->name, text, strlen(text), out);
     qn_free(text);
+    if (status == QUERN_OK && p->from_file)
+        (*out)->file = qn_arena_strdup(&(*out)->arena, p->name); /* none: a shorter message */
     return status;
 }
 
@@ -44,6 +46,7 @@ quern_status quern_pipeline_from_file(const char *path, quern_pipeline **out)
     quern_status status = quern_pipeline_from_spec(
         path, file.data != NULL ? (const char *)file.data : "", file.size, out);
     qn_unmap_file(&file);
+    if (status == QUERN_OK) (*out)->from_file = 1;
     return status;
 }
 

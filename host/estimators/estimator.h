@@ -146,6 +146,7 @@ struct qn_stage {
     quern_status (*gram)(void *plan, const struct qn_gram *);
     quern_status (*predict)(void *plan, const struct qn_prediction *);
     void (*warn)(void *plan, const char *text);
+    quern_status (*go_on)(void *plan); /* learn, in long work: CANCELLED when the caller asks */
 };
 
 struct qn_estimator_type {

@@ -267,6 +267,7 @@ static quern_status one_round(struct fit *f, double *change)
     for (uint32_t i = 0; i < f->n_order; i++) {
         struct qn_ridge ridge;
         double intercept;
+        QN_TRY(f->stage->go_on(f->stage->plan));
         QN_TRY(observed(f, f->order[i]));
         QN_TRY(regress(f, f->order[i], &ridge, &intercept));
         record(f, f->order[i], &ridge, intercept);

@@ -184,7 +184,7 @@ static void write_chain(struct qn_writer *w, const struct shape *s, uint32_t i, 
                         const char *name)
 {
     const struct qn_lane *lane = chain_at(s, i);
-    uint32_t aside[QN_ASIDE + 1], n_aside = 0;
+    uint32_t aside[QN_ASIDE + 1] = {0}, n_aside = 0;
     line(w, "        {\n    %s v0 = s%u;\n", qn_work_name(lane->work), s->source[i]);
     if (s->finds[i] != 0) line(w, "    qn_u32 *seen = &f%u;\n", s->finds[i]);
     for (uint32_t k = 0; k < lane->n_ops; k++) {

@@ -272,13 +272,18 @@ static quern_status close_model(struct quern_context *cx, struct quern_model *mo
     return QUERN_OK;
 }
 
+static quern_status go_on(void *context)
+{
+    return qn_context_cancelled(context) ? qn_context_stopped("the fit") : QUERN_OK;
+}
+
 static quern_status run_rounds(struct qn_fit_state *s, int sparse)
 {
     for (;;) {
         int pending;
         QN_TRY(qn_plan_round(s->plan, 0, &pending));
         if (!pending) return QUERN_OK;
-        if (qn_context_cancelled(s->x.cx)) return qn_context_stopped("the fit");
+        QN_TRY(go_on(s->x.cx));
         QN_TRY(sparse ? qn_sparse_pass(s) : qn_fit_pass(s));
         QN_TRY(qn_plan_learn(s->plan));
     }
@@ -299,6 +304,8 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     QN_GO(open_model(spec, schema, feed->rows, qn_weights_given(spec, feed->table), &model));
     s.plan = s.x.plan = model->plan;
     s.plan->threads = cx->threads;
+    s.plan->go_on = go_on;
+    s.plan->context = cx;
     s.plan->supervised = qn_labels_given(model->spec, feed->table);
     if (schema->sparse != NULL) QN_GO(qn_sparse_count(&s, schema));
     s.whole =
@@ -306,6 +313,7 @@ quern_status qn_fit(struct quern_context *cx, struct qn_spec *spec,
     QN_GO(open_state(&s));
     QN_GO(run_rounds(&s, schema->sparse != NULL));
     s.plan->threads = NULL;
+    s.plan->go_on = NULL;
     QN_GO(close_model(cx, model));
     *out = model;
     model = NULL;

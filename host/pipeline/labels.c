@@ -31,8 +31,7 @@ static quern_status column_of(const struct qn_spec *spec, const struct quern_tab
                    ? QUERN_OK
                    : qn_error(QUERN_INVALID, "rows without a target follow rows with one");
     int64_t at = qn_table_find(table, spec->target);
-    if (at < 0)
-        return qn_error(QUERN_INVALID, "target: the table has no column \"%s\"", spec->target);
+    if (at < 0) return qn_table_lacks(table, "target", spec->target);
     if (table->resident != NULL || table->sparse != NULL)
         return qn_error(QUERN_UNSUPPORTED,
                         "target: column \"%s\" lies on a device or in a sparse table; give the "

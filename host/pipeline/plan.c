@@ -78,6 +78,12 @@ static void warn(void *user, const char *text)
     if (plan->warn != NULL) plan->warn(plan->user, text);
 }
 
+static quern_status go_on(void *user)
+{
+    const struct qn_plan *plan = user;
+    return plan->go_on != NULL ? plan->go_on(plan->context) : QUERN_OK;
+}
+
 static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_stage *stage)
 {
     *stage = (struct qn_stage){
@@ -102,6 +108,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .gram = gram,
         .predict = predict,
         .warn = warn,
+        .go_on = go_on,
     };
 }
 

@@ -92,6 +92,8 @@ struct qn_plan {
     uint8_t *used;    /* table columns that any step reads */
     void (*warn)(void *user, const char *text);
     void *user;
+    quern_status (*go_on)(void *context); /* of the fit; NULL: nobody asks it to stop */
+    void *context;
     /* A loaded model: puts the attributes of the step's next estimator in place. */
     quern_status (*attributes)(void *user, struct qn_plan *, struct qn_plan_step *);
     void *attributes_user;

@@ -107,10 +107,10 @@ static quern_status check_names(const struct qn_plan *plan)
 {
     const struct qn_spec *spec = plan->spec;
     if (spec->weight != NULL && qn_table_find(plan->schema, spec->weight) < 0)
-        return qn_error(QUERN_INVALID, "weight: the table has no column \"%s\"", spec->weight);
+        return qn_table_lacks(plan->schema, "weight", spec->weight);
     if (spec->target != NULL && qn_table_find(plan->schema, spec->target) < 0 &&
         plan->schema->has_names && plan->rows != UINT64_MAX)
-        return qn_error(QUERN_INVALID, "target: the table has no column \"%s\"", spec->target);
+        return qn_table_lacks(plan->schema, "target", spec->target);
     return QUERN_OK;
 }
 
@@ -139,7 +139,7 @@ quern_status qn_plan_open(const struct qn_spec *spec, struct quern_table *schema
     return QUERN_OK;
 cleanup:
     qn_plan_close(plan);
-    return status;
+    return spec->file != NULL ? qn_error_context(status, "%s", spec->file) : status;
 }
 
 /* The attributes live in the other plan's arena. */

@@ -29,7 +29,7 @@ int64_t qn_table_find(const struct quern_table *table, const char *name)
     return -1;
 }
 
-static quern_status no_column(const char *where, const struct quern_table *table, const char *name)
+quern_status qn_table_lacks(const struct quern_table *table, const char *where, const char *name)
 {
     char hint[160] = "";
     const char **names = qn_zalloc(table->n_columns, sizeof *names);
@@ -50,7 +50,7 @@ static quern_status list_columns(const struct qn_select *select, const char *whe
         int64_t at = item->position;
         if (item->name != NULL) {
             at = qn_table_find(table, item->name);
-            if (at < 0) return no_column(where, table, item->name);
+            if (at < 0) return qn_table_lacks(table, where, item->name);
         } else {
             if (at < 0) at += table->n_columns; /* from the end, as in Python */
             if (at < 0 || at >= table->n_columns)

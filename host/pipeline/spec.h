@@ -50,7 +50,8 @@ struct qn_spec {
     quern_type dtype; /* of the output, when has_dtype */
     enum qn_sparse sparse;
     double sparse_threshold;
-    json_t *json; /* as given, for the model file */
+    json_t *json;     /* as given, for the model file */
+    const char *file; /* that it came from, for messages; or NULL */
 };
 
 /* name: for messages, the file's name. */
@@ -64,6 +65,8 @@ quern_status qn_select_columns(const struct qn_select *, const char *where,
                                const char *weight, uint32_t **out, uint32_t *n);
 /* The column of that name (or position for tables without names: "x3"), or -1. */
 int64_t qn_table_find(const struct quern_table *, const char *name);
+/* The error that there is no such column, with the nearest name. */
+quern_status qn_table_lacks(const struct quern_table *, const char *where, const char *name);
 /* The name of column i: its own, or "x<i>". */
 const char *qn_table_name(struct qn_arena *, const struct quern_table *, uint32_t i);
 

@@ -63,7 +63,7 @@ static quern_status from_column(const struct quern_table *table, const char *nam
                                 struct qn_weights *w)
 {
     int64_t at = qn_table_find(table, name);
-    if (at < 0) return qn_error(QUERN_INVALID, "weight: the table has no column \"%s\"", name);
+    if (at < 0) return qn_table_lacks(table, "weight", name);
     const quern_column *c = &table->columns[at];
     if (!qn_type_is_number(c->type) && c->type != QUERN_BOOL)
         return qn_error(QUERN_INVALID, "weight: column \"%s\" is of type %s, not of numbers", name,

@@ -26,7 +26,7 @@ def step(**more):
     return spec_with(steps=[{"columns": ["age"], "apply": ["StandardScaler"], **more}])
 
 
-# What, its text, what the line says. The file is named where the text alone is at fault; what only
+# What, its text, what the line says. The file is named where the text alone or its columns are at fault; what only
 # the table shows is told by its place in the spec.
 BAD_SPECS = [
     ("not JSON", "{\"quern\": 1,", ["bad_spec.json", "line 1"]),
@@ -49,7 +49,7 @@ BAD_SPECS = [
      ["steps[0].apply[0]", "with_mean"]),
     ("unknown choice", json.dumps(step(apply=[{"SimpleImputer": {"strategy": "medain"}}])),
      ["strategy", "medain", "median"]),
-    ("unknown column", json.dumps(step(columns=["aeg"])), ["steps[0]", '"aeg"', '"age"']),
+    ("unknown column", json.dumps(step(columns=["aeg"])), ["bad_spec.json: steps[0]", '"aeg"', '"age"']),
     ("position out of range", json.dumps(step(columns=[9])), ["steps[0]", "9"]),
     ("unknown selector", json.dumps(step(columns={"dtype": "numbr"})), ["numbr", "number"]),
     ("bad pattern", json.dumps(step(columns={"pattern": "(("})), ["steps[0].columns.pattern"]),
@@ -67,7 +67,7 @@ BAD_SPECS = [
     ("bad threshold", json.dumps(spec_with(output={"sparse_threshold": 2})), ["output.sparse_threshold"]),
     ("bad delimiter", json.dumps(spec_with(input={"delimiter": ";;"})), ["input.delimiter"]),
     ("bad remainder", json.dumps(spec_with(remainder="keep")), ["remainder"]),
-    ("unknown target", json.dumps(spec_with(target="incom")), ["target", "incom"]),
+    ("unknown target", json.dumps(spec_with(target="scroe")), ["bad_spec.json: target", '"scroe"', '"score"']),
     ("not UTF-8", b'{"quern": 1, "steps": "\xff"}', ["bad_spec.json"]),
 ]
 

@@ -260,6 +260,45 @@ static void a_sequence_that_names_no_column_is_refused(void **state)
     free(x);
 }
 
+struct patience {
+    int asked, most; /* stops when it was asked more often */
+};
+
+static int stop(void *user)
+{
+    struct patience *p = user;
+    return ++p->asked > p->most;
+}
+
+/* Asked before every regression: none of them keeps a caller who has had enough. */
+static void a_fit_can_be_cancelled_between_regressions(void **state)
+{
+    struct patience p = {.most = 1000000};
+    double *x = sample_alone();
+    quern_context *cx = context_of("cpu", 2);
+    quern_pipeline *pipeline = fixture_pipeline(plain_spec);
+    quern_table *table;
+    quern_model *model;
+    (void)state;
+    quern_context_callbacks(cx, NULL, NULL, stop, &p);
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
+    OK(quern_pipeline_fit(cx, pipeline, table, &model));
+    quern_model_free(model);
+    int all = p.asked;
+    assert_true(all > 2 * COLUMNS); /* two rounds at least */
+    for (int most = 0; most < all; most += 3) {
+        p = (struct patience){.most = most};
+        model = NULL;
+        assert_int_equal(quern_pipeline_fit(cx, pipeline, table, &model), QUERN_CANCELLED);
+        assert_null(model);
+        assert_int_equal(p.asked, most + 1); /* and not once more */
+    }
+    quern_table_free(table);
+    quern_pipeline_free(pipeline);
+    OK(quern_context_close(cx));
+    free(x);
+}
+
 static void bounds_that_contradict_each_other_are_refused(void **state)
 {
     quern_pipeline *pipeline;
@@ -282,6 +321,7 @@ int main(void)
         {"devices_and_threads_agree@cuda:0", devices_and_threads_agree, NULL, NULL, (void *)2},
         cmocka_unit_test(instruction_sets_agree),
         cmocka_unit_test(single_rows_are_served_as_in_batches),
+        cmocka_unit_test(a_fit_can_be_cancelled_between_regressions),
         cmocka_unit_test(a_sequence_that_names_no_column_is_refused),
         cmocka_unit_test(bounds_that_contradict_each_other_are_refused),
     };
