@@ -62,7 +62,7 @@ static void copy(union qn_tile *to, const union qn_tile *from, uint32_t work, ui
 static uint32_t power_at(const struct qn_batch *batch, const struct qn_lane *lane, uint32_t n,
                          uint32_t work)
 {
-    if (lane == NULL || n >= lane->n_ops || work != QN_W_F64) return 0;
+    if (n >= lane->n_ops || work != QN_W_F64) return 0;
     uint32_t code = batch->ops[lane->first_op + n].code;
     return code == QN_OP_YEO_JOHNSON || code == QN_OP_BOX_COX ? code : 0;
 }
@@ -93,9 +93,10 @@ uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes
                        uint32_t n, uint64_t row, uint32_t rows, struct qn_share *share,
                        union qn_tile *tile)
 {
-    const struct qn_lane *lane = &lanes[at], *next = at + 1 < n ? lane + 1 : NULL;
+    int last = at + 1 >= n;
+    const struct qn_lane *lane = &lanes[at], *next = &lanes[last ? at : at + 1];
     int given = share->lane != NULL ? common_ops(batch, share->lane, lane) : DIFFER;
-    int wanted = next != NULL ? common_ops(batch, lane, next) : DIFFER;
+    int wanted = !last ? common_ops(batch, lane, next) : DIFFER;
     uint32_t done = 0, work = lane->work;
     if (given == DIFFER && wanted == DIFFER) {
         share->lane = NULL;
@@ -117,7 +118,8 @@ uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes
         have = 1;
     }
     uint32_t power = have ? power_at(batch, lane, done, work) : 0;
-    if (power != 0 && (power == share->logs || power == power_at(batch, next, done, work))) {
+    uint32_t other = !last ? power_at(batch, next, done, work) : 0;
+    if (power != 0 && (power == share->logs || power == other)) {
         apply_power(batch, &batch->ops[lane->first_op + done], rows, share, tile);
         done++;
     }

@@ -164,7 +164,9 @@ static void look_at_values(struct qn_starts *s, const uint64_t *values)
     s->even = 1;
     for (uint32_t i = 0; i + 1 < s->k; i++) {
         double y = (double)i * s->y_step;
-        s->even &= memcmp(&y, values + i, sizeof y) == 0;
+        uint64_t bits;
+        memcpy(&bits, &y, sizeof bits);
+        s->even &= bits == values[i];
     }
 }
 

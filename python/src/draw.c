@@ -91,7 +91,7 @@ static void follow(const uint32_t *with, uint32_t rows, uint32_t n, uint64_t *fo
 
 static int shuffle(struct twister *t, uint32_t rows, uint32_t n, int64_t *head)
 {
-    uint32_t *with = malloc(rows * sizeof *with), *which = malloc(rows * sizeof *which);
+    uint32_t *with = calloc(rows, sizeof *with), *which = calloc(rows, sizeof *which);
     uint64_t *followed = calloc(rows / 64 + 1, sizeof *followed);
     int room = with != NULL && which != NULL && followed != NULL;
     if (room) {
