@@ -54,14 +54,34 @@ static void FN(power_f64)(uint32_t code, double p0, uint32_t n, double *restrict
     }
 }
 
+/* The same of floats, which become doubles in the first loop and floats again in the second. */
+static inline __attribute__((always_inline)) void
+FN(power_part_f32)(uint32_t code, double p0, uint32_t n, float *restrict x, double *restrict wide,
+                   double *restrict high, double *restrict low)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        double v = (double)x[i];
+        struct qn_two_words l = code == QN_OP_BOX_COX ? qn_box_cox_log(v) : qn_yeo_johnson_log(v);
+        wide[i] = v;
+        high[i] = l.high;
+        low[i] = l.low;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        struct qn_two_words l = {high[i], low[i]};
+        x[i] = (float)(code == QN_OP_BOX_COX ? qn_power_of_log(l, p0)
+                                             : qn_yeo_johnson_of_log(wide[i], l, p0));
+    }
+}
+
 static void FN(power_f32)(uint32_t code, float p0, uint32_t n, float *restrict x)
 {
-    double wide[POWER_ROWS];
+    double wide[POWER_ROWS], high[POWER_ROWS], low[POWER_ROWS];
     for (uint32_t at = 0; at < n; at += POWER_ROWS) {
         uint32_t rows = n - at < POWER_ROWS ? n - at : POWER_ROWS;
-        for (uint32_t i = 0; i < rows; i++) wide[i] = (double)x[at + i];
-        FN(power_f64)(code, (double)p0, rows, wide);
-        for (uint32_t i = 0; i < rows; i++) x[at + i] = (float)wide[i];
+        if (code == QN_OP_BOX_COX)
+            FN(power_part_f32)(QN_OP_BOX_COX, (double)p0, rows, x + at, wide, high, low);
+        else
+            FN(power_part_f32)(QN_OP_YEO_JOHNSON, (double)p0, rows, x + at, wide, high, low);
     }
 }
 

@@ -49,13 +49,18 @@ static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
 }
 
 /* The number of edges less one for each that x is below; NaN is below none, and none is below an edge
- * that is NaN, which stands for one that a column lacks. */
-static inline V FLAT(bin)(V x, const T *p, const struct qn_flat_op *op, size_t extended)
+ * that is NaN, which stands for one that a column lacks. Two vectors, whose sums do not wait for each other. */
+static inline void FLAT(bin)(V *x0, V *x1, const T *p, const struct qn_flat_op *op, size_t extended)
 {
-    const V zero = {0}, less = zero - 1;
-    V at = LOAD(p);
-    for (uint32_t j = 0; j < op->edges; j++) at += (V)((VI)(x < LOAD(p += extended)) & (VI)less);
-    return at;
+    const V zero = {0}, less = zero - 1, a = *x0, b = *x1;
+    V at0 = LOAD(p), at1 = LOAD(p + W);
+    for (uint32_t j = 0; j < op->edges; j++) {
+        p += extended;
+        at0 += (V)((VI)(a < LOAD(p)) & (VI)less);
+        at1 += (V)((VI)(b < LOAD(p + W)) & (VI)less);
+    }
+    *x0 = at0;
+    *x1 = at1;
 }
 
 static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
@@ -106,9 +111,12 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
 #define X(k) x##k = SELECT(x##k != x##k, zero + 1, zero);
         case QN_OP_MISSING: EACH(X) break;
 #undef X
-#define X(k) x##k = FLAT(bin)(x##k, p + (k)*W, &f->ops[i], f->extended);
-        case QN_OP_BIN: EACH(X) break;
-#undef X
+        case QN_OP_BIN:
+            FLAT(bin)(&x0, &x1, p, &f->ops[i], f->extended);
+            FLAT(bin)(&x2, &x3, p + 2 * W, &f->ops[i], f->extended);
+            FLAT(bin)(&x4, &x5, p + 4 * W, &f->ops[i], f->extended);
+            FLAT(bin)(&x6, &x7, p + 6 * W, &f->ops[i], f->extended);
+            break;
 #define X(k) x##k = SELECT(x##k == PARAM(p, k), zero + 1, zero);
         default: EACH(X) break; /* QN_OP_EQUAL: the plan admits nothing else */
 #undef X
