@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * KBinsDiscretizer: the number of the bin that a value falls in. Definition: scikit-learn,
- * preprocessing/_discretization.py. Quantiles are exact and of all rows.
+ * preprocessing/_discretization.py. Quantiles are exact, and these and k-means are of all rows
+ * (subsample=None there).
  *
  * bin_edges_ holds the columns' edges one after another: n_bins_[i] + 1 of column i. */
 #include <limits.h>
@@ -9,13 +10,14 @@
 
 #include "host/core/checked.h"
 #include "host/estimators/estimator.h"
+#include "host/stats/kmeans.h"
 
 static const struct qn_param PARAMS[] = {
     {"n_bins", QN_PARAM_INTS, "5", NULL, 2, 0, "how many bins: one number, or one per column"},
     {"encode", QN_PARAM_CHOICE, "\"onehot\"", "onehot|onehot-dense|ordinal", 0, 0,
      "a column of 0 and 1 for each bin (sparse or not), or the bin's number"},
-    {"strategy", QN_PARAM_CHOICE, "\"quantile\"", "uniform|quantile", 0, 0,
-     "bins of equal width, or of equally many values"},
+    {"strategy", QN_PARAM_CHOICE, "\"quantile\"", "uniform|quantile|kmeans", 0, 0,
+     "bins of equal width, of equally many values, or around the centers that k-means finds"},
     {"quantile_method", QN_PARAM_CHOICE, "\"averaged_inverted_cdf\"",
      "inverted_cdf|averaged_inverted_cdf|closest_observation|interpolated_inverted_cdf|hazen|"
      "weibull|linear|median_unbiased|normal_unbiased",
@@ -75,6 +77,7 @@ static quern_status bins_need(struct qn_stage *stage)
 {
     quern_type dtype;
     int quantile = qn_param_is(stage->estimator, "strategy", "quantile");
+    int kmeans = qn_param_is(stage->estimator, "strategy", "kmeans");
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     QN_TRY(qn_stage_refuse_sparse(stage, "make the input dense"));
     if (stage->weighted)
@@ -82,7 +85,7 @@ static quern_status bins_need(struct qn_stage *stage)
     for (uint32_t i = 0; i < stage->n_in; i++) {
         uint32_t n;
         QN_TRY(wanted_bins(stage, i, &n));
-        stage->need[i].flags = QN_NEED_EXTREMES;
+        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans ? QN_NEED_MATRIX : 0);
         if (!quantile) continue;
         stage->need[i].flags |= QN_NEED_QUANTILES;
         stage->need[i].n_quantiles = n - 1;
@@ -145,6 +148,35 @@ static quern_status check_values(const struct qn_stage *stage, uint32_t i)
     return QUERN_OK;
 }
 
+/* The inner edges: halfway between the centers of k-means, which begins in the middles of bins of equal
+ * width. */
+static quern_status between_centers(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
+                                    double *edges)
+{
+    const struct qn_extremes *e = &stage->found[i].extremes;
+    uint64_t rows = stage->found[i].rows;
+    quern_status status = QUERN_OK;
+    if (rows < wanted)
+        return qn_error(QUERN_INVALID, "KBinsDiscretizer: %u bins by k-means of %llu rows", wanted,
+                        (unsigned long long)rows);
+    QN_TRY(stage->go_on(stage->plan));
+    double *values = qn_alloc((size_t)rows, sizeof *values);
+    double *uniform = qn_alloc((size_t)wanted + 1, sizeof *uniform);
+    double *centers = qn_alloc(wanted, sizeof *centers);
+    if (values == NULL || uniform == NULL || centers == NULL)
+        QN_GO(qn_error_memory_while("fitting KBinsDiscretizer"));
+    for (uint64_t row = 0; row < rows; row++) values[row] = stage->matrix[row * stage->n_in + i];
+    uniform_edges(e->min, e->max, wanted, f32, uniform);
+    for (uint32_t k = 0; k < wanted; k++) centers[k] = (uniform[k + 1] + uniform[k]) * 0.5;
+    QN_GO(qn_kmeans_line(values, rows, centers, wanted));
+    for (uint32_t k = 1; k < wanted; k++) edges[k] = (centers[k] + centers[k - 1]) * 0.5;
+cleanup:
+    qn_free(values);
+    qn_free(uniform);
+    qn_free(centers);
+    return status;
+}
+
 /* Writes column i's edges (room for the wanted bins and one), and how many bins they make. */
 static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
                                  double *edges, int64_t *n_bins)
@@ -164,7 +196,10 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
         return QUERN_OK;
     }
     edges[0] = min;
-    for (uint32_t k = 1; k < wanted; k++) edges[k] = f->quantile[k - 1];
+    if (qn_param_is(stage->estimator, "strategy", "kmeans"))
+        QN_TRY(between_centers(stage, i, wanted, f32, edges));
+    else
+        for (uint32_t k = 1; k < wanted; k++) edges[k] = f->quantile[k - 1];
     edges[wanted] = max;
     *n_bins = without_narrow(edges, wanted);
     if (*n_bins == wanted) return QUERN_OK;

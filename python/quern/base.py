@@ -88,8 +88,6 @@ CONSTRAINTS = {
     "score_func": [callable],
     "k": [StrOptions({"all"}), Interval(numbers.Integral, 0, None, closed="left")],
 }
-# Choices that Python has beside the library's.
-MORE_CHOICES = {("KBinsDiscretizer", "strategy"): {"kmeans"}}
 CALLABLES = {("SimpleImputer", "strategy")}
 _KINDS = {
     "bool": ["boolean"],
@@ -120,8 +118,7 @@ def _constraint(name, parameter):
     if parameter["name"] in CONSTRAINTS:
         return CONSTRAINTS[parameter["name"]]
     if parameter["kind"] == "choice":
-        words = set(parameter["choices"]) | MORE_CHOICES.get((name, parameter["name"]), set())
-        allowed = [StrOptions(words)]
+        allowed = [StrOptions(set(parameter["choices"]))]
         return allowed + [callable] if (name, parameter["name"]) in CALLABLES else allowed
     if parameter["kind"] == "degree":
         return [Interval(numbers.Integral, 0, None, closed="left"), "array-like"]

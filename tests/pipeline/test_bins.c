@@ -55,6 +55,57 @@ static void values_get_the_numbers_of_their_bins(void **state)
     free(x);
 }
 
+/* Two heaps and one value far off: three clusters, whose borders are halfway between their means. */
+static void edges_of_k_means_are_halfway_between_the_centers(void **state)
+{
+    static const char spec[] =
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 3, \"encode\": \"ordinal\", "
+             "\"strategy\": \"kmeans\"}}");
+    static const double x[] = {1, 2, 3, 11, 12, 13, 14, 100};
+    static const double want[] = {0, 0, 0, 1, 1, 1, 1, 2};
+    quern_context *cx = fixture_context(devices[(size_t)*state], 1);
+    quern_table *table;
+    quern_matrix out = {0};
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 8, 1, 0, NULL, &table));
+    quern_model *model = fixture_fit(cx, spec, table);
+    OK(quern_model_transform(cx, model, table, &out, NULL));
+    for (int i = 0; i < 8; i++) assert_true(cell(&out, i, 0) == want[i]);
+    quern_matrix_free(&out);
+    quern_model_free(model);
+    quern_table_free(table);
+    OK(quern_context_close(cx));
+}
+
+/* k-means of fewer rows than bins is an error; of fewer different values it has fewer bins. */
+static void k_means_of_few_values(void **state)
+{
+    static const char spec[] =
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 4, \"encode\": \"ordinal\", "
+             "\"strategy\": \"kmeans\"}}");
+    static const double x[] = {5, 1, 1, 5, 5, 1};
+    quern_context *cx = fixture_context("cpu", 1);
+    quern_pipeline *pipeline = fixture_pipeline(spec);
+    quern_table *table;
+    quern_model *model;
+    quern_matrix out = {0};
+    (void)state;
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 3, 1, 0, NULL, &table));
+    assert_int_equal(quern_pipeline_fit(cx, pipeline, table, &model), QUERN_INVALID);
+    assert_non_null(strstr(quern_last_error(), "4 bins by k-means of 3 rows"));
+    quern_table_free(table);
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 6, 1, 0, NULL, &table));
+    OK(quern_pipeline_fit(cx, pipeline, table, &model));
+    OK(quern_model_transform(cx, model, table, &out, NULL));
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 6; k++)
+            assert_int_equal(cell(&out, i, 0) == cell(&out, k, 0), x[i] == x[k]);
+    quern_matrix_free(&out);
+    quern_model_free(model);
+    quern_table_free(table);
+    quern_pipeline_free(pipeline);
+    OK(quern_context_close(cx));
+}
+
 static void each_bin_has_a_column_with_its_name(void **state)
 {
     quern_context *cx = fixture_context(devices[(size_t)*state], 1);
@@ -166,6 +217,8 @@ int main(void)
         ON_DEVICES(values_get_the_numbers_of_their_bins),
         ON_DEVICES(each_bin_has_a_column_with_its_name),
         ON_DEVICES(a_map_and_its_way_back),
+        ON_DEVICES(edges_of_k_means_are_halfway_between_the_centers),
+        cmocka_unit_test(k_means_of_few_values),
         cmocka_unit_test(missing_values_and_lists_of_another_length_are_refused),
         cmocka_unit_test(a_file_whose_lists_do_not_agree_is_refused),
     };

@@ -215,8 +215,6 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         words["dtype"] = None if self.dtype is None else np.dtype(self.dtype).name
         if not isinstance(self.n_bins, numbers.Integral):
             words["n_bins"] = [int(n) for n in np.asarray(self.n_bins)]
-        if self.strategy == "kmeans":  # learned on the host; the model has the edges alone
-            words["strategy"] = "uniform"
         return words
 
     def _tensors_for(self, types):
