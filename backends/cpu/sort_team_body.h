@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * All threads at one line: values go to buckets by samples of them, buckets are sorted alone. Part of
+ * sort_body.h, and like it included once for each kind of element. */
+
+struct team {
+    struct source source;
+    uint64_t base; /* place in the line of the first element, sorted */
+    uint32_t depth;
+    KEY low, high; /* of the sample, or exact where cut again */
+    uint32_t shift, n_buckets, n_chunks;
+    uint64_t chunk;
+    uint16_t *table;   /* [PREFIXES]: buckets */
+    uint64_t *counts;  /* [chunk][bucket]: how many, then where the next one goes */
+    uint64_t *starts;  /* [n_buckets + 1] */
+    uint32_t n_wanted; /* buckets that hold what is kept */
+    ELEM *scratch;     /* the wanted buckets' elements, from the skew-th on */
+    uint64_t scratch_room;
+    uint64_t skew; /* so that the cache's lines begin at multiples of LINE */
+    int borrowed;  /* scratch is the result's memory */
+    ELEM *spare;   /* per worker: a bucket's */
+    uint64_t spare_room;
+    char *lines; /* per worker: a line of the cache and two places for each bucket */
+    KEY *ranges; /* [chunk]: low and high */
+};
+
+/* Prefixes first, in vectors, then their buckets. */
+static inline void buckets_of(const struct team *t, const ELEM *e, uint64_t n, uint16_t *buckets)
+{
+    KEY low = t->low;
+    uint32_t shift = t->shift;
+    const uint16_t *table = t->table;
+    for (uint64_t i = 0; i < n; i++) {
+        KEY key = KEY_OF(e[i]);
+        key = (KEY)((key < low ? low : key) - low) >> shift;
+        buckets[i] = (uint16_t)(key < PREFIXES ? key : PREFIXES - 1);
+    }
+    for (uint64_t i = 0; i < n; i++) buckets[i] = table[buckets[i]];
+}
+
+static uint64_t chunk_size(const struct team *t, uint64_t chunk)
+{
+    uint64_t first = chunk * t->chunk;
+    return t->source.n - first < t->chunk ? t->source.n - first : t->chunk;
+}
+
+/* What is done with the blocks of a chunk. */
+#define EACH_BLOCK(t, chunk_number, e, m, first, body)                                             \
+    do {                                                                                           \
+        ELEM buffer_[QN_SORT_BLOCK];                                                               \
+        uint64_t at_ = (chunk_number) * (t)->chunk, left_ = chunk_size((t), (chunk_number));       \
+        while (left_ != 0) {                                                                       \
+            uint64_t m = left_ < QN_SORT_BLOCK ? left_ : (uint64_t)QN_SORT_BLOCK, first = at_;     \
+            const ELEM *e = load(&(t)->source, at_, m, buffer_);                                   \
+            (void)first;                                                                           \
+            body at_ += m;                                                                         \
+            left_ -= m;                                                                            \
+        }                                                                                          \
+    } while (0)
+
+static void range_chunk(void *user, uint32_t worker, uint64_t chunk)
+{
+    struct team *t = user;
+    KEY low = (KEY)-1, high = 0;
+    (void)worker;
+    EACH_BLOCK(t, chunk, e, m, first, {
+        for (uint64_t i = 0; i < m; i++) {
+            KEY key = KEY_OF(e[i]);
+            low = key < low ? key : low;
+            high = key > high ? key : high;
+        }
+    });
+    t->ranges[2 * chunk] = low;
+    t->ranges[2 * chunk + 1] = high;
+}
+
+static void store_chunk(void *user, uint32_t worker, uint64_t chunk)
+{
+    struct team *t = user;
+    (void)worker;
+    EACH_BLOCK(t, chunk, e, m, first,
+               { store(t->source.rq, t->source.line, t->base + first, e, m); });
+}
+
+static void count_chunk(void *user, uint32_t worker, uint64_t chunk)
+{
+    struct team *t = user;
+    uint64_t *counts = t->counts + chunk * t->n_buckets;
+    (void)worker;
+    memset(counts, 0, t->n_buckets * sizeof *counts);
+    EACH_BLOCK(t, chunk, e, m, first, {
+        uint16_t buckets[QN_SORT_BLOCK];
+        buckets_of(t, e, m, buckets);
+        for (uint64_t i = 0; i < m; i++) counts[buckets[i]]++;
+    });
+}
+
+static inline void write_line(ELEM *to, const ELEM *from)
+{
+#if defined(__SSE2__)
+    const __m128i *f = (const void *)from;
+    __m128i *d = (void *)to;
+    for (int i = 0; i < 4; i++) _mm_stream_si128(d + i, _mm_load_si128(f + i));
+#else
+    memcpy(to, from, 64);
+#endif
+}
+
+/* Elements go to their bucket's line in the cache; a full line goes to memory. The first line of a
+ * chunk's part may begin in the middle, the last may end there. */
+static void scatter_chunk(void *user, uint32_t worker, uint64_t chunk)
+{
+    struct team *t = user;
+    uint64_t pitch = (uint64_t)BUCKETS * (64 + 2 * sizeof(uint64_t));
+    ELEM(*lines)[LINE] = (void *)(t->lines + worker * pitch);
+    uint64_t *next = (void *)(t->lines + worker * pitch + (uint64_t)BUCKETS * 64);
+    uint64_t *first_of = next + BUCKETS;
+    for (uint32_t b = 0; b < t->n_buckets; b++)
+        first_of[b] = next[b] = t->counts[chunk * t->n_buckets + b] + t->skew;
+    EACH_BLOCK(t, chunk, e, m, first, {
+        uint16_t buckets[QN_SORT_BLOCK];
+        buckets_of(t, e, m, buckets);
+        for (uint64_t i = 0; i < m; i++) {
+            uint32_t b = buckets[i];
+            if (b >= t->n_wanted) continue;
+            uint64_t at = next[b]++;
+            lines[b][at % LINE] = e[i];
+            if (at % LINE != LINE - 1) continue;
+            at -= LINE - 1;
+            if (at >= first_of[b])
+                write_line(t->scratch + at, lines[b]);
+            else
+                memcpy(t->scratch + first_of[b], lines[b] + first_of[b] % LINE,
+                       (LINE - first_of[b] % LINE) * sizeof(ELEM));
+        }
+    });
+    for (uint32_t b = 0; b < t->n_wanted; b++) {
+        uint64_t from = next[b] - next[b] % LINE;
+        if (from < first_of[b]) from = first_of[b];
+        memcpy(t->scratch + from, lines[b] + from % LINE, (next[b] - from) * sizeof(ELEM));
+    }
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
+
+static void sort_bucket(void *user, uint32_t worker, uint64_t bucket)
+{
+    struct team *t = user;
+    uint64_t from = t->starts[bucket], n = t->starts[bucket + 1] - from;
+    if (n == 0 || n > LARGE) return;
+    ELEM *elements = t->scratch + t->skew + from;
+    ELEM *sorted = sort_here(elements, t->spare + worker * t->spare_room, (size_t)n);
+    store(t->source.rq, t->source.line, t->base + from, sorted, n);
+}
+
+/* ---- where to cut ---- */
+
+static void take_sample(const struct team *t, KEY *sample, uint64_t runs)
+{
+    uint64_t step = t->source.n / runs, state = 88172645463325252u;
+    ELEM buffer[QN_SORT_BLOCK];
+    for (uint64_t r = 0; r < runs; r++) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        const ELEM *e =
+            load(&t->source, r * step + state % (step - SAMPLE_RUN), SAMPLE_RUN, buffer);
+        for (uint64_t i = 0; i < SAMPLE_RUN; i++) sample[r * SAMPLE_RUN + i] = KEY_OF(e[i]);
+    }
+}
+
+/* Prefixes become buckets of about equal weight; one that is heavy has a bucket of its own. */
+static void fill_table(struct team *t, const uint32_t *weights, uint64_t n_sample)
+{
+    uint64_t wanted = t->source.n / BUCKET, share;
+    uint32_t bucket = 0, first = 0;
+    uint64_t sum = 0;
+    if (wanted > BUCKETS / 2) wanted = BUCKETS / 2;
+    share = n_sample / (wanted < 16 ? 16 : wanted);
+    for (uint32_t p = 0; p < PREFIXES; p++) {
+        if ((sum >= share || (weights[p] >= share && p > first)) && bucket < BUCKETS - 1) {
+            bucket++;
+            first = p;
+            sum = 0;
+        }
+        t->table[p] = (uint16_t)bucket;
+        sum += weights[p];
+    }
+    t->n_buckets = bucket + 1;
+}
+
+/* A sample that deceives costs a pass: the third time, buckets are of equal range. */
+static void plan_buckets(struct team *t, KEY *sample, uint32_t *weights)
+{
+    uint64_t runs = t->source.n / 1024;
+    if (runs > SAMPLE_RUNS) runs = SAMPLE_RUNS;
+    take_sample(t, sample, runs);
+    if (t->depth == 0) {
+        t->low = t->high = sample[0];
+        for (uint64_t i = 0; i < runs * SAMPLE_RUN; i++) {
+            t->low = sample[i] < t->low ? sample[i] : t->low;
+            t->high = sample[i] > t->high ? sample[i] : t->high;
+        }
+    }
+    t->shift = bits_of(t->high - t->low) > 16 ? bits_of(t->high - t->low) - 16 : 0;
+    if (t->depth >= 2) {
+        uint64_t prefixes = (uint64_t)((KEY)(t->high - t->low) >> t->shift) + 1;
+        for (uint64_t p = 0; p < PREFIXES; p++)
+            t->table[p] = (uint16_t)((p < prefixes ? p : prefixes - 1) * BUCKETS / prefixes);
+        t->n_buckets = BUCKETS;
+        return;
+    }
+    memset(weights, 0, PREFIXES * sizeof *weights);
+    for (uint64_t i = 0; i < runs * SAMPLE_RUN; i++)
+        weights[(KEY)(sample[i] - t->low) >> t->shift]++;
+    fill_table(t, weights, runs * SAMPLE_RUN);
+}
+
+/* Counts become places; the buckets from which something is kept. */
+static void place_buckets(struct team *t)
+{
+    uint64_t sum = 0, keep = kept(t->source.rq), largest = 0;
+    t->n_wanted = 0;
+    for (uint32_t b = 0; b < t->n_buckets; b++) {
+        t->starts[b] = sum;
+        if (t->base + sum < keep) t->n_wanted = b + 1;
+        for (uint32_t c = 0; c < t->n_chunks; c++) {
+            uint64_t *count = &t->counts[(uint64_t)c * t->n_buckets + b], n = *count;
+            *count = sum;
+            sum += n;
+        }
+        uint64_t size = sum - t->starts[b];
+        if (size <= LARGE && size > largest) largest = size;
+    }
+    t->starts[t->n_buckets] = sum;
+    t->scratch_room = t->starts[t->n_wanted];
+    t->spare_room = largest;
+}
+
+/* Low and high of all, in a pass. */
+static void find_range(struct team *t, struct qn_threads *threads)
+{
+    qn_threads_run(threads, t->n_chunks, range_chunk, t);
+    t->low = (KEY)-1;
+    t->high = 0;
+    for (uint32_t c = 0; c < t->n_chunks; c++) {
+        t->low = t->ranges[2 * c] < t->low ? t->ranges[2 * c] : t->low;
+        t->high = t->ranges[2 * c + 1] > t->high ? t->ranges[2 * c + 1] : t->high;
+    }
+}
+
+static quern_status sort_team(struct qn_threads *threads, struct source source, uint64_t base,
+                              uint32_t depth);
+
+static quern_status sort_buckets(struct team *t, struct qn_threads *threads)
+{
+    qn_threads_run(threads, t->n_chunks, scatter_chunk, t);
+    qn_threads_run(threads, t->n_wanted, sort_bucket, t);
+    for (uint32_t b = 0; b < t->n_wanted; b++) {
+        uint64_t n = t->starts[b + 1] - t->starts[b];
+        struct source part = t->source;
+        if (n <= LARGE) continue;
+        part.n = n;
+        part.elements = t->scratch + t->skew + t->starts[b];
+        QN_TRY(sort_team(threads, part, t->base + t->starts[b], t->depth + 1));
+    }
+    return QUERN_OK;
+}
+
+/* The result's memory as scratch, where it is packed, as wide as elements, wanted whole and not also
+ * what is read: buckets are then sorted where they end. */
+static int borrow(struct team *t)
+{
+    const struct qn_sort_request *rq = t->source.rq;
+    const struct qn_lines *in = &rq->in, *to = PLACES ? &rq->order : &rq->values;
+    if (t->depth != 0 || to->data == NULL || to->n != in->n || in->lines != 1 ||
+        to->stride != (int64_t)sizeof(ELEM) || (uintptr_t)to->data % sizeof(ELEM) != 0)
+        return 0;
+    uintptr_t first = (uintptr_t)in->data, last = (uintptr_t)qn_lines_at(in, 0, in->n - 1);
+    uintptr_t out = (uintptr_t)to->data, low = first < last ? first : last;
+    uintptr_t high = (first < last ? last : first) + 8;
+    if (out < high && low < out + in->n * sizeof(ELEM)) return 0;
+    t->skew = out % 64 / sizeof(ELEM);
+    t->scratch = (void *)(out - out % 64);
+    t->borrowed = 1;
+    return 1;
+}
+
+/* Sorts and stores. Extra memory, where the result's cannot be borrowed: the elements of buckets of
+ * which something is kept, once; those of a bucket that is cut again are held once more. */
+static quern_status sort_team(struct qn_threads *threads, struct source source, uint64_t base,
+                              uint32_t depth)
+{
+    struct team t = {.source = source, .base = base, .depth = depth};
+    uint32_t team = qn_threads_size(threads), *weights = NULL;
+    KEY *sample = NULL;
+    quern_status status = QUERN_OK;
+    t.n_chunks = team * 4;
+    t.chunk = (source.n + t.n_chunks - 1) / t.n_chunks;
+    t.n_chunks = (uint32_t)((source.n + t.chunk - 1) / t.chunk);
+    t.table = qn_alloc(PREFIXES, sizeof *t.table);
+    t.counts = qn_alloc((size_t)t.n_chunks * BUCKETS, sizeof *t.counts);
+    t.starts = qn_alloc(BUCKETS + 1, sizeof *t.starts);
+    t.ranges = qn_alloc((size_t)t.n_chunks * 2, sizeof *t.ranges);
+    t.lines = qn_alloc_aligned((size_t)team * BUCKETS, 64 + 2 * sizeof(uint64_t));
+    sample = qn_alloc((size_t)SAMPLE_RUNS * SAMPLE_RUN, sizeof *sample);
+    weights = qn_alloc(PREFIXES, sizeof *weights);
+    if (t.table == NULL || t.counts == NULL || t.starts == NULL || t.ranges == NULL ||
+        t.lines == NULL || sample == NULL || weights == NULL) {
+        status = qn_error_memory_while("sorting");
+        goto cleanup;
+    }
+    if (depth != 0) {
+        find_range(&t, threads);
+        if (t.low == t.high) {
+            qn_threads_run(threads, t.n_chunks, store_chunk, &t);
+            goto cleanup;
+        }
+    }
+    plan_buckets(&t, sample, weights);
+    qn_threads_run(threads, t.n_chunks, count_chunk, &t);
+    place_buckets(&t);
+    if (!borrow(&t)) t.scratch = qn_pages_alloc(t.scratch_room * sizeof(ELEM));
+    t.spare = qn_alloc((size_t)team * t.spare_room, sizeof(ELEM));
+    if (t.scratch == NULL || t.spare == NULL)
+        status = qn_error_memory("sorting", t.scratch_room * sizeof(ELEM));
+    else
+        status = sort_buckets(&t, threads);
+cleanup:
+    if (!t.borrowed) qn_pages_free(t.scratch, t.scratch_room * sizeof(ELEM));
+    qn_free(t.spare);
+    qn_free(weights);
+    qn_free(sample);
+    qn_free(t.lines);
+    qn_free(t.ranges);
+    qn_free(t.starts);
+    qn_free(t.counts);
+    qn_free(t.table);
+    return status;
+}
