@@ -3,7 +3,9 @@
  *
  * The columns of degree d are the combinations of d input columns, in lexicographic order. scikit-learn
  * makes each from one of degree d - 1 that begins later, times the combination's first column; so a
- * product runs from the last column to the first, and is rounded after each multiplication. */
+ * product runs from the last column to the first, and is rounded after each multiplication. Of sparse
+ * columns a product is stored where all of them are (host/pipeline/sparse_join.c), and there it runs from
+ * the first column to the last. */
 #include <math.h>
 #include <string.h>
 
@@ -54,7 +56,6 @@ static quern_status polynomial_check(const struct qn_estimator *e)
 static quern_status polynomial_need(struct qn_stage *stage)
 {
     quern_type dtype;
-    QN_TRY(qn_stage_refuse_sparse(stage, "make it dense first"));
     return qn_stage_dtype(stage, 1, &dtype);
 }
 
@@ -123,9 +124,10 @@ static const char *name_of(struct qn_stage *stage, const uint32_t *c, uint32_t k
 static quern_status product(struct qn_stage *stage, const struct qn_port *in, const uint32_t *c,
                             uint32_t k, struct qn_port *out)
 {
-    *out = in[c[k - 1]];
-    for (uint32_t i = k - 1; i > 0; i--) {
-        const struct qn_port *factor = &in[c[i - 1]];
+    int forward = in[c[0]].sparse;
+    *out = in[forward ? c[0] : c[k - 1]];
+    for (uint32_t i = 1; i < k; i++) {
+        const struct qn_port *factor = &in[forward ? c[i] : c[k - 1 - i]];
         out->chain = qn_chain_add_join(stage->arena, out->chain, QN_OP_JOIN_MUL, factor->chain);
         if (out->chain == NULL) return qn_stage_memory(stage);
         out->may_nan |= factor->may_nan;
@@ -147,6 +149,7 @@ static quern_status bias(struct qn_stage *stage, const struct qn_port *in, struc
     if (out->chain == NULL) return qn_stage_memory(stage);
     out->name = "1";
     out->may_nan = 0;
+    out->constant = out->sparse;
     out->known = NULL;
     return QUERN_OK;
 }
@@ -172,7 +175,6 @@ static quern_status polynomial_emit(struct qn_stage *stage)
     struct degrees d = degrees_of(stage->estimator);
     quern_type dtype;
     uint32_t n_out = 0;
-    QN_TRY(qn_stage_refuse_sparse(stage, "make it dense first"));
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     QN_TRY(count_outputs(stage, d, &n_out));
     struct qn_port *in = qn_arena_alloc(stage->arena, stage->n_in, sizeof *in);

@@ -63,6 +63,7 @@ struct qn_port {
     int may_nan;                    /* a missing value may still be there                        */
     int sparse; /* from sparse input, or an estimator whose output is sparse in scikit-learn  */
     int drops_zeros; /* sparse: zeros that it gives are not stored                                 */
+    int constant; /* sparse: stored in every row, whatever the column holds                     */
     const struct qn_known *known;
 };
 

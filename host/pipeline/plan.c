@@ -141,7 +141,8 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && !(type->traits & QN_TRAIT_AFTER_NORM)) return 1;
         if (counts && p->chain->source >= n_inputs) return 1; /* values of a code column */
-        if (p->chain->joins && (counts || type->joins)) return 1;
+        if (p->chain->joins && (counts || type->joins || p->sparse)) return 1;
+        if (p->constant) return 1;
         if (p->may_nan && refuses && changes_missing(p->chain, n_inputs)) return 1;
     }
     return 0;

@@ -13,8 +13,9 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
     double stored = 0;
     if (plan->stored != NULL) {
         for (uint32_t i = 0; i < step->n_ports; i++)
-            stored += step->ports[i].sparse ? (double)plan->stored[step->ports[i].column]
-                                            : (double)plan->rows;
+            stored += step->ports[i].sparse && !step->ports[i].constant
+                          ? (double)plan->stored[step->ports[i].column]
+                          : (double)plan->rows;
         return stored;
     }
     for (uint32_t k = step->n_apply; k-- > 0 && step->n_ports != 0 && step->ports[0].sparse;)

@@ -38,6 +38,7 @@ static quern_status restart(struct qn_plan *plan, struct qn_port *port, uint32_t
 {
     uint32_t work = type == QUERN_BOOL ? QN_W_F64 : qn_work_of(type);
     port->match = QN_MATCH_VALUE;
+    port->constant = 0;
     port->chain = qn_chain_source(&plan->arena, input, work);
     return port->chain != NULL ? QUERN_OK : qn_error_memory_while("planning");
 }

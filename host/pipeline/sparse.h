@@ -37,6 +37,12 @@ quern_status qn_sparse_run(struct qn_exec *, const struct qn_sparse_frame *,
                            const struct qn_program *, const struct qn_port *ports, quern_type type,
                            struct qn_compressed *out);
 
+/* The same where chains take in other columns or are constants (sparse_join.c): called by it. */
+int qn_program_joins(const struct qn_program *, const struct qn_port *ports);
+quern_status qn_sparse_join(struct qn_exec *, const struct qn_sparse_frame *,
+                            const struct qn_program *, const struct qn_port *ports, quern_type type,
+                            struct qn_compressed *out);
+
 /* Transforms a sparse table into `csr` (empty; zeros that are not stored stay so), or into a row-major
  * matrix of the model's type. */
 quern_status qn_sparse_transform(struct quern_context *, const struct quern_model *,

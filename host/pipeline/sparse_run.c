@@ -372,6 +372,7 @@ quern_status qn_sparse_run(struct qn_exec *x, const struct qn_sparse_frame *in,
                            const struct qn_program *program, const struct qn_port *ports,
                            quern_type type, struct qn_compressed *out)
 {
+    if (qn_program_joins(program, ports)) return qn_sparse_join(x, in, program, ports, type, out);
     quern_status status = QUERN_OK;
     struct qn_arena arena = {0};
     struct qn_sparse_frame own = {0};

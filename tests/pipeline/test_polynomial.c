@@ -182,6 +182,113 @@ static void refuse(const char *parameters, quern_status status, const char *part
     OK(quern_context_close(cx));
 }
 
+/* ---- sparse rows ---- */
+
+enum { SPARSE_ROWS = 700, SPARSE_COLUMNS = 4 };
+
+struct csr {
+    int64_t ptr[SPARSE_ROWS + 1], index[SPARSE_ROWS * SPARSE_COLUMNS];
+    double values[SPARSE_ROWS * SPARSE_COLUMNS], dense[SPARSE_ROWS * SPARSE_COLUMNS];
+};
+
+/* Small whole numbers, so that products are exact in any order; column 3 is hardly ever there. */
+static quern_table *make_csr(struct csr *c, double odd_one)
+{
+    quern_table *table;
+    int64_t n = 0;
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < SPARSE_ROWS * SPARSE_COLUMNS; i++) {
+        int column = i % SPARSE_COLUMNS, row = i / SPARSE_COLUMNS;
+        if (i * 7919 % 11 < (column == 3 ? 1 : 5)) {
+            c->dense[i] = i * 31 % 9 - 4.5;
+            if (n == 100) c->dense[i] = odd_one;
+            c->index[n] = column;
+            c->values[n++] = c->dense[i];
+        }
+        c->ptr[row + 1] = n;
+    }
+    OK(quern_table_from_sparse(QUERN_SPARSE_CSR, SPARSE_ROWS, SPARSE_COLUMNS, c->ptr, c->index, 64,
+                               c->values, QUERN_FLOAT64, NULL, &table));
+    return table;
+}
+
+#define SPARSE_SPEC(apply)                                                                         \
+    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [" apply                           \
+    "]}], \"output\": {\"sparse\": true}}"
+
+/* Every entry of the result against the dense table's, and that no other is stored but the ones. */
+static void compare_with_dense(const char *spec)
+{
+    static struct csr c;
+    quern_context *cx = fixture_context("cpu", 1);
+    quern_table *table = make_csr(&c, 2.5), *dense;
+    quern_csr out = {0};
+    quern_matrix want = {0};
+    OK(quern_table_from_matrix(c.dense, QUERN_FLOAT64, SPARSE_ROWS, SPARSE_COLUMNS, 0, NULL,
+                               &dense));
+    quern_model *model = fixture_fit(cx, spec, table), *other = fixture_fit(cx, spec, dense);
+    fixture_same_model(model, other, spec);
+    OK(quern_model_transform(cx, model, table, NULL, &out));
+    OK(quern_model_transform(cx, other, dense, &want, NULL));
+    assert_int_equal(out.columns, want.columns);
+    for (uint64_t row = 0; row < SPARSE_ROWS; row++) {
+        const double *w =
+            (const double *)((const char *)want.data + (int64_t)row * want.row_stride);
+        int64_t at = out.indptr[row];
+        for (uint32_t k = 0; k < out.columns; k++) {
+            int stored = at < out.indptr[row + 1] && out.indices[at] == (int32_t)k;
+            double got = stored ? ((const double *)out.data)[at++] : 0.0;
+            assert_int_equal(stored, w[k] != 0);
+            assert_true(fabs(got - w[k]) <= 1e-15 * fabs(w[k]));
+        }
+        assert_int_equal(at, out.indptr[row + 1]);
+    }
+    quern_csr_free(&out);
+    quern_matrix_free(&want);
+    quern_model_free(model);
+    quern_model_free(other);
+    quern_table_free(table);
+    quern_table_free(dense);
+    OK(quern_context_close(cx));
+}
+
+static void products_of_sparse_columns_are_stored_where_all_are(void **state)
+{
+    (void)state;
+    compare_with_dense(SPARSE_SPEC("\"PolynomialFeatures\""));
+    compare_with_dense(SPARSE_SPEC("{\"PolynomialFeatures\": {\"degree\": 4}}"));
+    compare_with_dense(SPARSE_SPEC("{\"PolynomialFeatures\": {\"degree\": [2, 3], "
+                                   "\"interaction_only\": true, \"include_bias\": false}}"));
+    compare_with_dense(SPARSE_SPEC("{\"PolynomialFeatures\": {\"degree\": 0}}"));
+    compare_with_dense(SPARSE_SPEC("\"PolynomialFeatures\", \"MaxAbsScaler\""));
+    compare_with_dense(
+        SPARSE_SPEC("\"MaxAbsScaler\", {\"PolynomialFeatures\": {\"degree\": 1}}, "
+                    "{\"PolynomialFeatures\": {\"degree\": [2, 2], \"include_bias\": false}}"));
+}
+
+static void sparse_factors_that_cannot_be_are_refused_by_name(void **state)
+{
+    static struct csr c;
+    static const double odd[] = {NAN, INFINITY};
+    static const char *const words[] = {"missing value, which PolynomialFeatures cannot take",
+                                        "infinite value"};
+    quern_context *cx = fixture_context("cpu", 1);
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        quern_csr out = {0};
+        quern_table *good = make_csr(&c, 1);
+        quern_model *model = fixture_fit(cx, SPARSE_SPEC("\"PolynomialFeatures\""), good);
+        quern_table_free(good);
+        quern_table *table = make_csr(&c, odd[k]);
+        assert_int_equal(quern_model_transform(cx, model, table, NULL, &out), QUERN_INVALID);
+        assert_non_null(strstr(quern_last_error(), words[k]));
+        assert_non_null(strstr(quern_last_error(), "column \"x"));
+        quern_table_free(table);
+        quern_model_free(model);
+    }
+    OK(quern_context_close(cx));
+}
+
 static void bad_degrees_are_refused(void **state)
 {
     (void)state;
@@ -206,6 +313,8 @@ int main(void)
         ON_ALL(a_scaler_learns_from_products),
         ON_ALL(products_follow_norms_and_products),
         cmocka_unit_test(a_missing_factor_is_refused_by_name),
+        cmocka_unit_test(products_of_sparse_columns_are_stored_where_all_are),
+        cmocka_unit_test(sparse_factors_that_cannot_be_are_refused_by_name),
         cmocka_unit_test(bad_degrees_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
