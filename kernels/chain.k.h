@@ -322,7 +322,13 @@ QN_FN float qn_join_f32(qn_u32 code, float a, float x)
     case QN_OP_JOIN_DIV: return QN_DIV_F32(a, x);
     case QN_OP_JOIN_RDIV: return QN_DIV_F32(x, a);
     case QN_OP_JOIN_MIN: return a < x || a != a ? a : x;
-    default: return a > x || a != a ? a : x;
+    case QN_OP_JOIN_MAX: return a > x || a != a ? a : x;
+    case QN_OP_JOIN_POW: return (float)qn_function(QN_OP_POW, (double)a, (double)x);
+    case QN_OP_JOIN_LESS: return a < x ? 1.0f : 0.0f;
+    case QN_OP_JOIN_LESS_EQUAL: return a <= x ? 1.0f : 0.0f;
+    case QN_OP_JOIN_GREATER: return a > x ? 1.0f : 0.0f;
+    case QN_OP_JOIN_GREATER_EQUAL: return a >= x ? 1.0f : 0.0f;
+    default: return a == x ? 1.0f : 0.0f;
     }
 }
 
@@ -336,12 +342,45 @@ QN_FN double qn_join_f64(qn_u32 code, double a, double x)
     case QN_OP_JOIN_DIV: return a / x;
     case QN_OP_JOIN_RDIV: return x / a;
     case QN_OP_JOIN_MIN: return a < x || a != a ? a : x;
-    default: return a > x || a != a ? a : x;
+    case QN_OP_JOIN_MAX: return a > x || a != a ? a : x;
+    case QN_OP_JOIN_POW: return qn_function(QN_OP_POW, a, x);
+    case QN_OP_JOIN_LESS: return a < x ? 1.0 : 0.0;
+    case QN_OP_JOIN_LESS_EQUAL: return a <= x ? 1.0 : 0.0;
+    case QN_OP_JOIN_GREATER: return a > x ? 1.0 : 0.0;
+    case QN_OP_JOIN_GREATER_EQUAL: return a >= x ? 1.0 : 0.0;
+    default: return a == x ? 1.0 : 0.0;
     }
+}
+
+QN_FN qn_i64 qn_join_i64(qn_u32 code, qn_i64 a, qn_i64 x)
+{
+    qn_u64 u = (qn_u64)a, v = (qn_u64)x;
+    switch (code) {
+    case QN_OP_JOIN_ADD: return (qn_i64)(u + v);
+    case QN_OP_JOIN_SUB: return (qn_i64)(u - v);
+    case QN_OP_JOIN_RSUB: return (qn_i64)(v - u);
+    case QN_OP_JOIN_MUL: return (qn_i64)(u * v);
+    case QN_OP_JOIN_MIN: return a < x ? a : x;
+    case QN_OP_JOIN_MAX: return a > x ? a : x;
+    case QN_OP_JOIN_LESS: return a < x;
+    case QN_OP_JOIN_LESS_EQUAL: return a <= x;
+    case QN_OP_JOIN_GREATER: return a > x;
+    case QN_OP_JOIN_GREATER_EQUAL: return a >= x;
+    default: return a == x;
+    }
+}
+
+/* Whether a value is not 0; a NaN is not. */
+QN_FN int qn_truth(qn_u32 work, qn_u64 x)
+{
+    if (work == QN_W_F32) return QN_F32((qn_u32)x) != 0.0f;
+    if (work == QN_W_F64) return QN_F64(x) != 0.0;
+    return x != 0u;
 }
 
 QN_FN qn_u64 qn_join(qn_u32 code, qn_u32 work, qn_u64 a, qn_u64 x)
 {
+    if (work == QN_W_I64) return (qn_u64)qn_join_i64(code, (qn_i64)a, (qn_i64)x);
     if (work == QN_W_F32) return QN_BITS32(qn_join_f32(code, QN_F32((qn_u32)a), QN_F32((qn_u32)x)));
     return QN_BITS64(qn_join_f64(code, QN_F64(a), QN_F64(x)));
 }
@@ -363,6 +402,10 @@ QN_FN qn_u64 qn_chain(qn_u64 x, QN_GLOBAL const struct qn_op *ops, qn_u32 n,
             b = a;
             a = x;
             x = qn_take(ops[k].arg, words, from, &flags);
+        } else if (code == QN_OP_JOIN_WHERE) {
+            x = qn_truth(ops[k].work, b) ? a : x;
+            a = c;
+            b = d;
         } else {
             x = qn_join(code, ops[k].work, a, x);
             a = b;

@@ -5,6 +5,7 @@
 #ifndef QN_FUNCTIONS_H
 #define QN_FUNCTIONS_H
 
+#include "kernels/functions_bases.h"
 #include "kernels/functions_exp.h"
 #include "kernels/functions_log.h"
 #include "kernels/functions_normal.h"
@@ -38,6 +39,16 @@ QN_MATH float qn_log_f32(float x)
 QN_MATH float qn_log1p_f32(float x)
 {
     return (float)qn_log1p((double)x);
+}
+
+QN_MATH float qn_log2_f32(float x)
+{
+    return (float)qn_log2((double)x);
+}
+
+QN_MATH float qn_log10_f32(float x)
+{
+    return (float)qn_log10((double)x);
 }
 
 QN_MATH float qn_asinh_f32(float x)
@@ -111,8 +122,38 @@ QN_MATH float qn_reciprocal_f32(float x)
     return QN_DIV_F32(1.0f, x);
 }
 
+QN_MATH double qn_abs(double x)
+{
+    return qn_magnitude(x);
+}
+
+QN_MATH float qn_abs_f32(float x)
+{
+    return (float)qn_magnitude((double)x);
+}
+
+QN_MATH double qn_square(double x)
+{
+    return x * x;
+}
+
+QN_MATH float qn_square_f32(float x)
+{
+    return x * x;
+}
+
+QN_MATH double qn_rdiv(double x, double y)
+{
+    return y / x;
+}
+
+QN_MATH float qn_rdiv_f32(float x, float y)
+{
+    return QN_DIV_F32(y, x);
+}
+
 /* Function op `code` of x; y is the exponent of POW and of the power
- * transforms. Called, not inlined, on devices: it stands in every
+ * transforms, and what RDIV divides. Called, not inlined, on devices: it stands in every
  * kernel that interprets chains. The result of a float32 is this one, rounded. */
 QN_CALLED double qn_function(qn_u32 code, double x, double y)
 {
@@ -133,6 +174,11 @@ QN_CALLED double qn_function(qn_u32 code, double x, double y)
     case QN_OP_YEO_JOHNSON_BACK: return qn_yeo_johnson_back(x, y);
     case QN_OP_BOX_COX: return qn_box_cox(x, y);
     case QN_OP_BOX_COX_BACK: return qn_box_cox_back(x, y);
+    case QN_OP_LOG2: return qn_log2(x);
+    case QN_OP_LOG10: return qn_log10(x);
+    case QN_OP_ABS: return qn_abs(x);
+    case QN_OP_SQUARE: return qn_square(x);
+    case QN_OP_RDIV: return qn_rdiv(x, y);
     default: return x;
     }
 }

@@ -63,9 +63,10 @@ typedef int64_t qn_i64;
  *   GREATER     x > p0 ? 1 : 0
  *   MISSING     x is NaN ? 1 : 0
  *   EQUAL       x == p0 ? 1 : 0
- *   EXP EXPM1 LOG LOG1P SQRT RECIPROCAL ASINH SIN COS NCDF NQUANTILE
+ *   EXP EXPM1 LOG LOG1P SQRT RECIPROCAL ASINH SIN COS NCDF NQUANTILE LOG2 LOG10 ABS SQUARE
  *               that function of x; F32 and F64 only; NCDF and NQUANTILE: the normal distribution
  *               function and its inverse (kernels/functions.h, docs/numbers.md)
+ *   RDIV        p0 / x; F32 and F64 only
  *   POW         x to the power of p0; F32 and F64 only
  *   YEO_JOHNSON BOX_COX   the power transforms with lambda = p0, and …_BACK the ways back; F32 and F64 only
  *   NORM        x / norm, the row's norm over the lanes of norm group `arg`; a norm below 10 epsilon
@@ -80,11 +81,16 @@ typedef int64_t qn_i64;
  *   INTERP      F32 (computed in F64, rounded once), F64: a piecewise linear map of x; its table is
  *               words[p0 … p0+p1) (kernels/bins.h); NaN stays
  *   INTERP_MEAN the same, and the same from the other side: the mean of both
- *   TAKE        sets x aside and goes on with the final value of operand `arg`, which has x's working
- *               type, F32 or F64. An operand's chain has no NORM, TAKE or JOIN_*.
- *   JOIN_*      a is the value that was set aside last: x becomes a + x, a - x, x - a (RSUB), a * x,
- *               a / x, x / a (RDIV), the smaller or the greater (a NaN where either is). At most
- *               QN_ASIDE values are aside at once, and none at a chain's end. Such a chain has no NORM. */
+ *   TAKE        sets x aside (F32, F64 or I64) and goes on with the final value of operand `arg`, which is of
+ *               one of these types too, its own. An operand's chain has no NORM, TAKE or JOIN_*.
+ *   JOIN_*      a is the value that was set aside last, of x's type: x becomes a + x, a - x, x - a (RSUB),
+ *               a * x, a / x, x / a (RDIV), the smaller or the greater (a NaN where either is), a to the
+ *               power of x, or 1 or 0 for a < x, a <= x, a > x, a >= x, a == x. I64 (wraps) has no DIV,
+ *               RDIV and POW.
+ *   JOIN_WHERE  a and b are the last two that were set aside, b before a: b is not 0 ? a : x. Both are
+ *               gone then, and of x's type. A NaN is not 0.
+ *               At most QN_ASIDE values are aside at once, and none at a chain's end. Such a chain has no
+ *               NORM. */
 #define QN_OP_FILL 1u
 #define QN_OP_FILL_EQ 2u
 #define QN_OP_SUB 3u
@@ -111,35 +117,51 @@ typedef int64_t qn_i64;
 #define QN_OP_YEO_JOHNSON_BACK 24u
 #define QN_OP_BOX_COX 25u
 #define QN_OP_BOX_COX_BACK 26u
-#define QN_OP_NORM 27u
-#define QN_OP_TO_F32 28u
-#define QN_OP_TO_F64 29u
-#define QN_OP_TO_I64 30u
-#define QN_OP_FIND 31u
-#define QN_OP_REMAP 32u
-#define QN_OP_VALUE 33u
-#define QN_OP_BIN 34u
-#define QN_OP_INTERP 35u
-#define QN_OP_INTERP_MEAN 36u
+#define QN_OP_LOG2 27u
+#define QN_OP_LOG10 28u
+#define QN_OP_ABS 29u
+#define QN_OP_SQUARE 30u
+#define QN_OP_RDIV 31u
+#define QN_OP_NORM 32u
+#define QN_OP_TO_F32 33u
+#define QN_OP_TO_F64 34u
+#define QN_OP_TO_I64 35u
+#define QN_OP_FIND 36u
+#define QN_OP_REMAP 37u
+#define QN_OP_VALUE 38u
+#define QN_OP_BIN 39u
+#define QN_OP_INTERP 40u
+#define QN_OP_INTERP_MEAN 41u
 #define QN_OP_LAST QN_OP_INTERP_MEAN /* of those that take in no other column */
 /* BIN ... INTERP_MEAN: a table beside the value, F32 and F64 only. */
 #define QN_OP_IS_BIN(code) ((code) >= QN_OP_BIN && (code) <= QN_OP_INTERP_MEAN)
-#define QN_OP_TAKE 40u
-#define QN_OP_JOIN_ADD 41u
-#define QN_OP_JOIN_SUB 42u
-#define QN_OP_JOIN_RSUB 43u
-#define QN_OP_JOIN_MUL 44u
-#define QN_OP_JOIN_DIV 45u
-#define QN_OP_JOIN_RDIV 46u
-#define QN_OP_JOIN_MIN 47u
-#define QN_OP_JOIN_MAX 48u
-#define QN_OP_IS_JOIN(code) ((code) >= QN_OP_JOIN_ADD && (code) <= QN_OP_JOIN_MAX)
+#define QN_OP_TAKE 64u
+#define QN_OP_JOIN_ADD 65u
+#define QN_OP_JOIN_SUB 66u
+#define QN_OP_JOIN_RSUB 67u
+#define QN_OP_JOIN_MUL 68u
+#define QN_OP_JOIN_DIV 69u
+#define QN_OP_JOIN_RDIV 70u
+#define QN_OP_JOIN_MIN 71u
+#define QN_OP_JOIN_MAX 72u
+#define QN_OP_JOIN_POW 73u
+#define QN_OP_JOIN_LESS 74u
+#define QN_OP_JOIN_LESS_EQUAL 75u
+#define QN_OP_JOIN_GREATER 76u
+#define QN_OP_JOIN_GREATER_EQUAL 77u
+#define QN_OP_JOIN_EQUAL 78u
+#define QN_OP_JOIN_WHERE 79u
+#define QN_OP_IS_JOIN(code) ((code) >= QN_OP_JOIN_ADD && (code) <= QN_OP_JOIN_WHERE)
+/* Of integers there is no quotient and no power. */
+#define QN_OP_JOINS_WHOLE(code)                                                                    \
+    ((code) != QN_OP_JOIN_DIV && (code) != QN_OP_JOIN_RDIV && (code) != QN_OP_JOIN_POW)
 #define QN_ASIDE 4u
-/* EXP ... BOX_COX_BACK; some have an exponent, p0. */
-#define QN_OP_LAST_FUNCTION QN_OP_BOX_COX_BACK
+/* EXP ... RDIV; some have a number beside x, p0. */
+#define QN_OP_LAST_FUNCTION QN_OP_RDIV
 #define QN_OP_IS_FUNCTION(code) ((code) >= QN_OP_EXP && (code) <= QN_OP_LAST_FUNCTION)
 #define QN_OP_HAS_EXPONENT(code)                                                                   \
-    ((code) == QN_OP_POW || ((code) >= QN_OP_YEO_JOHNSON && (code) <= QN_OP_BOX_COX_BACK))
+    ((code) == QN_OP_POW || (code) == QN_OP_RDIV ||                                                \
+     ((code) >= QN_OP_YEO_JOHNSON && (code) <= QN_OP_BOX_COX_BACK))
 
 struct qn_op {
     qn_u32 code, work; /* QN_OP_*, and the QN_W_* that it acts on                                */

@@ -22,6 +22,10 @@ struct chain_loops {
     /* out may be neither of the others */
     void (*join_f32)(uint32_t code, uint32_t n, const float *aside, const float *x, float *out);
     void (*join_f64)(uint32_t code, uint32_t n, const double *aside, const double *x, double *out);
+    void (*join_i64)(uint32_t code, uint32_t n, const int64_t *aside, const int64_t *x,
+                     int64_t *out);
+    void (*where)(uint32_t work, uint32_t n, const union qn_tile *truth, const union qn_tile *aside,
+                  const union qn_tile *x, union qn_tile *out);
 };
 
 /* Stored values may lie at any address: a packed struct's field is a valid column. */
@@ -122,9 +126,15 @@ uint32_t qn_chain_seen(uint32_t work, uint32_t n, const union qn_tile *tile)
     return loops()->seen(work, n, tile);
 }
 
-uint32_t qn_chain_op_work(uint32_t code, uint32_t work)
+/* An operand takes in none itself; its number may not have been looked at yet. */
+static uint32_t operand_work(const struct qn_batch *batch, uint32_t number, uint32_t work)
 {
-    switch (code) {
+    return number < batch->n_operands ? qn_chain_final_work(batch, &batch->operands[number]) : work;
+}
+
+uint32_t qn_chain_op_work(const struct qn_batch *batch, const struct qn_op *op, uint32_t work)
+{
+    switch (op->code) {
     case QN_OP_TO_F32: return QN_W_F32;
     case QN_OP_TO_F64:
     case QN_OP_VALUE: return QN_W_F64;
@@ -132,22 +142,27 @@ uint32_t qn_chain_op_work(uint32_t code, uint32_t work)
     case QN_OP_FIND:
     case QN_OP_BIN:
     case QN_OP_REMAP: return QN_W_CODE;
+    case QN_OP_TAKE: return operand_work(batch, op->arg, work);
     default: return work;
     }
 }
 
+/* A JOIN_* leaves the type that was there before its TAKE, which the ops between come back to. */
 uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane *lane)
 {
     uint32_t work = lane->work;
-    for (uint32_t i = 0; i < lane->n_ops; i++)
-        work = qn_chain_op_work(batch->ops[lane->first_op + i].code, work);
+    for (uint32_t i = 0; i < lane->n_ops; i++) {
+        const struct qn_op *op = &batch->ops[lane->first_op + i];
+        if (op->code != QN_OP_TAKE && !QN_OP_IS_JOIN(op->code))
+            work = qn_chain_op_work(batch, op, work);
+    }
     return work;
 }
 
 /* What an op without words of its own reads, so that no op can reach through a null pointer. */
 static const uint64_t no_words[2] = {0, 0};
 
-/* EXP ... BOX_COX_BACK; those with an exponent have a word. */
+/* EXP ... RDIV; those with an exponent have a word. */
 static void apply_function(const struct qn_op *op, const uint64_t *p, uint32_t work, uint32_t n,
                            union qn_tile *tile)
 {
@@ -211,7 +226,7 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
         case QN_OP_CLIP: apply_plain(f, op, p, 1, work, n, tile); break;
         default: apply_plain(f, op, p, 0, work, n, tile); break;
         }
-        work = qn_chain_op_work(op->code, work);
+        work = qn_chain_op_work(batch, op, work);
     }
     return work;
 }
@@ -237,7 +252,13 @@ static const union qn_tile *operand_tile(const struct qn_batch *batch, uint32_t 
 static void join(uint32_t code, uint32_t work, uint32_t n, const union qn_tile *aside,
                  const union qn_tile *x, union qn_tile *out)
 {
-    if (work == QN_W_F32)
+    if (work == QN_W_I64)
+        loops()->join_i64(code, n, aside->i64, x->i64, out->i64);
+    else if (code == QN_OP_JOIN_POW && work == QN_W_F32)
+        qn_powers_f32(n, aside->f32, x->f32, out->f32);
+    else if (code == QN_OP_JOIN_POW)
+        qn_powers_f64(n, aside->f64, x->f64, out->f64);
+    else if (work == QN_W_F32)
         loops()->join_f32(code, n, aside->f32, x->f32, out->f32);
     else
         loops()->join_f64(code, n, aside->f64, x->f64, out->f64);
@@ -261,7 +282,10 @@ static void join_with(struct joining *j, uint32_t code, const union qn_tile *asi
                       const union qn_tile *x)
 {
     union qn_tile *out = aside != j->tile && x != j->tile ? j->tile : &j->spare;
-    join(code, j->work, j->n, aside, x, out);
+    if (code == QN_OP_JOIN_WHERE)
+        loops()->where(j->work, j->n, &j->aside[--j->depth], aside, x, out);
+    else
+        join(code, j->work, j->n, aside, x, out);
     j->now = out;
 }
 
@@ -288,14 +312,16 @@ uint32_t qn_chain_join(const struct qn_batch *batch, uint32_t first_op, uint32_t
         }
         if (j.now == &j.operand) move(&j, tile); /* the operand's place is wanted */
         const union qn_tile *x = operand_tile(batch, op->arg, n, &j.operand, seen, from);
+        uint32_t taken = qn_chain_op_work(batch, op, j.work);
         if (at < end && QN_OP_IS_JOIN(batch->ops[at].code)) { /* at once: read where it is */
             join_with(&j, batch->ops[at++].code, j.now, x);
             continue;
         }
         move(&j, &j.aside[j.depth++]);
         j.now = x;
+        j.work = taken;
     }
-    move(&j, tile); /* what is elsewhere is F32 or F64: an operand or the result of a join */
+    move(&j, tile); /* what is elsewhere holds no codes: an operand or the result of a join */
     return j.work;
 }
 

@@ -56,8 +56,8 @@ uint32_t qn_chain_eval(const struct qn_batch *batch, const struct qn_lane *lane,
 /* F64, I64 and CODE values to float64 in place: how statistics see a final value. F32 stays. */
 void qn_tile_widen(uint32_t work, uint32_t n, union qn_tile *tile);
 
-/* The working type after one op that acts on `work`, and after all of a lane's ops. */
-uint32_t qn_chain_op_work(uint32_t code, uint32_t work);
+/* The working type after one op of the batch's that acts on `work`, and after all of a lane's ops. */
+uint32_t qn_chain_op_work(const struct qn_batch *batch, const struct qn_op *op, uint32_t work);
 uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane *lane);
 
 #endif

@@ -140,10 +140,20 @@ FLOAT_OPS(ops_f64, double, 0.0, 1.0)
         }                                                                                          \
     } while (0)
 
+#define COMPARISONS                                                                                \
+    case QN_OP_JOIN_LESS: JOIN(a < v ? 1 : 0); break;                                              \
+    case QN_OP_JOIN_LESS_EQUAL: JOIN(a <= v ? 1 : 0); break;                                       \
+    case QN_OP_JOIN_GREATER: JOIN(a > v ? 1 : 0); break;                                           \
+    case QN_OP_JOIN_GREATER_EQUAL: JOIN(a >= v ? 1 : 0); break;                                    \
+    case QN_OP_JOIN_EQUAL:                                                                         \
+        JOIN(a == v ? 1 : 0);                                                                      \
+        break
+
 #define JOIN_OPS(NAME, T)                                                                          \
     static void FN(NAME)(uint32_t code, uint32_t n, const T *aside, const T *x, T *restrict out)   \
     {                                                                                              \
         switch (code) {                                                                            \
+            COMPARISONS;                                                                           \
         case QN_OP_JOIN_ADD: JOIN(a + v); break;                                                   \
         case QN_OP_JOIN_SUB: JOIN(a - v); break;                                                   \
         case QN_OP_JOIN_RSUB: JOIN(v - a); break;                                                  \
@@ -151,11 +161,45 @@ FLOAT_OPS(ops_f64, double, 0.0, 1.0)
         case QN_OP_JOIN_DIV: JOIN(a / v); break;                                                   \
         case QN_OP_JOIN_RDIV: JOIN(v / a); break;                                                  \
         case QN_OP_JOIN_MIN: JOIN(a < v || a != a ? a : v); break;                                 \
-        default: JOIN(a > v || a != a ? a : v); break;                                             \
+        case QN_OP_JOIN_MAX: JOIN(a > v || a != a ? a : v); break;                                 \
+        default: break;                                                                            \
         }                                                                                          \
     }
 JOIN_OPS(join_f32, float)
 JOIN_OPS(join_f64, double)
+
+static void FN(join_i64)(uint32_t code, uint32_t n, const int64_t *aside, const int64_t *x,
+                         int64_t *restrict out)
+{
+    switch (code) {
+        COMPARISONS;
+    case QN_OP_JOIN_ADD: JOIN((int64_t)((uint64_t)a + (uint64_t)v)); break;
+    case QN_OP_JOIN_SUB: JOIN((int64_t)((uint64_t)a - (uint64_t)v)); break;
+    case QN_OP_JOIN_RSUB: JOIN((int64_t)((uint64_t)v - (uint64_t)a)); break;
+    case QN_OP_JOIN_MUL: JOIN((int64_t)((uint64_t)a * (uint64_t)v)); break;
+    case QN_OP_JOIN_MIN: JOIN(a < v ? a : v); break;
+    case QN_OP_JOIN_MAX: JOIN(a > v ? a : v); break;
+    default: break;
+    }
+}
+
+static void FN(where)(uint32_t work, uint32_t n, const union qn_tile *truth,
+                      const union qn_tile *aside, const union qn_tile *x,
+                      union qn_tile *restrict out)
+{
+#define WHERE(M)                                                                                   \
+    for (uint32_t i = 0; i < n; i++) {                                                             \
+        const __typeof__(x->M[0]) a = aside->M[i], v = x->M[i];                                    \
+        out->M[i] = truth->M[i] != 0 ? a : v;                                                      \
+    }                                                                                              \
+    break
+    switch (work) {
+    case QN_W_F32: WHERE(f32);
+    case QN_W_F64: WHERE(f64);
+    default: WHERE(i64);
+    }
+#undef WHERE
+}
 
 static void FN(ops_i64)(uint32_t code, int64_t p0, int64_t p1, uint32_t n, int64_t *restrict x)
 {
@@ -299,9 +343,9 @@ static void FN(value)(const uint64_t *table, uint64_t k, uint32_t n, union qn_ti
     }
 }
 
-static const struct chain_loops FN(loops) = {FN(load),    FN(seen),     FN(ops_f32),  FN(ops_f64),
-                                             FN(ops_i64), FN(ops_code), FN(convert),  FN(find),
-                                             FN(remap),   FN(value),    FN(join_f32), FN(join_f64)};
+static const struct chain_loops FN(loops) = {
+    FN(load), FN(seen),  FN(ops_f32), FN(ops_f64),  FN(ops_i64),  FN(ops_code), FN(convert),
+    FN(find), FN(remap), FN(value),   FN(join_f32), FN(join_f64), FN(join_i64), FN(where)};
 
 #undef FN
 #undef LOAD
@@ -309,6 +353,7 @@ static const struct chain_loops FN(loops) = {FN(load),    FN(seen),     FN(ops_f
 #undef EACH
 #undef FLOAT_OPS
 #undef JOIN
+#undef COMPARISONS
 #undef JOIN_OPS
 #undef CONVERT
 #undef SEARCH

@@ -13,6 +13,9 @@ struct function_loops {
     void (*power_logs)(uint32_t code, uint32_t n, const double *x, double *high, double *low);
     void (*power_of_logs)(uint32_t code, double p0, uint32_t n, const double *high,
                           const double *low, double *x);
+    /* a to the power of x; out is neither of them */
+    void (*powers_f32)(uint32_t n, const float *a, const float *x, float *out);
+    void (*powers_f64)(uint32_t n, const double *a, const double *x, double *out);
 };
 
 /* Rows whose logarithms are kept between the two loops of a power transform. */
@@ -65,4 +68,14 @@ void qn_power_of_logs_f64(uint32_t code, double p0, uint32_t n, const double *hi
                           const double *low, double *x)
 {
     loops()->power_of_logs(code, p0, n, high, low, x);
+}
+
+void qn_powers_f32(uint32_t n, const float *a, const float *x, float *out)
+{
+    loops()->powers_f32(n, a, x, out);
+}
+
+void qn_powers_f64(uint32_t n, const double *a, const double *x, double *out)
+{
+    loops()->powers_f64(n, a, x, out);
 }

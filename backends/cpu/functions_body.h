@@ -114,6 +114,11 @@ static void FN(functions_f32)(uint32_t code, float p0, uint32_t n, float *restri
     case QN_OP_ASINH: EACH(float, qn_asinh_f32(v)); break;
     case QN_OP_NCDF: EACH(float, qn_ncdf_f32(v)); break;
     case QN_OP_NQUANTILE: EACH(float, qn_nquantile_f32(v)); break;
+    case QN_OP_LOG2: EACH(float, qn_log2_f32(v)); break;
+    case QN_OP_LOG10: EACH(float, qn_log10_f32(v)); break;
+    case QN_OP_ABS: EACH(float, qn_abs_f32(v)); break;
+    case QN_OP_SQUARE: EACH(float, qn_square_f32(v)); break;
+    case QN_OP_RDIV: EACH(float, qn_rdiv_f32(v, p0)); break;
     case QN_OP_POW: EACH(float, qn_pow_f32(v, p0)); break;
     case QN_OP_YEO_JOHNSON_BACK: EACH(float, qn_yeo_johnson_back_f32(v, p0)); break;
     case QN_OP_YEO_JOHNSON:
@@ -147,6 +152,11 @@ static void FN(functions_f64)(uint32_t code, double p0, uint32_t n, double *rest
     case QN_OP_ASINH: EACH(double, qn_asinh(v)); break;
     case QN_OP_NCDF: EACH(double, qn_ncdf(v)); break;
     case QN_OP_NQUANTILE: EACH(double, qn_nquantile(v)); break;
+    case QN_OP_LOG2: EACH(double, qn_log2(v)); break;
+    case QN_OP_LOG10: EACH(double, qn_log10(v)); break;
+    case QN_OP_ABS: EACH(double, qn_abs(v)); break;
+    case QN_OP_SQUARE: EACH(double, qn_square(v)); break;
+    case QN_OP_RDIV: EACH(double, qn_rdiv(v, p0)); break;
     case QN_OP_POW: EACH(double, qn_pow(v, p0)); break;
     case QN_OP_YEO_JOHNSON_BACK: EACH(double, qn_yeo_johnson_back(v, p0)); break;
     case QN_OP_YEO_JOHNSON:
@@ -168,8 +178,19 @@ static void FN(functions_f64)(uint32_t code, double p0, uint32_t n, double *rest
     }
 }
 
+static void FN(powers_f32)(uint32_t n, const float *a, const float *x, float *restrict out)
+{
+    for (uint32_t i = 0; i < n; i++) out[i] = qn_pow_f32(a[i], x[i]);
+}
+
+static void FN(powers_f64)(uint32_t n, const double *a, const double *x, double *restrict out)
+{
+    for (uint32_t i = 0; i < n; i++) out[i] = qn_pow(a[i], x[i]);
+}
+
 static const struct function_loops FN(function_loops) = {FN(functions_f32), FN(functions_f64),
-                                                         FN(power_logs), FN(power_of_logs)};
+                                                         FN(power_logs),    FN(power_of_logs),
+                                                         FN(powers_f32),    FN(powers_f64)};
 
 #undef FN
 #undef EACH

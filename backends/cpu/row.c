@@ -80,6 +80,10 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_COS:
     case QN_OP_NCDF:
     case QN_OP_NQUANTILE:
+    case QN_OP_LOG2:
+    case QN_OP_LOG10:
+    case QN_OP_ABS:
+    case QN_OP_SQUARE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -91,7 +95,14 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_JOIN_DIV:
     case QN_OP_JOIN_RDIV:
     case QN_OP_JOIN_MIN:
-    case QN_OP_JOIN_MAX: break;
+    case QN_OP_JOIN_MAX:
+    case QN_OP_JOIN_POW:
+    case QN_OP_JOIN_LESS:
+    case QN_OP_JOIN_LESS_EQUAL:
+    case QN_OP_JOIN_GREATER:
+    case QN_OP_JOIN_GREATER_EQUAL:
+    case QN_OP_JOIN_EQUAL:
+    case QN_OP_JOIN_WHERE: break;
     case QN_OP_TAKE: s.k = op->arg; break;
     case QN_OP_FIND:
     case QN_OP_REMAP:
@@ -128,7 +139,7 @@ static void add_steps(struct qn_row_program *p, const struct qn_tiles *t, const 
         for (uint32_t i = 0; i < lane->n_steps; i++) {
             const struct qn_op *op = &b->ops[from->first_op + i];
             p->steps[at++] = decode(p, op, work);
-            work = qn_chain_op_work(op->code, work);
+            work = qn_chain_op_work(b, op, work);
         }
     }
 }
@@ -244,7 +255,7 @@ static uint32_t find(const struct step *s, uint32_t work, union cell x, uint32_t
     return s->k + 1;
 }
 
-/* EXP ... BOX_COX_BACK; qn_tiles_open has let no other op through. */
+/* EXP ... RDIV; qn_tiles_open has let no other op through. */
 static union cell function(const struct step *s, union cell x)
 {
     if (s->what % 4u == QN_W_F32) qn_functions_f32(s->what / 4u, s->u.p[0].f32, 1, &x.f32);
@@ -357,22 +368,54 @@ static inline union cell load(uint32_t work, union qn_row_value v, uint32_t *see
 
 static inline union cell join(uint32_t what, union cell a, union cell x)
 {
-#define JOINS(W, M)                                                                                \
-    case STEP(QN_OP_JOIN_ADD, W): x.M = a.M + x.M; break;                                          \
-    case STEP(QN_OP_JOIN_SUB, W): x.M = a.M - x.M; break;                                          \
-    case STEP(QN_OP_JOIN_RSUB, W): x.M = x.M - a.M; break;                                         \
-    case STEP(QN_OP_JOIN_MUL, W): x.M = a.M * x.M; break;                                          \
+#define JOINS(W, M, T, U)                                                                          \
+    case STEP(QN_OP_JOIN_ADD, W): x.M = (T)((U)a.M + (U)x.M); break;                               \
+    case STEP(QN_OP_JOIN_SUB, W): x.M = (T)((U)a.M - (U)x.M); break;                               \
+    case STEP(QN_OP_JOIN_RSUB, W): x.M = (T)((U)x.M - (U)a.M); break;                              \
+    case STEP(QN_OP_JOIN_MUL, W): x.M = (T)((U)a.M * (U)x.M); break;                               \
+    case STEP(QN_OP_JOIN_LESS, W): x.M = a.M < x.M ? 1 : 0; break;                                 \
+    case STEP(QN_OP_JOIN_LESS_EQUAL, W): x.M = a.M <= x.M ? 1 : 0; break;                          \
+    case STEP(QN_OP_JOIN_GREATER, W): x.M = a.M > x.M ? 1 : 0; break;                              \
+    case STEP(QN_OP_JOIN_GREATER_EQUAL, W): x.M = a.M >= x.M ? 1 : 0; break;                       \
+    case STEP(QN_OP_JOIN_EQUAL, W):                                                                \
+        x.M = a.M == x.M ? 1 : 0;                                                                  \
+        break
+#define FLOAT_JOINS(W, M)                                                                          \
     case STEP(QN_OP_JOIN_DIV, W): x.M = a.M / x.M; break;                                          \
     case STEP(QN_OP_JOIN_RDIV, W): x.M = x.M / a.M; break;                                         \
     case STEP(QN_OP_JOIN_MIN, W): x.M = a.M < x.M || a.M != a.M ? a.M : x.M; break;                \
     case STEP(QN_OP_JOIN_MAX, W): x.M = a.M > x.M || a.M != a.M ? a.M : x.M; break
     switch (what) {
-        JOINS(QN_W_F32, f32);
-        JOINS(QN_W_F64, f64);
+        JOINS(QN_W_F32, f32, float, float);
+        JOINS(QN_W_F64, f64, double, double);
+        JOINS(QN_W_I64, i64, int64_t, uint64_t);
+        FLOAT_JOINS(QN_W_F32, f32);
+        FLOAT_JOINS(QN_W_F64, f64);
+    case STEP(QN_OP_JOIN_MIN, QN_W_I64): x.i64 = a.i64 < x.i64 ? a.i64 : x.i64; break;
+    case STEP(QN_OP_JOIN_MAX, QN_W_I64): x.i64 = a.i64 > x.i64 ? a.i64 : x.i64; break;
+    case STEP(QN_OP_JOIN_POW, QN_W_F32): {
+        float power;
+        qn_powers_f32(1, &a.f32, &x.f32, &power);
+        x.f32 = power;
+        break;
+    }
+    case STEP(QN_OP_JOIN_POW, QN_W_F64): {
+        double power;
+        qn_powers_f64(1, &a.f64, &x.f64, &power);
+        x.f64 = power;
+        break;
+    }
     default: break;
     }
 #undef JOINS
+#undef FLOAT_JOINS
     return x;
+}
+
+static inline int is_true(uint32_t what, union cell x)
+{
+    if (what % 4u == QN_W_F32) return x.f32 != 0;
+    return what % 4u == QN_W_F64 ? x.f64 != 0 : x.i64 != 0;
 }
 
 /* A chain that takes in operands, which are evaluated where they are taken. */
@@ -384,7 +427,10 @@ static union cell apply_joins(const struct qn_row_program *p, const struct row_l
     const struct step *s = p->steps + lane->first_step, *end = s + lane->n_steps;
     for (; s < end; s++) {
         uint32_t code = s->what / 4u;
-        if (QN_OP_IS_JOIN(code)) {
+        if (code == QN_OP_JOIN_WHERE) {
+            depth -= 2;
+            if (is_true(s->what, aside[depth])) x = aside[depth + 1];
+        } else if (QN_OP_IS_JOIN(code)) {
             x = join(s->what, aside[--depth], x);
         } else if (code == QN_OP_TAKE) {
             const struct row_lane *o = &p->lanes[p->n_lanes + s->k];

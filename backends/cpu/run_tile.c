@@ -42,6 +42,10 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_COS:
     case QN_OP_NCDF:
     case QN_OP_NQUANTILE:
+    case QN_OP_LOG2:
+    case QN_OP_LOG10:
+    case QN_OP_ABS:
+    case QN_OP_SQUARE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -54,7 +58,14 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_JOIN_DIV:
     case QN_OP_JOIN_RDIV:
     case QN_OP_JOIN_MIN:
-    case QN_OP_JOIN_MAX: return 1;
+    case QN_OP_JOIN_MAX:
+    case QN_OP_JOIN_POW:
+    case QN_OP_JOIN_LESS:
+    case QN_OP_JOIN_LESS_EQUAL:
+    case QN_OP_JOIN_GREATER:
+    case QN_OP_JOIN_GREATER_EQUAL:
+    case QN_OP_JOIN_EQUAL:
+    case QN_OP_JOIN_WHERE: return 1;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP:
     case QN_OP_FIND:
@@ -74,18 +85,29 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     return first <= b->n_words && count <= b->n_words - first && count >= least;
 }
 
-/* TAKE and JOIN_*: the type, the operand, and how many values are aside afterwards. */
+/* The types of the values that are aside. */
+struct aside {
+    uint32_t n, work[QN_ASIDE];
+};
+
+/* TAKE and JOIN_*: the types, the operand, and what is aside. */
 static int joins_well(const struct qn_batch *b, const struct qn_op *op, uint32_t work,
-                      uint32_t *aside)
+                      struct aside *aside)
 {
-    if (work > QN_W_F64) return 0;
-    if (op->code != QN_OP_TAKE) return (*aside)-- > 0;
-    return op->arg < b->n_operands && ++*aside <= QN_ASIDE &&
-           qn_chain_final_work(b, &b->operands[op->arg]) == work;
+    if (work > QN_W_I64) return 0;
+    if (op->code == QN_OP_TAKE) {
+        if (op->arg >= b->n_operands || aside->n == QN_ASIDE) return 0;
+        aside->work[aside->n++] = work;
+        return qn_chain_final_work(b, &b->operands[op->arg]) <= QN_W_I64;
+    }
+    if (work == QN_W_I64 && !QN_OP_JOINS_WHOLE(op->code)) return 0;
+    for (uint32_t k = op->code == QN_OP_JOIN_WHERE ? 2 : 1; k > 0; k--)
+        if (aside->n == 0 || aside->work[--aside->n] != work) return 0;
+    return 1;
 }
 
 static int op_fits(const struct qn_batch *b, const struct qn_op *op, uint32_t work, int operand,
-                   uint32_t *aside)
+                   struct aside *aside)
 {
     if (operand && (op->code >= QN_OP_TAKE || op->code == QN_OP_NORM)) return 0;
     if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return joins_well(b, op, work, aside);
@@ -105,15 +127,17 @@ static quern_status check_lane(const struct qn_batch *b, const struct qn_lane *l
     if (lane->n_ops > b->n_ops || lane->first_op > b->n_ops - lane->n_ops)
         return qn_error(QUERN_INVALID, "%s %u: ops %u + %u of %u", what, l, lane->first_op,
                         lane->n_ops, b->n_ops);
-    uint32_t work = lane->work, aside = 0;
+    uint32_t work = lane->work;
+    struct aside aside = {0};
     for (uint32_t i = 0; i < lane->n_ops; i++) {
         const struct qn_op *op = &b->ops[lane->first_op + i];
         if (!op_fits(b, op, work, operand, &aside))
             return qn_error(QUERN_INVALID, "%s %u: op %u on working type %u, words from %u of %u",
                             what, l, op->code, work, op->arg, b->n_words);
-        work = qn_chain_op_work(op->code, work);
+        work = qn_chain_op_work(b, op, work);
     }
-    return aside == 0 ? QUERN_OK : qn_error(QUERN_INVALID, "%s %u: a value is left aside", what, l);
+    return aside.n == 0 ? QUERN_OK
+                        : qn_error(QUERN_INVALID, "%s %u: a value is left aside", what, l);
 }
 
 quern_status qn_run_check(const struct qn_batch *b)
@@ -142,7 +166,7 @@ static quern_status open_lane(struct qn_tiles *t, uint32_t l)
             out->work_at_norm = work;
         }
         out->joins |= op->code >= QN_OP_TAKE;
-        work = qn_chain_op_work(op->code, work);
+        work = qn_chain_op_work(t->batch, op, work);
     }
     out->final_work = work;
     if (out->joins && out->group != QN_TILE_NO_GROUP)

@@ -8,29 +8,14 @@
 #include "host/estimators/estimator.h"
 
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,
-    &qn_generic_univariate_select,
-    &qn_iterative_imputer,
-    &qn_k_bins_discretizer,
-    &qn_knn_imputer,
-    &qn_max_abs_scaler,
-    &qn_min_max_scaler,
-    &qn_normalizer,
-    &qn_one_hot_encoder,
-    &qn_ordinal_encoder,
-    &qn_polynomial_features,
-    &qn_power_transformer,
-    &qn_quantile_transformer,
-    &qn_robust_scaler,
-    &qn_select_fdr,
-    &qn_select_fpr,
-    &qn_select_fwe,
-    &qn_select_k_best,
-    &qn_select_percentile,
-    &qn_simple_imputer,
-    &qn_standard_scaler,
-    &qn_variance_threshold,
-    &qn_passthrough,
+    &qn_binarizer,         &qn_function_transformer, &qn_generic_univariate_select,
+    &qn_iterative_imputer, &qn_k_bins_discretizer,   &qn_knn_imputer,
+    &qn_max_abs_scaler,    &qn_min_max_scaler,       &qn_normalizer,
+    &qn_one_hot_encoder,   &qn_ordinal_encoder,      &qn_polynomial_features,
+    &qn_power_transformer, &qn_quantile_transformer, &qn_robust_scaler,
+    &qn_select_fdr,        &qn_select_fpr,           &qn_select_fwe,
+    &qn_select_k_best,     &qn_select_percentile,    &qn_simple_imputer,
+    &qn_standard_scaler,   &qn_variance_threshold,   &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
 
@@ -110,6 +95,18 @@ static int are_ints(const json_t *v, double least)
     return 1;
 }
 
+/* A text, or (many) some of them, with names or without. */
+static int are_expressions(const json_t *v, int many)
+{
+    const char *key;
+    json_t *one;
+    size_t i, n = 0;
+    if (!many || !(json_is_array(v) || json_is_object(v))) return json_is_string(v);
+    json_array_foreach(v, i, one) n += (size_t)json_is_string(one);
+    json_object_foreach((json_t *)(uintptr_t)v, key, one) n += (size_t)json_is_string(one);
+    return n != 0 && n == (json_is_array(v) ? json_array_size(v) : json_object_size(v));
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -171,6 +168,12 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
         return json_is_string(v) && is_choice("first|if_binary", json_string_value(v))
                    ? NULL
                    : "null, \"first\", \"if_binary\" or one value per column";
+    case QN_PARAM_EXPRESSION:
+        if (json_is_null(v) || are_expressions(v, p->most > 1)) return NULL;
+        return p->most > 1 ? "null, an expression, a list of them or an object {name: expression}"
+                           : "null or an expression";
+    case QN_PARAM_MAYBE:
+        return json_is_null(v) || json_is_boolean(v) ? NULL : "null, true or false";
     }
     return "a value of another kind";
 }

@@ -28,6 +28,10 @@ static uint32_t params_of(uint32_t code)
     case QN_OP_COS:
     case QN_OP_NCDF:
     case QN_OP_NQUANTILE:
+    case QN_OP_LOG2:
+    case QN_OP_LOG10:
+    case QN_OP_ABS:
+    case QN_OP_SQUARE:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
     case QN_OP_TO_I64: return 0;
@@ -148,7 +152,10 @@ static const char *const function_names[] = {"qn_exp",         "qn_expm1",
                                              "qn_cos",         "qn_pow",
                                              "qn_ncdf",        "qn_nquantile",
                                              "qn_yeo_johnson", "qn_yeo_johnson_back",
-                                             "qn_box_cox",     "qn_box_cox_back"};
+                                             "qn_box_cox",     "qn_box_cox_back",
+                                             "qn_log2",        "qn_log10",
+                                             "qn_abs",         "qn_square",
+                                             "qn_rdiv"};
 
 static void put(struct qn_writer *w, const char *text, size_t bytes)
 {

@@ -39,6 +39,10 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_COS:
     case QN_OP_NCDF:
     case QN_OP_NQUANTILE:
+    case QN_OP_LOG2:
+    case QN_OP_LOG10:
+    case QN_OP_ABS:
+    case QN_OP_SQUARE:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -51,7 +55,14 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_JOIN_DIV:
     case QN_OP_JOIN_RDIV:
     case QN_OP_JOIN_MIN:
-    case QN_OP_JOIN_MAX: return 0;
+    case QN_OP_JOIN_MAX:
+    case QN_OP_JOIN_POW:
+    case QN_OP_JOIN_LESS:
+    case QN_OP_JOIN_LESS_EQUAL:
+    case QN_OP_JOIN_GREATER:
+    case QN_OP_JOIN_GREATER_EQUAL:
+    case QN_OP_JOIN_EQUAL:
+    case QN_OP_JOIN_WHERE: return 0;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP:
     case QN_OP_FIND:
@@ -73,11 +84,12 @@ static int op_takes(uint32_t code, uint32_t work)
     return 1;
 }
 
-/* What is aside after the op is counted by check_lane. */
+/* What is aside is looked at by check_aside. */
 static quern_status check_join(const struct qn_table_request *rq, uint32_t lane,
                                const struct qn_op *op, uint32_t work)
 {
-    if (op->work != work || work > QN_W_F64)
+    if (op->work != work || work > QN_W_I64 ||
+        (QN_OP_IS_JOIN(op->code) && work == QN_W_I64 && !QN_OP_JOINS_WHOLE(op->code)))
         return qn_error(QUERN_INVALID, "lane %u: op %u does not take a value of type %u", lane,
                         op->code, work);
     if (op->code == QN_OP_TAKE && op->arg >= rq->batch->n_operands)
@@ -120,22 +132,31 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
     return QUERN_OK;
 }
 
-/* Counts what is aside after the op, and that an operand has its type. operands NULL: none allowed. */
+/* The types of the values that are aside. */
+struct aside {
+    uint32_t n, work[QN_ASIDE];
+};
+
+/* Follows what is aside, and *work. operands NULL: none allowed. */
 static quern_status check_aside(const struct qn_op *op, uint32_t index, const uint32_t *operands,
-                                uint32_t *aside)
+                                struct aside *aside, uint32_t *work)
 {
     if (operands == NULL &&
         (op->code == QN_OP_NORM || op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)))
         return qn_error(QUERN_INVALID, "operand %u: op %u is not for operands", index, op->code);
     if (op->code == QN_OP_TAKE) {
-        if (operands[op->arg] != op->work)
-            return qn_error(QUERN_INVALID, "lane %u: operand %u is of another type", index,
-                            op->arg);
-        if (++*aside > QN_ASIDE)
+        if (operands[op->arg] > QN_W_I64)
+            return qn_error(QUERN_INVALID, "lane %u: operand %u holds codes", index, op->arg);
+        if (aside->n == QN_ASIDE)
             return qn_error(QUERN_INVALID, "lane %u: more than %u values aside", index, QN_ASIDE);
+        aside->work[aside->n++] = *work;
+        *work = operands[op->arg];
     }
-    if (QN_OP_IS_JOIN(op->code) && (*aside)-- == 0)
-        return qn_error(QUERN_INVALID, "lane %u: op %u without a value aside", index, op->code);
+    if (!QN_OP_IS_JOIN(op->code)) return QUERN_OK;
+    for (uint32_t k = op->code == QN_OP_JOIN_WHERE ? 2 : 1; k > 0; k--)
+        if (aside->n == 0 || aside->work[--aside->n] != *work)
+            return qn_error(QUERN_INVALID, "lane %u: op %u without a value of its type aside",
+                            index, op->code);
     return QUERN_OK;
 }
 
@@ -144,7 +165,8 @@ static quern_status check_lane(const struct qn_table_request *rq, const struct q
                                uint32_t index, const uint32_t *operands, struct qn_lane_end *end)
 {
     const struct qn_batch *batch = rq->batch;
-    uint32_t work = lane->work, aside = 0, joins = 0;
+    uint32_t work = lane->work, joins = 0;
+    struct aside aside = {0};
     if (lane->type > QN_T_F64 || work > QN_W_CODE)
         return qn_error(QUERN_INVALID, "lane %u: type %u as %u does not exist", index, lane->type,
                         work);
@@ -156,11 +178,11 @@ static quern_status check_lane(const struct qn_table_request *rq, const struct q
         if (batch->ops[lane->first_op + k].code == QN_OP_NORM && end->norm_ops == lane->n_ops)
             end->norm_ops = k;
         joins |= batch->ops[lane->first_op + k].code == QN_OP_TAKE;
-        QN_TRY(check_aside(&batch->ops[lane->first_op + k], index, operands, &aside));
+        QN_TRY(check_aside(&batch->ops[lane->first_op + k], index, operands, &aside, &work));
         work = qn_op_result(batch->ops[lane->first_op + k].code, work);
     }
     end->work = work;
-    if (aside != 0) return qn_error(QUERN_INVALID, "lane %u: a value is left aside", index);
+    if (aside.n != 0) return qn_error(QUERN_INVALID, "lane %u: a value is left aside", index);
     if (joins && end->norm_ops != lane->n_ops)
         return qn_error(QUERN_INVALID, "lane %u: a norm and other columns in one chain", index);
     return QUERN_OK;

@@ -146,7 +146,8 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
             QN_TRY(check_codes(table, f, lane));
         if (i >= p->n_lanes || (codes && !lane->chain->joins) || seen[i] == 0) continue;
         if (x->device != NULL) QN_TRY(qn_device_finish(x->device, f->queue));
-        if ((seen[i] & QN_SEEN_INF) && (lane->n_ops != 0 || lane->chain->refuse_infinite))
+        int looks = lane->n_ops != 0 && !lane->chain->takes_infinite;
+        if ((seen[i] & QN_SEEN_INF) && (looks || lane->chain->refuse_infinite))
             return complain(table, f, layer, lane, INFINITE);
         if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
             return complain(table, f, layer, lane, MISSING);

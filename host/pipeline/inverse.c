@@ -23,6 +23,17 @@ static quern_status check_then(const struct qn_plan *plan)
     return QUERN_OK;
 }
 
+/* Each block gives back as many columns as it took. */
+static quern_status check_widths(const struct qn_plan *plan)
+{
+    uint64_t n = 0;
+    for (uint32_t i = 0; i < plan->n_blocks; i++) n += plan->steps[i].n_columns;
+    if (n == plan->n_outputs) return QUERN_OK;
+    return qn_error(QUERN_UNSUPPORTED,
+                    "inverse transform: the model gives %u columns of %llu, which do not tell them",
+                    plan->n_outputs, (unsigned long long)n);
+}
+
 /* No input column may have two outputs: they could disagree. */
 static quern_status check_disjoint(const struct qn_plan *plan, uint8_t *taken)
 {
@@ -61,6 +72,7 @@ static quern_status check(const struct quern_model *m, const struct quern_table 
     const struct qn_plan *plan = m->plan;
     for (uint32_t i = 0; i < plan->n_blocks; i++) QN_TRY(check_step(&plan->steps[i]));
     QN_TRY(check_then(plan));
+    QN_TRY(check_widths(plan));
     QN_TRY(check_table(m, table));
     uint8_t *taken = qn_zalloc(plan->schema->n_columns, sizeof *taken);
     if (taken == NULL) return qn_error_memory_while("inverting a model");

@@ -118,7 +118,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
  * fills, functions (the logarithm of -1), and behind encoders. Runs notice missing values where they are loaded. */
 static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
 {
-    if (chain->source >= n_inputs || chain->joins) return 1;
+    if (chain->source >= n_inputs || chain->joins || chain->computed) return 1;
     for (uint32_t i = 0; i < chain->n_ops; i++)
         if (chain->ops[i].code == QN_OP_FILL || chain->ops[i].code == QN_OP_VALUE ||
             QN_OP_IS_FUNCTION(chain->ops[i].code))
@@ -140,6 +140,7 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->raw) continue;
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && !(type->traits & QN_TRAIT_AFTER_NORM)) return 1;
+        if (p->chain->joins && type == &qn_normalizer) return 1; /* no chain does both */
         if (counts && p->chain->source >= n_inputs) return 1; /* values of a code column */
         if (p->chain->joins && (counts || type->joins || p->sparse)) return 1;
         if (p->constant) return 1;

@@ -190,11 +190,12 @@ void any_program_gives_the_oracles_bytes(void **state)
     on_every_device(mixed_program, 6, 1);
 }
 
-/* Chains that take in other columns: products of up to three, and one that sets four values aside. */
+/* Chains that take in other columns: all ways to join up to three, and some that set four aside. */
 static void joined_program(struct ops_device *d, uint32_t k)
 {
     static const uint32_t depths[] = {QN_OP_JOIN_SUB, QN_OP_JOIN_RDIV, QN_OP_JOIN_MAX,
-                                      QN_OP_JOIN_ADD};
+                                      QN_OP_JOIN_ADD},
+                          choice[] = {QN_OP_JOIN_POW, QN_OP_JOIN_LESS, QN_OP_JOIN_WHERE};
     const uint32_t *types = k % 2 ? float64 : float32, n_operands = 6, n = 40;
     char what[64];
     memset(&program, 0, sizeof program);
@@ -206,9 +207,12 @@ static void joined_program(struct ops_device *d, uint32_t k)
         uint32_t work = batch.lanes[i].work, deep = i % 5 == 0;
         for (uint32_t j = 0; j <= i % 3 || (deep && j < QN_ASIDE); j++) {
             ops_push_take(&batch, i, work, (i + 5 * j) % n_operands);
-            if (!deep) ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j) % 8, work, 0, 0);
+            if (!deep) ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j) % 14, work, 0, 0);
         }
-        for (uint32_t j = 0; deep && j < QN_ASIDE; j++) ops_push(&batch, i, depths[j], work, 0, 0);
+        for (uint32_t j = 0; deep && i % 2 && j < QN_ASIDE; j++)
+            ops_push(&batch, i, depths[j], work, 0, 0);
+        for (uint32_t j = 0; deep && i % 2 == 0 && j < 3; j++)
+            ops_push(&batch, i, choice[j], work, 0, 0);
         if (i % 4 == 0) ops_push(&batch, i, QN_OP_SUB, work, 0.25, 0);
         add_slot(i - n_operands, types[0], QN_MATCH_VALUE);
     }
@@ -278,11 +282,46 @@ static void joined_kernel(struct ops_device *d, uint32_t k)
     ops_batch_free(&batch);
 }
 
+/* Integers, and values of one type set aside while those of another are joined. */
+static void mixed_joins_program(struct ops_device *d, uint32_t k)
+{
+    static const uint32_t types[] = {QN_T_I64, QN_T_F32, QN_T_F64}, n_operands = 6, n = 24;
+    static const uint32_t to[] = {QN_OP_TO_F32, QN_OP_TO_F64, QN_OP_TO_I64};
+    static const uint32_t whole[] = {
+        QN_OP_JOIN_ADD,     QN_OP_JOIN_SUB,           QN_OP_JOIN_RSUB, QN_OP_JOIN_MUL,
+        QN_OP_JOIN_MIN,     QN_OP_JOIN_MAX,           QN_OP_JOIN_LESS, QN_OP_JOIN_LESS_EQUAL,
+        QN_OP_JOIN_GREATER, QN_OP_JOIN_GREATER_EQUAL, QN_OP_JOIN_EQUAL};
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k + 700, 600, n_operands + n, types, 3, OPS_RECORDS, 0, 0, 0);
+    for (uint32_t i = n_operands; i < n_operands + n; i++) {
+        uint32_t work = batch.lanes[i].work, o = (i + k) % n_operands;
+        uint32_t taken = batch.lanes[o].work, same = o < 3 ? o + 3 : o - 3;
+        ops_push_take(&batch, i, work, o);
+        ops_push_take(&batch, i, taken, same);
+        ops_push(&batch, i, whole[i % 11], taken, 0, 0);
+        if (taken != work) ops_push(&batch, i, to[work], taken, 0, 0);
+        if (i % 3 == 0) ops_push_take(&batch, i, work, i % n_operands);
+        if (i % 3 == 0 && batch.lanes[i % n_operands].work != work)
+            ops_push(&batch, i, to[work], batch.lanes[i % n_operands].work, 0, 0);
+        ops_push(&batch, i, i % 3 ? whole[i % 7] : QN_OP_JOIN_WHERE, work, 0, 0);
+        add_slot(i - n_operands, batch.lanes[i].type, QN_MATCH_VALUE);
+    }
+    ops_batch_operands(&batch, n_operands);
+    lay_out_slots(OUT_COLUMNS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "mixed joins %u", k);
+    run_and_compare(d, what, "device:interpreter");
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
 void columns_are_joined_with_the_cpus_bits(void **state)
 {
     (void)state;
     on_every_device(joined_program, 8, 3);
     on_every_device(joined_kernel, 6, 5);
+    on_every_device(mixed_joins_program, 4, 1);
 }
 
 /* Norms: two groups and lanes without, after an op each. */

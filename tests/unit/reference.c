@@ -255,28 +255,16 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
     return x;
 }
 
-static double join_f64(uint32_t code, double a, double x)
-{
-    switch (code) {
-    case QN_OP_JOIN_ADD: return a + x;
-    case QN_OP_JOIN_SUB: return a - x;
-    case QN_OP_JOIN_RSUB: return x - a;
-    case QN_OP_JOIN_MUL: return a * x;
-    case QN_OP_JOIN_DIV: return a / x;
-    case QN_OP_JOIN_RDIV: return x / a;
-    case QN_OP_JOIN_MIN: return isnan(a) || isnan(x) ? a + x : a < x ? a : x;
-    default: return isnan(a) || isnan(x) ? a + x : a > x ? a : x;
-    }
-}
-
 /* One operation on two float32 values, rounded from double: the same as in float32. */
 static struct ref_value ref_join(uint32_t code, struct ref_value a, struct ref_value x)
 {
     if (x.work == QN_W_F32) {
-        volatile float r = (float)join_f64(code, (double)a.f32, (double)x.f32);
+        volatile float r = (float)reference_join(code, (double)a.f32, (double)x.f32);
         x.f32 = r;
+    } else if (x.work == QN_W_I64) {
+        x.i64 = reference_join_i64(code, a.i64, x.i64);
     } else {
-        volatile double r = join_f64(code, a.f64, x.f64);
+        volatile double r = reference_join(code, a.f64, x.f64);
         x.f64 = r;
     }
     return x;
@@ -292,6 +280,10 @@ struct ref_value ref_eval(const struct qn_batch *batch, const struct qn_lane *la
         if (op->code == QN_OP_TAKE) {
             aside[depth++] = x;
             x = ref_eval(batch, &batch->operands[op->arg], row, seen);
+        } else if (op->code == QN_OP_JOIN_WHERE) {
+            depth -= 2;
+            if (x.work == QN_W_I64 ? aside[depth].i64 != 0 : ref_double(aside[depth]) != 0)
+                x = aside[depth + 1];
         } else if (QN_OP_IS_JOIN(op->code))
             x = ref_join(op->code, aside[--depth], x);
         else

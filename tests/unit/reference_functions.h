@@ -26,6 +26,11 @@ static inline double reference_function(uint32_t code, double x, double p)
     case QN_OP_YEO_JOHNSON_BACK: return qn_yeo_johnson_back(x, p);
     case QN_OP_BOX_COX: return qn_box_cox(x, p);
     case QN_OP_BOX_COX_BACK: return qn_box_cox_back(x, p);
+    case QN_OP_LOG2: return qn_log2(x);
+    case QN_OP_LOG10: return qn_log10(x);
+    case QN_OP_ABS: return fabs(x);
+    case QN_OP_SQUARE: return x * x;
+    case QN_OP_RDIV: return p / x;
     default: return x;
     }
 }
@@ -35,7 +40,46 @@ static inline float reference_function_f32(uint32_t code, float x, float p)
     switch (code) {
     case QN_OP_SQRT: return sqrtf(x);
     case QN_OP_RECIPROCAL: return 1 / x;
+    case QN_OP_SQUARE: return x * x;
+    case QN_OP_RDIV: return p / x;
     default: return (float)reference_function(code, (double)x, (double)p);
+    }
+}
+
+static inline double reference_join(uint32_t code, double a, double x)
+{
+    switch (code) {
+    case QN_OP_JOIN_ADD: return a + x;
+    case QN_OP_JOIN_SUB: return a - x;
+    case QN_OP_JOIN_RSUB: return x - a;
+    case QN_OP_JOIN_MUL: return a * x;
+    case QN_OP_JOIN_DIV: return a / x;
+    case QN_OP_JOIN_RDIV: return x / a;
+    case QN_OP_JOIN_MIN: return isnan(a) || isnan(x) ? a + x : a < x ? a : x;
+    case QN_OP_JOIN_MAX: return isnan(a) || isnan(x) ? a + x : a > x ? a : x;
+    case QN_OP_JOIN_POW: return qn_pow(a, x);
+    case QN_OP_JOIN_LESS: return a < x;
+    case QN_OP_JOIN_LESS_EQUAL: return a <= x;
+    case QN_OP_JOIN_GREATER: return a > x;
+    case QN_OP_JOIN_GREATER_EQUAL: return a >= x;
+    default: return a == x;
+    }
+}
+
+static inline int64_t reference_join_i64(uint32_t code, int64_t a, int64_t x)
+{
+    switch (code) {
+    case QN_OP_JOIN_ADD: return (int64_t)((uint64_t)a + (uint64_t)x);
+    case QN_OP_JOIN_SUB: return (int64_t)((uint64_t)a - (uint64_t)x);
+    case QN_OP_JOIN_RSUB: return (int64_t)((uint64_t)x - (uint64_t)a);
+    case QN_OP_JOIN_MUL: return (int64_t)((uint64_t)a * (uint64_t)x);
+    case QN_OP_JOIN_MIN: return a < x ? a : x;
+    case QN_OP_JOIN_MAX: return a > x ? a : x;
+    case QN_OP_JOIN_LESS: return a < x;
+    case QN_OP_JOIN_LESS_EQUAL: return a <= x;
+    case QN_OP_JOIN_GREATER: return a > x;
+    case QN_OP_JOIN_GREATER_EQUAL: return a >= x;
+    default: return a == x;
     }
 }
 

@@ -299,18 +299,10 @@ static inline double oracle_norm(const struct qn_batch *b, const struct qn_norm_
     return narrow ? (double)qn_norm_end_f32(&s) : qn_norm_end_f64(&t);
 }
 
-static inline double oracle_join(uint32_t code, double a, double x)
+static inline int oracle_truth(const struct oracle_value *x)
 {
-    switch (code) {
-    case QN_OP_JOIN_ADD: return a + x;
-    case QN_OP_JOIN_SUB: return a - x;
-    case QN_OP_JOIN_RSUB: return x - a;
-    case QN_OP_JOIN_MUL: return a * x;
-    case QN_OP_JOIN_DIV: return a / x;
-    case QN_OP_JOIN_RDIV: return x / a;
-    case QN_OP_JOIN_MIN: return a != a || x != x ? a + x : a < x ? a : x;
-    default: return a != a || x != x ? a + x : a > x ? a : x;
-    }
+    if (x->work == QN_W_F32) return x->f32 != 0;
+    return x->work == QN_W_F64 ? x->f64 != 0 : x->i64 != 0;
 }
 
 static inline struct oracle_value oracle_begin(const struct qn_lane *lane, uint64_t row,
@@ -337,12 +329,17 @@ static inline void oracle_chain(const struct qn_batch *b, const struct qn_lane *
             aside[depth++] = *x;
             *x = oracle_begin(o, row, seen);
             oracle_ops(b, o->first_op, o->n_ops, x, 1, seen);
+        } else if (op->code == QN_OP_JOIN_WHERE) {
+            depth -= 2;
+            if (oracle_truth(&aside[depth])) *x = aside[depth + 1];
         } else if (QN_OP_IS_JOIN(op->code)) {
             const struct oracle_value *a = &aside[--depth];
             if (x->work == QN_W_F32)
-                x->f32 = (float)oracle_join(op->code, (double)a->f32, (double)x->f32);
+                x->f32 = (float)reference_join(op->code, (double)a->f32, (double)x->f32);
+            else if (x->work == QN_W_I64)
+                x->i64 = reference_join_i64(op->code, a->i64, x->i64);
             else
-                x->f64 = oracle_join(op->code, a->f64, x->f64);
+                x->f64 = reference_join(op->code, a->f64, x->f64);
         } else
             oracle_ops(b, i, 1, x, norm, seen);
     }

@@ -236,21 +236,19 @@ static inline void random_data(struct random_program *p, uint32_t l, uint64_t ro
     }
 }
 
-/* Operands of both float types; a few lanes begin as one of them does. */
+/* Operands of both float types and of int64; a few lanes begin as one of them does. */
 static inline void random_operands(struct random_program *p, uint64_t rows)
 {
-    uint32_t n = 2 + random_below(p, RANDOM_OPERANDS - 1);
+    static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_I64};
+    uint32_t n = 3 + random_below(p, RANDOM_OPERANDS - 2);
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t l = p->batch.n_lanes++, work;
+        uint32_t l = p->batch.n_lanes++, work = i < 3 ? i : random_below(p, 3);
         struct qn_lane *lane = &p->lanes[l];
-        *lane = (struct qn_lane){.type = random_below(p, 2) ? QN_T_F64 : QN_T_F32,
-                                 .first_op = p->batch.n_ops};
-        work = lane->work = lane->type == QN_T_F64 ? QN_W_F64 : QN_W_F32;
-        if (i < 2) work = lane->work = i; /* one of each at least */
-        if (lane->work == QN_W_F32) lane->type = QN_T_F32;
+        *lane = (struct qn_lane){.type = types[work], .work = work, .first_op = p->batch.n_ops};
+        if (work == QN_W_F64 && random_below(p, 3) == 0) lane->type = QN_T_F32;
         random_data(p, l, rows);
         for (uint32_t k = random_below(p, 3); k > 0; k--) {
-            random_push(p, random_below(p, 2) ? QN_OP_MUL : QN_OP_LOG1P, work);
+            random_push(p, random_below(p, 2) || work == QN_W_I64 ? QN_OP_MUL : QN_OP_LOG1P, work);
             random_word_double(p, work);
         }
         lane->n_ops = p->batch.n_ops - lane->first_op;
@@ -264,24 +262,44 @@ static inline void random_operands(struct random_program *p, uint64_t rows)
     p->batch.n_operands = n;
 }
 
+/* To the type that is wanted where a value is joined. */
+static inline uint32_t random_convert(struct random_program *p, uint32_t work, uint32_t to)
+{
+    static const uint32_t codes[] = {QN_OP_TO_F32, QN_OP_TO_F64, QN_OP_TO_I64};
+    if (work != to) random_push(p, codes[to], work);
+    return to;
+}
+
+static inline uint32_t random_join(struct random_program *p, uint32_t work)
+{
+    for (;;) {
+        uint32_t code = QN_OP_JOIN_ADD + random_below(p, QN_OP_JOIN_EQUAL - QN_OP_JOIN_ADD + 1);
+        if (work != QN_W_I64 || QN_OP_JOINS_WHOLE(code)) return code;
+    }
+}
+
 /* Some TAKE and JOIN_* ops, with ops between them; what is aside comes back. */
 static inline void random_joins(struct random_program *p, uint32_t work)
 {
-    uint32_t aside = 0, n = random_below(p, 6);
-    while (n > 0 || aside > 0) {
+    uint32_t aside[QN_ASIDE], depth = 0, n = random_below(p, 6);
+    while (n > 0 || depth > 0) {
         uint32_t k = random_below(p, 3);
-        if (n > 0 && (aside == 0 || k == 0) && aside < QN_ASIDE) {
+        if (n > 0 && (depth == 0 || k == 0) && depth < QN_ASIDE) {
             uint32_t o = random_below(p, p->batch.n_operands);
-            while (p->operands[o].work != work) o = (o + 1) % p->batch.n_operands;
             random_push(p, QN_OP_TAKE, work)->arg = o;
-            aside++;
+            aside[depth++] = work;
+            work = p->operands[o].work;
             n--;
         } else if (k == 1) {
             random_push(p, QN_OP_ADD, work);
             random_word_double(p, work);
-        } else if (aside > 0) {
-            random_push(p, QN_OP_JOIN_ADD + random_below(p, 8), work);
-            aside--;
+        } else if (depth > 1 && aside[depth - 1] == aside[depth - 2] && random_below(p, 2)) {
+            work = random_convert(p, work, aside[depth - 1]);
+            random_push(p, QN_OP_JOIN_WHERE, work);
+            depth -= 2;
+        } else if (depth > 0) {
+            work = random_convert(p, work, aside[--depth]);
+            random_push(p, random_join(p, work), work);
         }
     }
 }
@@ -298,7 +316,7 @@ static inline void random_lane(struct random_program *p, uint64_t rows)
     uint32_t work = lane->work;
     uint32_t n = random_below(p, 5);
     for (uint32_t i = 0; i < n; i++) work = random_op(p, l, work);
-    if (p->batch.n_operands != 0 && work <= QN_W_F64) random_joins(p, work);
+    if (p->batch.n_operands != 0 && work <= QN_W_I64) random_joins(p, work);
     lane->n_ops = p->batch.n_ops - lane->first_op;
     p->final_work[l] = work;
 }
