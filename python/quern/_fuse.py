@@ -235,7 +235,8 @@ class Plan:
         self.dtypes = []  # of what the blocks give
         for k, block in enumerate(blocks):
             types = [self.schema[at[i]][1] for i in block.indices]
-            types = self._chain(f"steps/{k}", block.chain, types)
+            names = [self.schema[at[i]][0] for i in block.indices]
+            types = self._chain(f"steps/{k}", block.chain, types, names)
             self.dtypes.append(common_dtype(types))
             self.steps.append({**({"name": block.name} if named else {}),
                                "columns": [at[i] for i in block.indices],
@@ -271,7 +272,7 @@ class Plan:
             raise NotFused("NumPy sums the norms of these rows in an order of their own")
         self.rowwise = False
 
-    def _chain(self, place, chain, types):
+    def _chain(self, place, chain, types, names=None):
         for k, estimator in enumerate(chain):
             why = estimator._refusal(types)
             if why:
@@ -279,7 +280,11 @@ class Plan:
             if not hasattr(estimator, "categories") and all(t.kind != "O" for t in types):
                 common_dtype(types)  # encoders go column by column
             self.links.append((f"{place}/{k}", estimator, types))
-            types = estimator._output_types(types)
+            try:
+                types = (estimator._output_types(types, names) if type(estimator).__name__ == "FunctionTransformer"
+                         else estimator._output_types(types))
+            except (ValueError, _core.UnsupportedError) as error:
+                raise NotFused(str(error)) from error
         return types
 
     def widths(self):
@@ -320,6 +325,9 @@ class Plan:
         for _, estimator, _ in self.links:
             if estimator._supervised:
                 raise NotFused(f"{type(estimator).__name__} learns from a target")
+            why = estimator._fit_refusal()
+            if why:
+                raise NotFused(f"{type(estimator).__name__} {why}")
         table, out = self.columns.table(self.used, self.rowwise), self._room()
         try:
             made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(

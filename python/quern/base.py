@@ -244,6 +244,12 @@ class Estimator(DeviceRow, BaseEstimator):
         """Why it cannot be a part of a model over columns of these dtypes (object: strings)."""
         return "" if all(t.kind != "O" for t in types) else "gets columns of strings"
 
+    def _fit_refusal(self):
+        """Why it cannot be fitted as a part of a model, although it can be applied."""
+        return ""
+
+    _keeps_frames = False  # a frame becomes a frame, without being told to
+
     def _output_types(self, types):
         """The dtypes of the output's columns."""
         common = np.result_type(*types)

@@ -173,7 +173,7 @@ ColumnTransformer.transform = _serving(ColumnTransformer.transform)
 
 
 def _passes(transformer):
-    return isinstance(transformer, FunctionTransformer) and transformer.func is None
+    return type(transformer) is FunctionTransformer and transformer.func is None
 
 
 def _fresh(transformer, output):
@@ -182,7 +182,7 @@ def _fresh(transformer, output):
         return FunctionTransformer(
             accept_sparse=True, check_inverse=False,
             feature_names_out="one-to-one").set_output(transform=output)
-    if isinstance(transformer, FunctionTransformer):
+    if type(transformer) is FunctionTransformer:
         raise NotFused("FunctionTransformer is not an estimator of quern")
     return clone(transformer)
 

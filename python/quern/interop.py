@@ -186,6 +186,12 @@ def score_functions():
     return {getattr(_scores, name): theirs for name, theirs in _scores.THEIRS.items()}
 
 
+def _passes(estimator):
+    """What a ColumnTransformer makes of "passthrough" at a fit."""
+    return (type(estimator) is FunctionTransformer and estimator.func is None and estimator.accept_sparse
+            and not estimator.check_inverse and estimator.feature_names_out == "one-to-one")
+
+
 class _Conversion:
     """Estimators within estimators; one that is met twice is one afterwards too."""
 
@@ -209,8 +215,7 @@ class _Conversion:
         if made is not None:
             return made
         cls = plain_class(type(estimator))
-        passes = type(estimator) is FunctionTransformer and estimator.func is None
-        if passes or type(estimator) is MissingIndicator:  # "passthrough" after a fit; indicator_
+        if _passes(estimator) or type(estimator) is MissingIndicator:  # "passthrough" after a fit; indicator_
             made = copy.deepcopy(estimator)
         else:
             target = self.classes.get(cls)
@@ -225,6 +230,9 @@ class _Conversion:
 
     def _converted(self, estimator, target):
         values = vars(estimator)
+        if target is FunctionTransformer and any(
+                f is not None and not callable(f) for f in (estimator.func, estimator.inverse_func)):
+            raise UnsupportedError("FunctionTransformer of scikit-learn takes no expressions")
         known = set(inspect.signature(target.__init__).parameters)
         params = estimator.get_params(deep=False)
         for name in set(params) - known:

@@ -196,7 +196,7 @@ class Pipeline(Fused, _Pipeline):
             self._orchestrated(why)
         return None
 
-    def _parts(self, steps, params):
+    def _parts(self, steps, params, X):
         """The ColumnTransformer that the steps begin with, or None, and the chain of the others."""
         if params:
             raise NotFused("there are fit parameters")
@@ -209,12 +209,14 @@ class Pipeline(Fused, _Pipeline):
         chain = [e for step in steps[first is not None:] for e in chain_of(step, "default")]
         if len(steps) < 2:
             raise NotFused("there is only one step")
+        if hasattr(X, "columns") and first is None and all(e._keeps_frames for e in chain):
+            raise NotFused("frames stay frames")
         return first, chain
 
     def _fused_fit(self, steps, X, y, params):
         self.steps = list(self.steps)
         self._validate_steps()
-        first, chain = self._parts(steps, params)
+        first, chain = self._parts(steps, params, X)
         if first is not None:
             out = with_chain(self, first, "fit_transform", chain, X, y)
         else:
@@ -229,7 +231,7 @@ class Pipeline(Fused, _Pipeline):
         return out
 
     def _fused_transform(self, X, params):
-        first, chain = self._parts(self.steps, params)
+        first, chain = self._parts(self.steps, params, X)
         if first is not None:
             return with_chain(self, first, "transform", chain, X)
         plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)

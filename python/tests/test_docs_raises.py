@@ -221,6 +221,20 @@ def cases():
     for threshold in (-1.0, 100.0):
         yield "VarianceThreshold.fit ValueError", lambda t=threshold: VarianceThreshold(t).fit(X)
     yield from univariate()
+    for func in ("lgo(x)", ["x0", "("]):
+        yield "FunctionTransformer.fit ValueError", lambda f=func: pre.FunctionTransformer(f).fit(X)
+    yield "FunctionTransformer.fit ValueError", lambda: pre.FunctionTransformer(validate=True).fit(NAN)
+    yield ("FunctionTransformer.fit ValueError",
+           lambda: pre.FunctionTransformer(abs, abs).fit(np.ones((2, 2), object)))
+    yield "FunctionTransformer.transform ValueError", lambda: pre.FunctionTransformer("y + 1").transform(X)
+    yield "FunctionTransformer.transform ValueError", lambda: pre.FunctionTransformer(validate=True).transform(NAN)
+    yield ("FunctionTransformer.inverse_transform ValueError",
+           lambda: pre.FunctionTransformer("x", "y + 1").inverse_transform(X))
+    yield ("FunctionTransformer.get_feature_names_out AttributeError",
+           lambda: pre.FunctionTransformer(abs).fit(X).get_feature_names_out())
+    for names in (["a"], ["a"] * 99):
+        yield ("FunctionTransformer.get_feature_names_out ValueError",
+               lambda n=names: pre.FunctionTransformer("x + 1").fit(X).get_feature_names_out(n))
     for rows in (INFINITE, X[:0], X[:, :0], WORDS):
         yield "PolynomialFeatures.fit ValueError", lambda r=rows: pre.PolynomialFeatures().fit(r)
         yield "PolynomialFeatures.transform ValueError", lambda r=rows: PRODUCTS.transform(r)

@@ -19,6 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 FILES = ("preprocessing/tests/test_data.py", "preprocessing/tests/test_discretization.py",
          "preprocessing/tests/test_encoders.py", "preprocessing/tests/test_common.py",
          "preprocessing/tests/test_polynomial.py",
+         "preprocessing/tests/test_function_transformer.py",
          "impute/tests/test_impute.py", "impute/tests/test_common.py", "impute/tests/test_knn.py",
          "feature_selection/tests/test_variance_threshold.py",
          "feature_selection/tests/test_base.py", "feature_selection/tests/test_feature_select.py",

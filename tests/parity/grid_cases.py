@@ -44,6 +44,18 @@ def equal_arrays(*names):
     return check
 
 
+# ---- FunctionTransformer ----
+
+def function_units(func):
+    """In units in the last place, beside long doubles."""
+    def units(fitted, X, out):
+        with np.errstate(all="ignore"):
+            made = func(np.asarray(X).astype(out.dtype).astype(np.longdouble))
+            found = np.abs(out - made) / np.spacing(np.abs(made).astype(out.dtype)).astype(np.longdouble)
+        return float(found[np.isfinite(made) & np.isfinite(found)].max(initial=0))
+    return units
+
+
 # ---- PowerTransformer ----
 
 def _power(x, lmbda, box_cox):
@@ -128,6 +140,9 @@ CASES = [
     Case("SimpleImputer", strategy="median", add_indicator=True),
     Case("SimpleImputer", strategy="most_frequent", keep_empty_features=True),
     Case("SimpleImputer", strategy="constant", fill_value=3),
+    Case("FunctionTransformer", func=np.square, feature_names_out="one-to-one"),
+    Case("FunctionTransformer", func=np.log1p, exact=function_units(np.log1p), feature_names_out="one-to-one"),
+    Case("FunctionTransformer", func=np.arcsinh, exact=function_units(np.arcsinh), feature_names_out="one-to-one"),
     Case("PolynomialFeatures", missing=False, attributes=equal_arrays("n_output_features_", "powers_")),
     Case("PolynomialFeatures", missing=False, degree=(2, 3), interaction_only=True, order="F"),
     Case("VarianceThreshold"),

@@ -5,9 +5,11 @@ Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (
 minmax_scale, maxabs_scale, robust_scale), make them likest to normal numbers with PowerTransformer
 (power_transform), map distributions with QuantileTransformer, cut ranges into bins with KBinsDiscretizer,
 scale rows with Normalizer (normalize), compare with Binarizer (binarize), encode categories with
-OneHotEncoder and OrdinalEncoder, and multiply columns with PolynomialFeatures.
+OneHotEncoder and OrdinalEncoder, multiply columns with PolynomialFeatures, and compute them by functions and
+expressions with FunctionTransformer.
 """
 from ._discretizer import KBinsDiscretizer
+from ._function import FunctionTransformer
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
 from ._max_abs import MaxAbsScaler
 from ._min_max import MinMaxScaler
@@ -20,7 +22,7 @@ from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
 from ._standard import StandardScaler
 
-__all__ = ["Binarizer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
+__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
            "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
            "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
            "robust_scale", "scale"]

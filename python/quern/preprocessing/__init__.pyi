@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import sparray, spmatrix
 from sklearn.base import TransformerMixin
+from sklearn.preprocessing import FunctionTransformer as _FunctionTransformer
 from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["Binarizer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
+__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
            "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
            "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
            "robust_scale", "scale"]
@@ -208,6 +209,28 @@ class PolynomialFeatures(TransformerMixin, Estimator):
     def fit(self, X: _Rows, y: Any = None) -> Self: ...
     def transform(self, X: _Rows) -> _Out: ...
     def fit_transform(self, X: _Rows, y: Any = None, **fit_params: Any) -> _Out: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
+
+class FunctionTransformer(Estimator, _FunctionTransformer):
+    func: Callable[..., Any] | str | Sequence[str] | dict[str, str] | None
+    inverse_func: Callable[..., Any] | str | None
+    validate: bool
+    accept_sparse: bool
+    check_inverse: bool
+    feature_names_out: Callable[..., Any] | Literal["one-to-one"] | None
+    kw_args: dict[str, Any] | None
+    inv_kw_args: dict[str, Any] | None
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self, func: Callable[..., Any] | str | Sequence[str] | dict[str, str] | None = None,
+                 inverse_func: Callable[..., Any] | str | None = None, *, validate: bool = False,
+                 accept_sparse: bool = False, check_inverse: bool = True,
+                 feature_names_out: Callable[..., Any] | Literal["one-to-one"] | None = None,
+                 kw_args: dict[str, Any] | None = None, inv_kw_args: dict[str, Any] | None = None) -> None: ...
+    def fit(self, X: Any, y: Any = None) -> Self: ...
+    def transform(self, X: Any) -> Any: ...
+    def inverse_transform(self, X: Any) -> Any: ...
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
     def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
 

@@ -20,6 +20,7 @@ import pytest
 
 HOMES = ("preprocessing", "impute", "feature_selection", "compose", "pipeline")
 MODULES = (*("sklearn." + home for home in HOMES), "sklearn.preprocessing._data",
+           "sklearn.preprocessing._function_transformer",
            "sklearn.preprocessing._encoders", "sklearn.impute._base", "sklearn.impute._knn",
            "sklearn.experimental.enable_iterative_imputer", "sklearn.impute._iterative",
            "sklearn.compose._column_transformer", "sklearn.preprocessing._discretization",
@@ -85,8 +86,9 @@ def poison(old):
                 setattr(sys.modules[module], word, refusing(f"{module}.{word}"))
 
 
-# quern's are derived from them: they call the parts one by one where one model cannot hold them.
-ORCHESTRATE = ("ColumnTransformer", "Pipeline")
+# quern's are derived from them: they call the parts one by one where one model cannot hold them, and functions
+# that are Python's.
+ORCHESTRATE = ("ColumnTransformer", "FunctionTransformer", "Pipeline")
 # Test files import these private helpers and test them for themselves.
 KEPT = ("_handle_zeros_in_scale", "_most_frequent")
 
