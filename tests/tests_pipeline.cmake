@@ -5,11 +5,11 @@ get_property(all_modules GLOBAL PROPERTY QN_MODULES)
 list(TRANSFORM all_modules REPLACE "^qn_" "")
 set(extra_sparse pipeline/sparse_forms.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial
-    iterative arrays bins passes)
+    iterative arrays bins passes expression)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache" TIMEOUT 600)
 endforeach()
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets
-  polynomial iterative arrays bins)
+  polynomial iterative arrays bins expression)

@@ -286,7 +286,8 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
             return qn_error(QUERN_INVALID,
                             "column \"%s\" has a missing value, which %s cannot take",
                             name != NULL ? name : "?", lane->blame);
-        if ((seen[i] & QN_SEEN_INF) && (lane->n_ops != 0 || lane->chain->refuse_infinite))
+        int looks = lane->n_ops != 0 && !lane->chain->takes_infinite;
+        if ((seen[i] & QN_SEEN_INF) && (looks || lane->chain->refuse_infinite))
             return qn_error(QUERN_INVALID, "column \"%s\" has an infinite value",
                             name != NULL ? name : "?");
     }

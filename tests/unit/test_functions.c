@@ -86,6 +86,14 @@ static double of_log(double x)
 {
     return qn_log(x);
 }
+static double of_log2(double x)
+{
+    return qn_log2(x);
+}
+static double of_log10(double x)
+{
+    return qn_log10(x);
+}
 static double of_log1p(double x)
 {
     return qn_log1p(x);
@@ -140,6 +148,26 @@ static const struct subject subjects[] = {
       {-1074, 1023, SCALES},
       {0, 0, ALL}},
      {1, 0.7071067811865476, 1.4142135623730951, 2.2250738585072014e-308, 1.7e308, 2, 0.5}},
+    {"log2",
+     of_log2,
+     oracle_log2,
+     {{0.5, 2, EVEN},
+      {0.99, 1.01, EVEN},
+      {2, 100, EVEN},
+      {0, 1e-310, EVEN},
+      {-1074, 1023, SCALES},
+      {0, 0, ALL}},
+     {1, 0.7071067811865476, 1.4142135623730951, 2.2250738585072014e-308, 1.7e308, 2, 0.5}},
+    {"log10",
+     of_log10,
+     oracle_log10,
+     {{0.5, 2, EVEN},
+      {0.99, 1.01, EVEN},
+      {2, 1000, EVEN},
+      {0, 1e-310, EVEN},
+      {-1074, 1023, SCALES},
+      {0, 0, ALL}},
+     {1, 0.7071067811865476, 1.4142135623730951, 2.2250738585072014e-308, 1.7e308, 10, 1000}},
     {"log1p",
      of_log1p,
      oracle_log1p,
@@ -439,6 +467,19 @@ static void special_values_are_those_of_annex_f(void **state)
         {of_log, "log", -1, NONE},
         {of_log, "log", -INF, NONE},
         {of_log, "log", -0x1p-1074, NONE},
+        {of_log2, "log2", NONE, NONE},
+        {of_log2, "log2", INF, INF},
+        {of_log2, "log2", 0, -INF},
+        {of_log2, "log2", 1, 0},
+        {of_log2, "log2", -1, NONE},
+        {of_log2, "log2", 0x1p-1074, -1074},
+        {of_log2, "log2", 0x1p1023, 1023},
+        {of_log10, "log10", NONE, NONE},
+        {of_log10, "log10", INF, INF},
+        {of_log10, "log10", -0.0, -INF},
+        {of_log10, "log10", 1, 0},
+        {of_log10, "log10", -INF, NONE},
+        {of_log10, "log10", 1e22, 22},
         {of_log1p, "log1p", NONE, NONE},
         {of_log1p, "log1p", INF, INF},
         {of_log1p, "log1p", 0, 0},
