@@ -23,7 +23,7 @@ import os
 
 THREADS = os.environ.setdefault("QUERN_BENCH_THREADS", "2")
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS",
-                 "ARROW_NUM_THREADS", "QUERN_NUM_THREADS"):
+                 "ARROW_NUM_THREADS", "QUERN_NUM_THREADS", "NUMEXPR_NUM_THREADS"):
     os.environ[variable] = THREADS
 THREADS = int(THREADS)
 
@@ -49,6 +49,7 @@ import threadpoolctl
 from array_cases import ArrayCases
 from bins_cases import BinsCases
 from chain_cases import ChainCases
+from expression_cases import ExpressionCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
 from others import Others
@@ -61,7 +62,7 @@ from table_cases import TableCases
 
 
 CASES = (MatrixCases, ChainCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases,
-         ArrayCases)
+         ArrayCases, ExpressionCases)
 
 
 class Bench:
@@ -125,7 +126,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="standard-50, minmax, robust-16, opencl, median; normalizer, chain; bins, uniformbins, quantiles; power; "
-                             "products; knn, iterative; scores; adult, row, csv; arrays-sort: "
+                             "products; knn, iterative; scores; adult, row, csv; arrays-sort; expressions: "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")

@@ -272,12 +272,16 @@ QN_FN qn_u64 qn_apply_bin(qn_u32 code, qn_u32 work, qn_u64 x, QN_GLOBAL const qn
     return work == QN_W_F32 ? (qn_u64)QN_BITS32((float)v) : QN_BITS64(v);
 }
 
-/* One op over x, TAKE and JOIN_* apart; *seen gets QN_SEEN_UNKNOWN. Parameters of all arithmetic ops
+/* One op over x, TAKE and JOIN_* apart; *seen gets QN_SEEN_UNKNOWN and _MADE_INF. Parameters of all arithmetic ops
  * are two words, as the table is laid out by the host (host/ops/table.c pads its end). */
 QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const qn_u64 *words,
                      struct qn_norm_source norms, qn_u32 *seen)
 {
     qn_u32 code = op->code, work = op->work, arg = op->arg;
+    if (code == QN_OP_LOOK) {
+        if ((qn_seen_bits(x, work) & QN_SEEN_INF) != 0u) *seen |= QN_SEEN_MADE_INF;
+        return x;
+    }
     if (code < QN_OP_NORM) return qn_arithmetic(code, work, x, words[arg], words[arg + 1u]);
     if (code == QN_OP_NORM) return qn_apply_norm(x, arg, work, norms);
     if (code <= QN_OP_TO_I64)

@@ -67,6 +67,7 @@ typedef int64_t qn_i64;
  *               that function of x; F32 and F64 only; NCDF and NQUANTILE: the normal distribution
  *               function and its inverse (kernels/functions.h, docs/numbers.md)
  *   RDIV        p0 / x; F32 and F64 only
+ *   LOOK        x; that it is infinite is noted (QN_SEEN_MADE_INF); F32 and F64 only
  *   POW         x to the power of p0; F32 and F64 only
  *   YEO_JOHNSON BOX_COX   the power transforms with lambda = p0, and …_BACK the ways back; F32 and F64 only
  *   NORM        x / norm, the row's norm over the lanes of norm group `arg`; a norm below 10 epsilon
@@ -122,16 +123,17 @@ typedef int64_t qn_i64;
 #define QN_OP_ABS 29u
 #define QN_OP_SQUARE 30u
 #define QN_OP_RDIV 31u
-#define QN_OP_NORM 32u
-#define QN_OP_TO_F32 33u
-#define QN_OP_TO_F64 34u
-#define QN_OP_TO_I64 35u
-#define QN_OP_FIND 36u
-#define QN_OP_REMAP 37u
-#define QN_OP_VALUE 38u
-#define QN_OP_BIN 39u
-#define QN_OP_INTERP 40u
-#define QN_OP_INTERP_MEAN 41u
+#define QN_OP_LOOK 32u
+#define QN_OP_NORM 33u
+#define QN_OP_TO_F32 34u
+#define QN_OP_TO_F64 35u
+#define QN_OP_TO_I64 36u
+#define QN_OP_FIND 37u
+#define QN_OP_REMAP 38u
+#define QN_OP_VALUE 39u
+#define QN_OP_BIN 40u
+#define QN_OP_INTERP 41u
+#define QN_OP_INTERP_MEAN 42u
 #define QN_OP_LAST QN_OP_INTERP_MEAN /* of those that take in no other column */
 /* BIN ... INTERP_MEAN: a table beside the value, F32 and F64 only. */
 #define QN_OP_IS_BIN(code) ((code) >= QN_OP_BIN && (code) <= QN_OP_INTERP_MEAN)
@@ -209,7 +211,8 @@ struct qn_norm_desc {
 /* What a run saw in a lane's loaded values, before any op; OR-ed into one word per lane. */
 #define QN_SEEN_INF 1u
 #define QN_SEEN_NAN 2u
-#define QN_SEEN_UNKNOWN 4u /* a FIND found nothing */
+#define QN_SEEN_UNKNOWN 4u  /* a FIND found nothing                 */
+#define QN_SEEN_MADE_INF 8u /* LOOK: of a value on its way, not as loaded */
 
 /* Canonical moments (docs/numbers.md): rows per block, lanes of a block, blocks per returned node. */
 #define QN_BLOCK_ROWS 1024u

@@ -204,6 +204,9 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
         }
         switch (op->code) {
         case QN_OP_NORM: break;
+        case QN_OP_LOOK:
+            if (seen != NULL && (f->seen(work, n, tile) & QN_SEEN_INF)) *seen |= QN_SEEN_MADE_INF;
+            break;
         case QN_OP_MISSING: apply_plain(f, op, no_words, 0, work, n, tile); break;
         case QN_OP_TO_F32:
         case QN_OP_TO_F64:

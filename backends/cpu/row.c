@@ -84,6 +84,7 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_LOG10:
     case QN_OP_ABS:
     case QN_OP_SQUARE:
+    case QN_OP_LOOK:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -325,6 +326,12 @@ static inline union cell apply(const struct step *s, const struct step *end, uni
             CONVERSIONS(QN_OP_TO_F32, f32, AS_F32, float);
             CONVERSIONS(QN_OP_TO_F64, f64, AS_F64, double);
             CONVERSIONS(QN_OP_TO_I64, i64, qn_store_i64, int64_t);
+        case STEP(QN_OP_LOOK, QN_W_F32):
+            if (x.f32 - x.f32 != 0 && x.f32 == x.f32) *seen |= QN_SEEN_MADE_INF;
+            break;
+        case STEP(QN_OP_LOOK, QN_W_F64):
+            if (x.f64 - x.f64 != 0 && x.f64 == x.f64) *seen |= QN_SEEN_MADE_INF;
+            break;
         case STEP(QN_OP_DIV, QN_W_I64): x.i64 = divide(x.i64, p[0].i64); break;
         case STEP(QN_OP_DIV, QN_W_CODE): x.code = p[0].code != 0 ? x.code / p[0].code : 0; break;
         case STEP(QN_OP_REMAP, QN_W_CODE):

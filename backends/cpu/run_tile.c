@@ -46,6 +46,7 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_LOG10:
     case QN_OP_ABS:
     case QN_OP_SQUARE:
+    case QN_OP_LOOK:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -113,7 +114,8 @@ static int op_fits(const struct qn_batch *b, const struct qn_op *op, uint32_t wo
     if (op->code == QN_OP_TAKE || QN_OP_IS_JOIN(op->code)) return joins_well(b, op, work, aside);
     int codes = op->code == QN_OP_REMAP || op->code == QN_OP_VALUE;
     return op->code >= QN_OP_FILL && op->code <= QN_OP_LAST && words_exist(b, op) &&
-           !(codes && work != QN_W_CODE) && !(QN_OP_IS_FUNCTION(op->code) && work > QN_W_F64) &&
+           !(codes && work != QN_W_CODE) &&
+           !((QN_OP_IS_FUNCTION(op->code) || op->code == QN_OP_LOOK) && work > QN_W_F64) &&
            !(QN_OP_IS_BIN(op->code) && work > QN_W_F64) &&
            !(op->code == QN_OP_FIND && work == QN_W_CODE);
 }

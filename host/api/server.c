@@ -286,6 +286,10 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
             return qn_error(QUERN_INVALID,
                             "column \"%s\" has a missing value, which %s cannot take",
                             name != NULL ? name : "?", lane->blame);
+        if (seen[i] & QN_SEEN_MADE_INF)
+            return qn_error(QUERN_INVALID,
+                            "an expression gives an infinite value, which %s cannot take",
+                            lane->chain->looker);
         int looks = lane->n_ops != 0 && !lane->chain->takes_infinite;
         if ((seen[i] & QN_SEEN_INF) && (looks || lane->chain->refuse_infinite))
             return qn_error(QUERN_INVALID, "column \"%s\" has an infinite value",

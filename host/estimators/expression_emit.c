@@ -120,6 +120,7 @@ static quern_status finish(struct emission *e, const struct code *c, const struc
     if (chain == NULL) return qn_stage_memory(e->stage);
     chain->takes_infinite = takes_infinite(c->source);
     chain->computed = 1;
+    chain->unseen |= c->work <= QN_W_F64;
     chain->ops = c->ops;
     chain->n_ops = c->n;
     chain->work = c->work;
@@ -129,6 +130,7 @@ static quern_status finish(struct emission *e, const struct code *c, const struc
         if (operand == NULL) continue;
         chain->refuse_nan |= operand->refuse_nan;
         chain->refuse_unknown |= operand->refuse_unknown;
+        chain->unseen |= operand->unseen && c->work <= QN_W_F64;
         chain->takes_infinite &= operand->takes_infinite;
         if (chain->blame == NULL) chain->blame = operand->blame;
     }

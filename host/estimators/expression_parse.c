@@ -311,7 +311,7 @@ static quern_status parse_arguments(struct parser *p, const struct function *f, 
                                     uint32_t *out)
 {
     struct qn_expr_node node = {.code = f->code, .op = f->op, .at = at};
-    uint32_t given = 0, one;
+    uint32_t given = 0, one = 0;
     while (p->token != CLOSE || given != 0) {
         QN_TRY(parse_or(p, &one));
         if (given++ < 3) node.args[given - 1] = one;
@@ -384,7 +384,7 @@ static quern_status parse_atom(struct parser *p, uint32_t *out)
 
 static quern_status parse_power(struct parser *p, uint32_t *out)
 {
-    uint32_t at, exponent;
+    uint32_t at, exponent = 0;
     QN_TRY(parse_atom(p, out));
     if (p->token != POW) return QUERN_OK;
     at = p->at;
@@ -415,7 +415,7 @@ static quern_status parse_product(struct parser *p, uint32_t *out)
     QN_TRY(parse_signed(p, out));
     while (p->token == MUL || p->token == DIV) {
         enum qn_expr_code code = p->token == MUL ? QN_EXPR_MUL : QN_EXPR_DIV;
-        uint32_t at = p->at, right;
+        uint32_t at = p->at, right = 0;
         next(p);
         QN_TRY(parse_signed(p, &right));
         QN_TRY(add_two(p, code, at, *out, right, out));
@@ -428,7 +428,7 @@ static quern_status parse_sum(struct parser *p, uint32_t *out)
     QN_TRY(parse_product(p, out));
     while (p->token == ADD || p->token == SUB) {
         enum qn_expr_code code = p->token == ADD ? QN_EXPR_ADD : QN_EXPR_SUB;
-        uint32_t at = p->at, right;
+        uint32_t at = p->at, right = 0;
         next(p);
         QN_TRY(parse_product(p, &right));
         QN_TRY(add_two(p, code, at, *out, right, out));
@@ -441,7 +441,7 @@ static quern_status parse_comparison(struct parser *p, uint32_t *out)
     QN_TRY(parse_sum(p, out));
     if (p->token < LESS || p->token > DIFFERENT) return QUERN_OK;
     enum qn_expr_code code = (enum qn_expr_code)(QN_EXPR_LESS + (p->token - LESS));
-    uint32_t at = p->at, right;
+    uint32_t at = p->at, right = 0;
     next(p);
     QN_TRY(parse_sum(p, &right));
     if (p->token >= LESS && p->token <= DIFFERENT)
@@ -465,7 +465,7 @@ static quern_status parse_and(struct parser *p, uint32_t *out)
 {
     QN_TRY(parse_not(p, out));
     while (p->token == AND) {
-        uint32_t at = p->at, right;
+        uint32_t at = p->at, right = 0;
         next(p);
         QN_TRY(parse_not(p, &right));
         QN_TRY(add_two(p, QN_EXPR_AND, at, *out, right, out));
@@ -477,7 +477,7 @@ static quern_status parse_or(struct parser *p, uint32_t *out)
 {
     QN_TRY(parse_and(p, out));
     while (p->token == OR) {
-        uint32_t at = p->at, right;
+        uint32_t at = p->at, right = 0;
         next(p);
         QN_TRY(parse_and(p, &right));
         QN_TRY(add_two(p, QN_EXPR_OR, at, *out, right, out));
@@ -489,7 +489,7 @@ quern_status qn_expr_parse(struct qn_arena *arena, const char *who, const char *
                            struct qn_expr *out)
 {
     struct parser p = {.arena = arena, .who = who, .expr = out};
-    uint32_t root;
+    uint32_t root = 0;
     *out = (struct qn_expr){.text = text};
     if (strlen(text) > UINT16_MAX)
         return qn_error(QUERN_INVALID, "%s: an expression of more than 65535 bytes", who);

@@ -37,6 +37,8 @@ struct qn_chain {
     int refuse_missing_code; /* code columns: a missing cell is an unknown one */
     int refuse_infinite;     /* although no op looks at the value: whole rows are computed with */
     int takes_infinite;      /* although ops look at the value: expressions                     */
+    int unseen;              /* it may be infinite, and nobody has looked yet */
+    const char *looker;      /* who refuses what is infinite behind a LOOK    */
     int computed; /* by an expression: missing is not what was missing where it was loaded */
     const char *blame;
 };

@@ -32,6 +32,7 @@ static uint32_t params_of(uint32_t code)
     case QN_OP_LOG10:
     case QN_OP_ABS:
     case QN_OP_SQUARE:
+    case QN_OP_LOOK:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
     case QN_OP_TO_I64: return 0;
@@ -60,7 +61,8 @@ static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape 
         const struct qn_op *op = &batch->ops[first->first_op + k];
         if (op->code == QN_OP_NORM) return "a norm needs the whole row";
         if (op->code >= QN_OP_TAKE) return "a chain takes in other columns";
-        if (QN_OP_IS_FUNCTION(op->code) && op->work > QN_W_F64) return "the program is malformed";
+        if ((QN_OP_IS_FUNCTION(op->code) || op->code == QN_OP_LOOK) && op->work > QN_W_F64)
+            return "the program is malformed";
         if (QN_OP_IS_BIN(op->code) && op->work > QN_W_F64) return "the program is malformed";
         s->code[k] = op->code;
         s->op_work[k] = op->work;
@@ -217,6 +219,10 @@ static void write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t wo
         line(w, "%s%s(v%u", function_names[code - QN_OP_EXP], work == QN_W_F32 ? "_f32" : "", k);
         if (params_of(code) > 0) line(w, ", p%u", p);
         line(w, ");\n");
+    } else if (code == QN_OP_LOOK) {
+        line(w, "v%u;\n", k);
+        line(w, "    if ((%s(v%u) & QN_SEEN_INF) != 0u) *seen |= QN_SEEN_MADE_INF;\n",
+             work == QN_W_F32 ? "qn_seen32" : "qn_seen64", v);
     } else if (code == QN_OP_TO_I64 && work <= QN_W_F64)
         line(w, "qn_to_i64((double)v%u);\n", k);
     else if (code <= QN_OP_TO_I64)

@@ -43,6 +43,7 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_LOG10:
     case QN_OP_ABS:
     case QN_OP_SQUARE:
+    case QN_OP_LOOK:
     case QN_OP_NORM:
     case QN_OP_TO_F32:
     case QN_OP_TO_F64:
@@ -79,7 +80,7 @@ static int op_takes(uint32_t code, uint32_t work)
 {
     if (code == QN_OP_REMAP || code == QN_OP_VALUE) return work == QN_W_CODE;
     if (code == QN_OP_FIND) return work != QN_W_CODE;
-    if (code == QN_OP_NORM || QN_OP_IS_FUNCTION(code) || QN_OP_IS_BIN(code))
+    if (code == QN_OP_NORM || code == QN_OP_LOOK || QN_OP_IS_FUNCTION(code) || QN_OP_IS_BIN(code))
         return work == QN_W_F32 || work == QN_W_F64;
     return 1;
 }

@@ -149,6 +149,10 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
         int looks = lane->n_ops != 0 && !lane->chain->takes_infinite;
         if ((seen[i] & QN_SEEN_INF) && (looks || lane->chain->refuse_infinite))
             return complain(table, f, layer, lane, INFINITE);
+        if (seen[i] & QN_SEEN_MADE_INF)
+            return qn_error(QUERN_INVALID,
+                            "an expression gives an infinite value, which %s cannot take",
+                            lane->chain->looker);
         if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
             return complain(table, f, layer, lane, MISSING);
         if ((seen[i] & QN_SEEN_UNKNOWN) && lane->refuse_unknown)

@@ -149,6 +149,26 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
     return 0;
 }
 
+/* Estimators refuse infinities, except those that take any value. What expressions made of finite numbers is
+ * looked at where such a one begins. */
+static quern_status look(struct qn_plan *plan, struct qn_plan_step *step)
+{
+    const struct qn_estimator_type *type = step->apply[step->at].type;
+    if (type == &qn_passthrough || type == &qn_function_transformer) return QUERN_OK;
+    for (uint32_t i = 0; i < step->n_ports; i++) {
+        struct qn_port *p = &step->ports[i];
+        if (p->raw || !p->chain->unseen || p->chain->work > QN_W_F64) continue;
+        const struct qn_chain *seen =
+            qn_chain_add(&plan->arena, p->chain, QN_OP_LOOK, 0, 0, p->chain->work);
+        struct qn_chain *own = seen != NULL ? qn_chain_copy(&plan->arena, seen) : NULL;
+        if (own == NULL) return qn_error_memory_while("planning");
+        own->unseen = 0;
+        own->looker = type->name;
+        p->chain = own;
+    }
+    return QUERN_OK;
+}
+
 /* The dtype of an array that an encoder or an imputer left without columns: what it was told, or its
  * input's. */
 static quern_status note_empty(struct qn_plan_step *step)
@@ -293,6 +313,7 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
             *blocked = 1;
             return QUERN_OK;
         }
+        QN_TRY(look(plan, step));
         if (!attributes_known) {
             if (step->needs == NULL) QN_TRY(ask(plan, step, &wanted));
             if (wanted) {

@@ -11,6 +11,7 @@ are read with pandas and then brought to quern's types, so that both sides see t
   * everything else is as pandas infers it: int64, float64 (an integer column with missing cells), bool.
 """
 import copy
+import functools
 import json
 import re
 import warnings
@@ -177,10 +178,43 @@ def chain_of(apply):
     return [split(item) for item in (apply if isinstance(apply, list) else [apply])]
 
 
+NUMPY = {name: getattr(np, name) for name in ("abs", "exp", "expm1", "log", "log1p", "sqrt", "square", "clip", "where",
+                                              "isnan", "float32", "float64", "pi", "nan", "inf")}
+NUMPY |= {"min": lambda *a: functools.reduce(np.minimum, a), "max": lambda *a: functools.reduce(np.maximum, a)}
+
+
+def of_expressions(expression):
+    """scikit-learn's FunctionTransformer that computes what the texts say, by Python and NumPy."""
+    given = expression if isinstance(expression, (list, dict)) else [expression]
+    texts = list(given.values()) if isinstance(given, dict) else given
+    heads = list(given) if isinstance(given, dict) else None
+    each = [re.search(r"\bx\b", re.sub(r"`[^`]*`", "", text)) is not None for text in texts]
+    codes = [compile(re.sub(r"`([^`]*)`", r'col("\1")', text), text, "eval") for text in texts]
+
+    def func(X):
+        names = list(X.columns) if hasattr(X, "columns") else [f"x{i}" for i in range(X.shape[1])]
+        values = [X[name].to_numpy() for name in names] if hasattr(X, "columns") else list(X.T)
+        known = {**NUMPY, **dict(zip(names, values)), "col": dict(zip(names, values)).__getitem__}
+        with np.errstate(all="ignore"):
+            made = [eval(code, {**known, "x": x}) for code, one in zip(codes, each)  # noqa: S307 (of a spec)
+                    for x in (values if one else [None])]
+        return np.column_stack(made)
+
+    def names_out(_, names):
+        if texts == [expression] and each[0]:
+            return names
+        return [head if not one else f"{head}_{name}" for head, one in zip(heads or texts, each)
+                for name in (names if one else [None])]
+
+    return preprocessing.FunctionTransformer(func, feature_names_out=names_out)
+
+
 def make_estimator(item):
     name, params = item
     if name == "passthrough":
         return "passthrough"
+    if name == "FunctionTransformer":
+        return of_expressions(params["expression"])
     est = ESTIMATORS[name](**WHOLE.get(name, {}), **{k: parameter(k, v) for k, v in params.items()})
     return est.set_fit_request(sample_weight=True) if name in WEIGHS else est
 

@@ -220,6 +220,9 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
     const uint64_t *p = batch->words + op->arg;
     switch (op->code) {
     case QN_OP_NORM: return x;
+    case QN_OP_LOOK:
+        if (seen != NULL && isinf(ref_double(x))) *seen |= QN_SEEN_MADE_INF;
+        return x;
     case QN_OP_TO_F32: return op_convert(x, QN_W_F32);
     case QN_OP_TO_F64: return op_convert(x, QN_W_F64);
     case QN_OP_TO_I64: return op_convert(x, QN_W_I64);

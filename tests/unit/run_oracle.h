@@ -179,6 +179,9 @@ static inline void oracle_ops(const struct qn_batch *b, uint32_t first, uint32_t
             x->f32 = x->f32 != x->f32;
             x->f64 = x->f64 != x->f64;
             break;
+        case QN_OP_LOOK:
+            if (isinf(x->work == QN_W_F32 ? (double)x->f32 : x->f64)) *seen |= QN_SEEN_MADE_INF;
+            break;
         case QN_OP_TO_F32: oracle_convert(x, QN_W_F32); break;
         case QN_OP_TO_F64: oracle_convert(x, QN_W_F64); break;
         case QN_OP_TO_I64: oracle_convert(x, QN_W_I64); break;

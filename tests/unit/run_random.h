@@ -187,7 +187,7 @@ static inline uint32_t random_op(struct random_program *p, uint32_t l, uint32_t 
         p->words[p->batch.n_words++] = (uint64_t)((int64_t)random_below(p, 9) - 1);
         return work;
     }
-    uint32_t all = QN_OP_LAST_FUNCTION - QN_OP_EXP + 1;
+    uint32_t all = QN_OP_LOOK - QN_OP_EXP + 1; /* functions, and LOOK */
     uint32_t code = k == 2 ? QN_OP_EXP + random_below(p, all) : floats[random_below(p, 10)];
     random_push(p, code, work);
     random_word_double(p, work);
