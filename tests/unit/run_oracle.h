@@ -250,11 +250,11 @@ static inline void oracle_store(const struct oracle_value *x, uint32_t type, voi
     switch (type) {
     case QN_T_BOOL: *(uint8_t *)out = from_float ? d != 0 : i != 0; return;
     case QN_T_I8:
-    case QN_T_U8: memcpy(out, &(uint8_t){(uint8_t)u}, 1); return;
+    case QN_T_U8: memcpy(out, &(uint8_t){(uint8_t)i}, 1); return;
     case QN_T_I16:
-    case QN_T_U16: memcpy(out, &(uint16_t){(uint16_t)u}, 2); return;
+    case QN_T_U16: memcpy(out, &(uint16_t){(uint16_t)i}, 2); return;
     case QN_T_I32:
-    case QN_T_U32: memcpy(out, &(uint32_t){(uint32_t)u}, 4); return;
+    case QN_T_U32: memcpy(out, &(uint32_t){(uint32_t)i}, 4); return;
     case QN_T_I64: memcpy(out, &i, 8); return;
     case QN_T_U64: memcpy(out, &u, 8); return;
     case QN_T_F32: {
