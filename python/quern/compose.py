@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer as _ColumnTransformer
 from sklearn.compose import make_column_selector
 from sklearn.compose import make_column_transformer as _make_column_transformer
 from sklearn.pipeline import _fit_transform_one
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.preprocessing import FunctionTransformer as _FunctionTransformer
 from sklearn.utils import _safe_indexing
 from sklearn.utils._indexing import _get_column_indices
 from sklearn.utils._set_output import _get_output_config
@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_feature_names
 
 from ._fuse import Block, Fused, NotFused, Plan, chain_of, remember_features, validate
 from ._serve import served
+from .preprocessing import FunctionTransformer
 
 _then = threading.local()  # a chain that a Pipeline wants at the end of the next model
 
@@ -173,7 +174,7 @@ ColumnTransformer.transform = _serving(ColumnTransformer.transform)
 
 
 def _passes(transformer):
-    return type(transformer) is FunctionTransformer and transformer.func is None
+    return isinstance(transformer, _FunctionTransformer) and transformer.func is None
 
 
 def _fresh(transformer, output):
@@ -182,7 +183,7 @@ def _fresh(transformer, output):
         return FunctionTransformer(
             accept_sparse=True, check_inverse=False,
             feature_names_out="one-to-one").set_output(transform=output)
-    if type(transformer) is FunctionTransformer:
+    if type(transformer) is _FunctionTransformer:
         raise NotFused("FunctionTransformer is not an estimator of quern")
     return clone(transformer)
 

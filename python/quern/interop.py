@@ -186,12 +186,6 @@ def score_functions():
     return {getattr(_scores, name): theirs for name, theirs in _scores.THEIRS.items()}
 
 
-def _passes(estimator):
-    """What a ColumnTransformer makes of "passthrough" at a fit."""
-    return (type(estimator) is FunctionTransformer and estimator.func is None and estimator.accept_sparse
-            and not estimator.check_inverse and estimator.feature_names_out == "one-to-one")
-
-
 class _Conversion:
     """Estimators within estimators; one that is met twice is one afterwards too."""
 
@@ -215,7 +209,7 @@ class _Conversion:
         if made is not None:
             return made
         cls = plain_class(type(estimator))
-        if _passes(estimator) or type(estimator) is MissingIndicator:  # "passthrough" after a fit; indicator_
+        if type(estimator) is MissingIndicator:  # indicator_
             made = copy.deepcopy(estimator)
         else:
             target = self.classes.get(cls)
