@@ -76,7 +76,7 @@ class ExpressionCases:
 
     @staticmethod
     def compare(what, made, wanted, exact):
-        made = np.asarray(getattr(made, "array", made)).reshape(-1)
+        made = np.array(getattr(made, "array", made)).reshape(-1)  # a copy: the library's memory goes with `made`
         if made.dtype != wanted.dtype:
             raise Wrong(f"{what}: {made.dtype}, not {wanted.dtype}")
         off = np.abs(made - wanted) / np.spacing(np.abs(wanted))

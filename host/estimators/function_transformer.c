@@ -181,6 +181,7 @@ const struct qn_estimator_type qn_function_transformer = {
     .attributes = "",
     .input = "any",
     .joins = 1,
+    .traits = QN_TRAIT_STATELESS,
     .check = function_check,
     .need = function_need,
     .learn = function_learn,

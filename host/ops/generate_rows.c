@@ -21,7 +21,8 @@ static const char *count_chain(const struct qn_batch *batch, const struct qn_lan
     for (uint32_t k = 0; k < lane->n_ops && *statements <= QN_ROW_STATEMENTS; k++) {
         uint32_t code = batch->ops[lane->first_op + k].code;
         if (code == QN_OP_NORM) return "a norm needs the whole row";
-        *statements += QN_OP_IS_FUNCTION(code) || QN_OP_IS_BIN(code) ? QN_ROW_FUNCTION : 1;
+        int called = QN_OP_IS_FUNCTION(code) || QN_OP_IS_BIN(code) || code == QN_OP_JOIN_POW;
+        *statements += called ? QN_ROW_FUNCTION : 1;
     }
     return NULL;
 }
@@ -52,7 +53,7 @@ struct shape {
     uint32_t *source;             /* of each operand, then of each lane: a column that is loaded */
     const struct qn_lane **first; /* [source] one of those that load it */
     uint32_t n_sources, n_flags;
-    uint32_t *finds;   /* of each operand and lane: its flag for FIND, or 0 */
+    uint32_t *finds;   /* of each operand and lane: its flag for FIND and LOOK, or 0 */
     uint32_t *written; /* [lane] its chain is in the text already */
     int watch, tiled;
     uint32_t p; /* parameters so far */
@@ -114,7 +115,9 @@ static quern_status find_sources(struct qn_arena *arena, struct shape *s)
     for (uint32_t i = 0; i < n; i++) {
         const struct qn_lane *lane = chain_at(s, i);
         for (uint32_t k = 0; k < lane->n_ops && s->finds[i] == 0; k++)
-            if (s->rq->batch.ops[lane->first_op + k].code == QN_OP_FIND) s->finds[i] = s->n_flags++;
+            if (s->rq->batch.ops[lane->first_op + k].code == QN_OP_FIND ||
+                s->rq->batch.ops[lane->first_op + k].code == QN_OP_LOOK)
+                s->finds[i] = s->n_flags++;
     }
     return QUERN_OK;
 }
@@ -184,17 +187,23 @@ static void write_chain(struct qn_writer *w, const struct shape *s, uint32_t i, 
                         const char *name)
 {
     const struct qn_lane *lane = chain_at(s, i);
+    static const char *const joins[] = {"f32", "f64", "i64"};
     uint32_t aside[QN_ASIDE + 1] = {0}, n_aside = 0;
     line(w, "        {\n    %s v0 = s%u;\n", qn_work_name(lane->work), s->source[i]);
     if (s->finds[i] != 0) line(w, "    qn_u32 *seen = &f%u;\n", s->finds[i]);
     for (uint32_t k = 0; k < lane->n_ops; k++) {
         const struct qn_op *op = &s->rq->batch.ops[lane->first_op + k];
         if (op->code == QN_OP_TAKE) {
+            uint32_t taken = final_work(&s->rq->batch, &s->rq->batch.operands[op->arg]);
             aside[n_aside++] = k;
-            line(w, "    %s v%u = o%u;\n", qn_work_name(op->work), k + 1, op->arg);
+            line(w, "    %s v%u = o%u;\n", qn_work_name(taken), k + 1, op->arg);
+        } else if (op->code == QN_OP_JOIN_WHERE) {
+            n_aside -= 2;
+            line(w, "    %s v%u = v%u != 0 ? v%u : v%u;\n", qn_work_name(op->work), k + 1,
+                 aside[n_aside], aside[n_aside + 1], k);
         } else if (QN_OP_IS_JOIN(op->code)) {
             line(w, "    %s v%u = qn_join_%s(%uu, v%u, v%u);\n", qn_work_name(op->work), k + 1,
-                 op->work == QN_W_F32 ? "f32" : "f64", op->code, aside[--n_aside], k);
+                 joins[op->work], op->code, aside[--n_aside], k);
         } else {
             qn_write_op(w, k, op->code, op->work, p);
         }

@@ -246,7 +246,7 @@ static void joined_chains(uint32_t n_operands, uint32_t n, uint32_t k)
         if (work <= QN_W_F64 && i % 4 != 3)
             for (uint32_t j = 0; j <= i % 3; j++) { /* operands of even number are float32 */
                 ops_push_take(&batch, i, work, 2 * ((i + j) % (n_operands / 2)) + work);
-                ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j + k) % 8, work, 0, 0);
+                ops_push(&batch, i, QN_OP_JOIN_ADD + (i + j + k) % 14, work, 0, 0);
             }
         if (work == QN_W_I64) ops_push_i64(&batch, i, QN_OP_GREATER, 2, 0);
         if (i % 5 == 0 && work <= QN_W_F64) ops_push(&batch, i, functions[i % 4], work, 0, 0);
