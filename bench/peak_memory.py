@@ -28,6 +28,7 @@ CASES = [
     ("preprocessing", "KBinsDiscretizer", {"encode": "ordinal", "subsample": None}, 0, 0),
     ("preprocessing", "QuantileTransformer", {}, 0, 0),
     ("preprocessing", "PowerTransformer", {}, 0, 0),
+    ("preprocessing", "FunctionTransformer", {"func": "log1p(x) / (x0 + 40)"}, 0, 0),
     ("feature_selection", "VarianceThreshold", {}, 0, 0),
     ("feature_selection", "SelectKBest", {}, 0, 0),
 ]

@@ -281,8 +281,7 @@ class Plan:
                 common_dtype(types)  # encoders go column by column
             self.links.append((f"{place}/{k}", estimator, types))
             try:
-                types = (estimator._output_types(types, names) if type(estimator).__name__ == "FunctionTransformer"
-                         else estimator._output_types(types))
+                types = estimator._types_of_outputs(types, names)
             except (ValueError, _core.UnsupportedError) as error:
                 raise NotFused(str(error)) from error
         return types

@@ -255,6 +255,10 @@ class Estimator(DeviceRow, BaseEstimator):
         common = np.result_type(*types)
         return [np.dtype(np.float32 if common == np.float32 else np.float64)] * len(types)
 
+    def _types_of_outputs(self, types, names):
+        """The same, where the names of the input's columns matter; None: they are not known."""
+        return self._output_types(types)
+
     def _adopt(self, found, types, rows):
         """Takes the attributes that a larger fit gave, `found` by name, for input of those dtypes."""
 

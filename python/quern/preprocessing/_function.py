@@ -374,7 +374,7 @@ class FunctionTransformer(Estimator, _FunctionTransformer):
             return width
         return sum(width if has_x(text) else 1 for text in _texts(self.func))
 
-    def _output_types(self, types, names=None):
+    def _types_of_outputs(self, types, names):
         from .._fuse import NotFused
         if self.func is None:
             return types
