@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of columns against classes, beside scikit-learn."""
+"""Scores of columns against a target, beside scikit-learn."""
 import ctypes
 
 import numpy as np
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
 import quern_ctypes as q
 from measure import close, empty, interleave
@@ -21,19 +21,22 @@ class ScoreCases:
         for classes in (2, 10):
             if self.bench.wanted(f"scores-{classes}"):
                 self.f_classif(shape, classes)
+        for dtype in (np.float32, np.float64):
+            if self.bench.wanted(f"scores-regression-{np.dtype(dtype).name}"):
+                self.f_regression(shape, dtype)
 
-    def fits(self, x, y):
+    def fits(self, x, y, score="f_classif"):
         """{side: a fit that gives the scores}."""
         made = {}
         for side in self.bench.sides:
             if side.name == "C":
-                one = side.estimator(x, "SelectKBest", {"k": "all"})
+                one = side.estimator(x, "SelectKBest", {"k": "all", "score_func": score})
                 column = q.Column(type=q.TYPES[y.dtype.name], data=y.ctypes.data)
                 side.library.check(side.library.c.quern_table_set_target(one.table.pointer, ctypes.byref(column)))
                 made["C"] = lambda one=one: one.attributes(one.fit())["scores_"]
             else:
-                from quern.feature_selection import SelectKBest as Ours
-                made[side.name] = lambda: Ours(k="all").fit(x, y).scores_
+                from quern import feature_selection as ours
+                made[side.name] = lambda: ours.SelectKBest(getattr(ours, score), k="all").fit(x, y).scores_
         return made
 
     def f_classif(self, shape, classes):
@@ -41,12 +44,23 @@ class ScoreCases:
         self.random.standard_normal(out=x, dtype=np.float32)
         y = self.random.integers(0, classes, shape[0])
         x[:, ::7] += y[:, None].astype(np.float32) / 10
-        fits = self.fits(x, y)
+        self.compare(x, y, f_classif, f"{classes} classes")
+
+    def f_regression(self, shape, dtype):
+        x = empty(shape, dtype)
+        self.random.standard_normal(out=x, dtype=dtype)
+        y = self.random.standard_normal(shape[0])
+        x[:, ::7] += y[:, None].astype(dtype) / 10
+        self.compare(x, y, f_regression, f"f_regression, {np.dtype(dtype).name}")
+
+    def compare(self, x, y, score, words):
+        fits = self.fits(x, y, score.__name__)
         sides = {"read": lambda: self.bench.limits("read", x), **fits,
-                 "peer": lambda: SelectKBest(k="all").fit(x, y), **self.bench.others.by_class(x, y)}
-        want = SelectKBest(k="all").fit(x.astype(np.float64), y).scores_
+                 "peer": lambda: SelectKBest(score, k="all").fit(x, y),
+                 **(self.bench.others.by_class(x, y) if score is f_classif else {})}
+        want = SelectKBest(score, k="all").fit(x.astype(np.float64), y).scores_
         for name, fit in fits.items():
             close(f"scores_ ({name})", fit(), want, 1e-6)
-        self.bench.report.add(f"SelectKBest fit, {classes} classes, {shape[0]} × {shape[1]}",
+        self.bench.report.add(f"SelectKBest fit, {words}, {x.shape[0]} × {x.shape[1]}",
                               interleave(sides, self.bench.rounds), target=15, limit="read",
                               minimal_bytes=x.nbytes)

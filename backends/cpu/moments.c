@@ -3,13 +3,14 @@
  * chunk's nodes are merged along the perfect binary tree by its thread, the chunks of a group
  * afterwards. Which thread takes which chunk, and how large chunks are, cannot be seen in the result.
  * Weighted rows go the same way, only a block's sums differ; so do the moments of classes, where a block
- * has a node for each lane of a strip and each class. */
+ * has a node for each lane of a strip and each class, and those of pairs, whose nodes have more fields. */
 #include <math.h>
 #include <string.h>
 
 #include "backends/cpu/chain.h"
 #include "backends/cpu/classes.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/pairs.h"
 #include "backends/cpu/share.h"
 #include "backends/cpu/strips.h"
 
@@ -102,6 +103,7 @@ typedef void block_fn(const void *data, uint32_t rows, size_t d, double *work, d
 typedef void weighted_fn(const void *data, const double *weights, uint32_t rows, size_t d,
                          double *work, double *out);
 typedef void class_fn(const struct qn_class_rows *, double *out);
+typedef void pair_fn(const struct qn_pair_rows *, double *out);
 typedef void merge_fn(double *a, const double *b, size_t d);
 
 enum {
@@ -124,6 +126,7 @@ struct desk {
     double *stack; /* [LEVELS][field][class][lane] */
     char *packed;  /* a block of a gapped strip */
     struct qn_class_desk classes;
+    struct qn_pair_desk pairs;
     union qn_tile tile;
     struct qn_share share;
     int masked; /* the last block had missing values: expect them in the next */
@@ -140,7 +143,9 @@ struct job {
     block_fn *block_f32, *block_f64;
     weighted_fn *weighted_f32, *weighted_f64;
     class_fn *class_f32, *class_f64;
+    pair_fn *pair_f32, *pair_f64;
     merge_fn *merge;
+    size_t fields; /* of a node */
 };
 
 static void choose_loops(struct job *job)
@@ -151,7 +156,9 @@ static void choose_loops(struct job *job)
     job->weighted_f64 = weighted_block_f64_baseline;
     job->class_f32 = class_block_f32_baseline;
     job->class_f64 = class_block_f64_baseline;
-    job->merge = moments_merge_f32_baseline;
+    job->pair_f32 = pair_block_f32_baseline;
+    job->pair_f64 = pair_block_f64_baseline;
+    job->merge = job->fields == 4 ? moments_merge_f32_baseline : pair_merge_f32_baseline;
 #if QN_X86
     enum qn_isa isa = qn_cpu_isa_level();
     if (isa == QN_ISA_AVX512) {
@@ -161,7 +168,9 @@ static void choose_loops(struct job *job)
         job->weighted_f64 = weighted_block_f64_avx512;
         job->class_f32 = class_block_f32_avx512;
         job->class_f64 = class_block_f64_avx512;
-        job->merge = moments_merge_f32_avx512;
+        job->pair_f32 = pair_block_f32_avx512;
+        job->pair_f64 = pair_block_f64_avx512;
+        job->merge = job->fields == 4 ? moments_merge_f32_avx512 : pair_merge_f32_avx512;
     } else if (isa == QN_ISA_AVX2) {
         job->block_f32 = moments_block_f32_avx2;
         job->block_f64 = moments_block_f64_avx2;
@@ -169,7 +178,9 @@ static void choose_loops(struct job *job)
         job->weighted_f64 = weighted_block_f64_avx2;
         job->class_f32 = class_block_f32_avx2;
         job->class_f64 = class_block_f64_avx2;
-        job->merge = moments_merge_f32_avx2;
+        job->pair_f32 = pair_block_f32_avx2;
+        job->pair_f64 = pair_block_f64_avx2;
+        job->merge = job->fields == 4 ? moments_merge_f32_avx2 : pair_merge_f32_avx2;
     }
 #endif
 }
@@ -225,9 +236,32 @@ static void class_block(const struct job *job, struct desk *desk, const struct q
     (strip->kind == QN_STRIP_FLOAT ? job->class_f32 : job->class_f64)(&r, out);
 }
 
+/* The same with the rows' targets. */
+static void pair_block(const struct job *job, struct desk *desk, const struct qn_strip *strip,
+                       uint64_t row, uint32_t rows, double *out)
+{
+    const struct qn_moments_request *rq = job->request;
+    struct qn_pair_rows r = {.data = strip->base + (int64_t)row * strip->stride,
+                             .stride = strip->stride,
+                             .rows = rows,
+                             .columns = strip->count,
+                             .targets = rq->targets + row,
+                             .desk = &desk->pairs};
+    if (strip->kind == QN_STRIP_CHAIN) {
+        qn_class_pack(&rq->batch, strip, row, rows, &desk->tile, desk->pairs.packed);
+        r.data = (const char *)desk->pairs.packed;
+        r.stride = (int64_t)(strip->count * sizeof(double));
+    }
+    (strip->kind == QN_STRIP_FLOAT ? job->pair_f32 : job->pair_f64)(&r, out);
+}
+
 static void block(const struct job *job, struct desk *desk, const struct qn_strip *strip,
                   uint64_t row, uint32_t rows, double *out)
 {
+    if (job->request->targets != NULL) {
+        pair_block(job, desk, strip, row, rows, out);
+        return;
+    }
     if (job->request->n_classes != 0) {
         class_block(job, desk, strip, row, rows, out);
         return;
@@ -252,8 +286,9 @@ static void block(const struct job *job, struct desk *desk, const struct qn_stri
 /* The node at the stack's top, of level `level`, joins its equals. */
 static uint32_t settle(const struct job *job, double *stack, uint32_t *levels, uint32_t n, size_t d)
 {
+    size_t size = job->fields * d;
     for (; n > 1 && levels[n - 1] == levels[n - 2]; n--) {
-        job->merge(stack + (n - 2) * 4 * d, stack + (n - 1) * 4 * d, d);
+        job->merge(stack + (n - 2) * size, stack + (n - 1) * size, d);
         levels[n - 2]++;
     }
     return n;
@@ -261,7 +296,8 @@ static uint32_t settle(const struct job *job, double *stack, uint32_t *levels, u
 
 static void fold_stack(const struct job *job, double *stack, uint32_t n, size_t d)
 {
-    for (; n > 1; n--) job->merge(stack + (n - 2) * 4 * d, stack + (n - 1) * 4 * d, d);
+    size_t size = job->fields * d;
+    for (; n > 1; n--) job->merge(stack + (n - 2) * size, stack + (n - 1) * size, d);
 }
 
 static void chunk_task(void *user, uint32_t worker, uint64_t task)
@@ -271,19 +307,19 @@ static void chunk_task(void *user, uint32_t worker, uint64_t task)
     const struct part *part = job->parts;
     while (task >= part->first_task + part->chunks) part++;
     uint64_t chunk = task - part->first_task, total = job->request->batch.rows;
-    size_t d = part->width;
+    size_t d = part->width, size = job->fields * d;
     uint32_t n = 0, levels[LEVELS];
     for (uint32_t b = 0; b < part->blocks; b++) {
         uint64_t row = (chunk * part->blocks + b) * QN_BLOCK_ROWS;
         if (row >= total) break;
         uint64_t left = total - row;
         block(job, desk, &part->strip, row, left < QN_BLOCK_ROWS ? (uint32_t)left : QN_BLOCK_ROWS,
-              desk->stack + n * 4 * d);
+              desk->stack + n * size);
         levels[n++] = 0;
         n = settle(job, desk->stack, levels, n, d);
     }
     fold_stack(job, desk->stack, n, d);
-    memcpy(part->nodes + chunk * 4 * d, desk->stack, 4 * d * sizeof(double));
+    memcpy(part->nodes + chunk * size, desk->stack, size * sizeof(double));
 }
 
 static double canonical(double x)
@@ -291,28 +327,39 @@ static double canonical(double x)
     return x == x ? x : (double)NAN;
 }
 
-/* The chunks of one group of a part into the request's nodes, in place of the chunks' own. */
-static void finish_group(const struct job *job, const struct part *part, uint64_t group)
+/* A group's nodes, by field, to where the request wants them. */
+static void put_nodes(const struct job *job, const struct part *part, uint64_t group,
+                      const double *from)
 {
     size_t d = part->width, lanes = part->strip.count, classes = d / lanes;
+    uint64_t at = group * job->request->batch.n_lanes + part->strip.first;
+    for (size_t c = 0; c < d; c++) {
+        struct qn_node node = {from[c], canonical(from[d + c]), canonical(from[2 * d + c]),
+                               canonical(from[3 * d + c])};
+        if (job->fields == 4)
+            job->request->nodes[at * classes + c % lanes * classes + c / lanes] = node;
+        else
+            job->request->pairs[at + c] =
+                (struct qn_pair){node,
+                                 {node.n, from[4 * d + c], from[5 * d + c], from[6 * d + c]},
+                                 canonical(from[7 * d + c])};
+    }
+}
+
+/* The chunks of one group of a part become its nodes, in place of the chunks' own. */
+static void finish_group(const struct job *job, const struct part *part, uint64_t group)
+{
+    size_t d = part->width, size = job->fields * d;
     uint32_t per_group = QN_GROUP_BLOCKS / part->blocks, n = 0, levels[LEVELS];
     uint64_t first = group * per_group;
-    double *stack = part->nodes + first * 4 * d;
+    double *stack = part->nodes + first * size;
     for (uint32_t k = 0; k < per_group && first + k < part->chunks; k++) {
-        if (n != k) memcpy(stack + n * 4 * d, stack + k * 4 * d, 4 * d * sizeof(double));
+        if (n != k) memcpy(stack + n * size, stack + k * size, size * sizeof(double));
         levels[n++] = 0;
         n = settle(job, stack, levels, n, d);
     }
     fold_stack(job, stack, n, d);
-    struct qn_node *out =
-        job->request->nodes + (group * job->request->batch.n_lanes + part->strip.first) * classes;
-    for (size_t c = 0; c < d; c++) {
-        struct qn_node *node = &out[c % lanes * classes + c / lanes];
-        node->n = stack[c];
-        node->hi = canonical(stack[d + c]);
-        node->lo = canonical(stack[2 * d + c]);
-        node->m2 = canonical(stack[3 * d + c]);
-    }
+    put_nodes(job, part, group, stack);
 }
 
 static void group_task(void *user, uint32_t worker, uint64_t group)
@@ -349,7 +396,7 @@ static quern_status open_nodes(struct job *job)
     size_t total = 0, bytes;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         size_t count;
-        if (qn_mul_size(job->parts[i].chunks, 4 * job->parts[i].width, &count) ||
+        if (qn_mul_size(job->parts[i].chunks, job->fields * job->parts[i].width, &count) ||
             qn_add_size(total, count, &total))
             return qn_error_memory("moments", UINT64_MAX);
     }
@@ -359,50 +406,60 @@ static quern_status open_nodes(struct job *job)
     double *at = job->memory;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         job->parts[i].nodes = at;
-        at += job->parts[i].chunks * 4 * job->parts[i].width;
+        at += job->parts[i].chunks * job->fields * job->parts[i].width;
     }
     return QUERN_OK;
 }
 
+static void close_desk(struct desk *desk)
+{
+    qn_free(desk->work);
+    qn_free(desk->packed);
+    qn_class_desk_close(&desk->classes);
+    qn_pair_desk_close(&desk->pairs);
+}
+
+/* Classes and pairs have memory of their own beside the stack. */
+static int open_desk(const struct job *job, struct desk *desk, size_t work, size_t stack,
+                     size_t packed)
+{
+    *desk = (struct desk){.work = qn_alloc_aligned(work + stack, sizeof(double)),
+                          .packed = packed != 0 ? qn_alloc_aligned(packed, 1) : NULL};
+    if (desk->work != NULL && (packed == 0 || desk->packed != NULL) &&
+        qn_class_desk_open(job->request->n_classes, &desk->classes) &&
+        (job->request->targets == NULL || qn_pair_desk_open(&desk->pairs))) {
+        desk->stack = desk->work + work;
+        return 1;
+    }
+    close_desk(desk);
+    return 0;
+}
+
 static quern_status open_desks(struct job *job, uint32_t threads)
 {
-    size_t widest = 1;
-    int gapped = 0;
+    size_t widest = 1, packed = 0, stack;
+    int plain = job->request->n_classes == 0 && job->request->targets == NULL;
     for (uint32_t i = 0; i < job->n_parts; i++) {
         const struct qn_strip *strip = &job->parts[i].strip;
         if (job->parts[i].width > widest) widest = job->parts[i].width;
-        if (strip->kind != QN_STRIP_CHAIN && !strip->packed) gapped = job->request->n_classes == 0;
+        if (plain && strip->kind != QN_STRIP_CHAIN && !strip->packed)
+            packed = (size_t)QN_BLOCK_ROWS * QN_STRIP_GAPPED * sizeof(double);
     }
-    size_t work = job->request->n_classes == 0 ? 64 : 0; /* classes have their own */
-    size_t packed = (size_t)QN_BLOCK_ROWS * QN_STRIP_GAPPED * sizeof(double);
+    size_t work = plain ? 64 * widest : 0;
     job->desks = qn_alloc_aligned(threads, sizeof *job->desks);
     if (job->desks == NULL) return qn_error_memory("moments", threads * sizeof *job->desks);
-    for (; job->n_desks < threads; job->n_desks++) {
-        struct desk *desk = &job->desks[job->n_desks];
-        size_t room;
-        if (qn_mul_size(widest, work + 4 * LEVELS, &room))
-            return qn_error_memory("moments", UINT64_MAX);
-        desk->work = qn_alloc_aligned(room, sizeof(double));
-        desk->packed = gapped ? qn_alloc_aligned(packed, 1) : NULL;
-        desk->masked = 0;
-        if (desk->work == NULL || (gapped && desk->packed == NULL) ||
-            !qn_class_desk_open(job->request->n_classes, &desk->classes)) {
-            qn_free(desk->work);
-            qn_free(desk->packed);
-            return qn_error_memory("moments", room * sizeof(double));
-        }
-        desk->stack = desk->work + work * widest;
-    }
+    if (qn_mul_size(widest, (plain ? 64 : 0) + job->fields * LEVELS, &stack))
+        return qn_error_memory("moments", UINT64_MAX);
+    stack -= work;
+    for (; job->n_desks < threads; job->n_desks++)
+        if (!open_desk(job, &job->desks[job->n_desks], work, stack, packed))
+            return qn_error_memory("moments", (work + stack) * sizeof(double));
     return QUERN_OK;
 }
 
 static void close_job(struct job *job)
 {
-    for (uint32_t i = 0; i < job->n_desks; i++) {
-        qn_free(job->desks[i].work);
-        qn_free(job->desks[i].packed);
-        qn_class_desk_close(&job->desks[i].classes);
-    }
+    for (uint32_t i = 0; i < job->n_desks; i++) close_desk(&job->desks[i]);
     qn_free(job->desks);
     qn_free(job->memory);
     qn_free(job->parts);
@@ -410,15 +467,16 @@ static void close_job(struct job *job)
 
 quern_status qn_cpu_moments(struct qn_threads *threads, const struct qn_moments_request *request)
 {
-    struct job job = {.request = request};
+    struct job job = {.request = request, .fields = request->targets != NULL ? QN_PAIR_FIELDS : 4};
     struct qn_strip *strips = NULL;
     quern_status status = QUERN_OK;
     uint32_t size = qn_threads_size(threads);
     if (request->batch.rows == 0 || request->batch.n_lanes == 0) return QUERN_OK;
 
     choose_loops(&job);
-    QN_GO(request->n_classes != 0 ? qn_class_strips(&request->batch, &strips, &job.n_parts)
-                                  : qn_strips_make(&request->batch, &strips, &job.n_parts));
+    QN_GO(request->n_classes != 0 || request->targets != NULL
+              ? qn_class_strips(&request->batch, &strips, &job.n_parts)
+              : qn_strips_make(&request->batch, &strips, &job.n_parts));
     job.parts = qn_zalloc(job.n_parts, sizeof *job.parts);
     if (job.parts == NULL) {
         status = qn_error_memory("moments", job.n_parts * sizeof *job.parts);

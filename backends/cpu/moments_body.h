@@ -329,6 +329,8 @@ static void FN(moments_block)(const void *data, uint32_t rows, size_t d, double 
 
 #include "backends/cpu/moments_class_body.h"
 
+#include "backends/cpu/moments_pair_body.h"
+
 #if QN_IS_FLOAT
 /* a <- merge(a, b), d columns each, fields apart; the branch-free form of qn_node_merge. */
 static void FN(moments_merge)(double *restrict a, const double *restrict b, size_t d)

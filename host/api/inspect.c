@@ -240,7 +240,7 @@ static const char *kind_name(enum qn_param_kind kind)
     static const char *const names[] = {"bool",       "int",    "float",      "choice", "pair",
                                         "dtype",      "scalar", "frequency",  "count",  "amount",
                                         "ints",       "floats", "categories", "degree", "drop",
-                                        "expression", "maybe"};
+                                        "expression", "maybe",  "score"};
     return names[kind];
 }
 

@@ -40,7 +40,8 @@ enum qn_param_kind {
     QN_PARAM_DEGREE,     /* an integer, or two, in [least, most] */
     QN_PARAM_DROP,       /* null, "first", "if_binary", or one value per column */
     QN_PARAM_EXPRESSION, /* null or a text; most 2: or a list of them, or {name: text} */
-    QN_PARAM_MAYBE       /* null, true or false */
+    QN_PARAM_MAYBE,      /* null, true or false */
+    QN_PARAM_SCORE       /* one of `choices`, or {that: {its options}} */
 };
 
 struct qn_param {
@@ -61,7 +62,8 @@ enum {
     QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
     QN_NEED_SAMPLE = 32,   /* the moments of the first QN_SAMPLE_ROWS rows */
     QN_NEED_MATRIX = 64,   /* all rows of all ports, together: qn_stage.matrix */
-    QN_NEED_CLASSES = 128  /* the moments of each class that the target names */
+    QN_NEED_CLASSES = 128, /* the moments of each class that the target names */
+    QN_NEED_PAIRS = 256    /* the moments of pairs with the target's numbers */
 };
 enum { QN_SAMPLE_ROWS = 8192 };
 
@@ -90,6 +92,7 @@ struct qn_found {
     /* The moments of the rows of each class, by the sorted values of the target. */
     const struct qn_node *classes; /* lives as long as the fit */
     uint32_t n_classes;
+    struct qn_pair pair; /* QN_NEED_PAIRS */
 };
 
 /* What is known of a port without looking: an imputer's output, from its input's statistics. */

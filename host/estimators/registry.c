@@ -107,6 +107,20 @@ static int are_expressions(const json_t *v, int many)
     return n != 0 && n == (json_is_array(v) ? json_array_size(v) : json_object_size(v));
 }
 
+/* A score function, or one with options; which those may be is for the estimator's check. */
+static int is_score(const char *choices, const json_t *v)
+{
+    const char *key;
+    json_t *options;
+    if (json_is_string(v)) return is_choice(choices, json_string_value(v));
+    if (json_object_size(v) != 1) return 0;
+    json_object_foreach((json_t *)(uintptr_t)v, key, options)
+    {
+        if (!is_choice(choices, key) || !json_is_object(options)) return 0;
+    }
+    return 1;
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -174,6 +188,7 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
                            : "null or an expression";
     case QN_PARAM_MAYBE:
         return json_is_null(v) || json_is_boolean(v) ? NULL : "null, true or false";
+    case QN_PARAM_SCORE: return is_score(p->choices, v) ? NULL : p->choices;
     }
     return "a value of another kind";
 }
@@ -201,9 +216,11 @@ static quern_status check_given(const char *where, const struct qn_estimator_typ
         const char *wanted = complaint(p, value);
         if (wanted == NULL) continue;
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-        quern_status status = qn_error(QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s%s", where,
-                                       type->name, key, text != NULL ? text : "?",
-                                       p->kind == QN_PARAM_CHOICE ? "one of " : "", wanted);
+        quern_status status = qn_error(
+            QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s%s", where, type->name, key,
+            text != NULL ? text : "?",
+
+            p->kind == QN_PARAM_CHOICE || p->kind == QN_PARAM_SCORE ? "one of " : "", wanted);
         if (p->kind == QN_PARAM_INT || p->kind == QN_PARAM_FLOAT)
             status =
                 qn_error(QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s from %g to %g", where,

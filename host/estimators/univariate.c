@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Univariate selection: SelectKBest, SelectPercentile, SelectFpr, SelectFdr, SelectFwe and
- * GenericUnivariateSelect. Each column is scored against the target alone; what stays keeps its values.
- * Definition: scikit-learn, feature_selection/_univariate_selection.py; scores are in
- * host/stats/scores.h. */
+ * GenericUnivariateSelect. Each column is scored against the target alone (scoring.c); what stays keeps
+ * its values. Definition: scikit-learn, feature_selection/_univariate_selection.py. */
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -10,14 +9,13 @@
 
 #include "host/core/checked.h"
 #include "host/estimators/estimator.h"
+#include "host/estimators/scoring.h"
 #include "host/stats/quantiles.h"
-#include "host/stats/scores.h"
 
-/* "other": the caller's own scores, which a model keeps but a fit cannot make. */
 #define SCORE_FUNC                                                                                 \
     {                                                                                              \
-        "score_func", QN_PARAM_CHOICE, "\"f_classif\"", "f_classif|chi2|other", 0, 0,              \
-            "how a column is scored against the target"                                            \
+        "score_func", QN_PARAM_SCORE, "\"f_classif\"", QN_SCORE_CHOICES, 0, 0,                     \
+            "how a column is scored against the target, or an object of that name and its options" \
     }
 
 static const struct qn_param K_BEST[] = {
@@ -95,88 +93,7 @@ static quern_status univariate_check(const struct qn_estimator *e)
     if (c.mode != MODE_K_BEST && c.mode != MODE_PERCENTILE && c.amount > 1)
         return qn_error(QUERN_INVALID, "%s compares p-values with a number up to 1, not %g", name,
                         c.amount);
-    return QUERN_OK;
-}
-
-/* ---- learning ---- */
-
-static quern_status univariate_need(struct qn_stage *stage)
-{
-    const struct qn_estimator *e = stage->estimator;
-    uint32_t flags = QN_NEED_CLASSES;
-    quern_type dtype;
-    QN_TRY(qn_stage_dtype(stage, 0, &dtype));
-    if (qn_param_is(e, "score_func", "other"))
-        return qn_error(QUERN_UNSUPPORTED,
-                        "%s: scores of another function come with a model; a "
-                        "fit cannot make them",
-                        e->type->name);
-    if (!stage->supervised)
-        return qn_error(QUERN_INVALID,
-                        "%s scores columns against a target: name its column, \"target\": …",
-                        e->type->name);
-    if (stage->weighted)
-        return qn_error(QUERN_UNSUPPORTED, "%s knows no weights of rows, as in scikit-learn",
-                        e->type->name);
-    if (qn_param_is(e, "score_func", "chi2")) flags |= QN_NEED_EXTREMES;
-    for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = flags;
-    return QUERN_OK;
-}
-
-static quern_status refuse(const struct qn_stage *stage, uint32_t i, const char *what)
-{
-    return qn_error(QUERN_INVALID, "%s: column \"%s\" has %s", stage->estimator->type->name,
-                    stage->in[i].name, what);
-}
-
-/* A column's values are there and finite; for chi2 none is negative. */
-static quern_status check_column(const struct qn_stage *stage, uint32_t i)
-{
-    const struct qn_found *f = &stage->found[i];
-    double rows = 0, odd = 0;
-    for (uint32_t k = 0; k < f->n_classes; k++) {
-        rows += f->classes[k].n;
-        odd += f->classes[k].hi * 0.0;
-    }
-    if (rows != (double)f->rows) return refuse(stage, i, "missing values");
-    if (odd != odd) return refuse(stage, i, "infinite values");
-    if (f->has_extremes && f->extremes.min < 0) return refuse(stage, i, "negative values");
-    return QUERN_OK;
-}
-
-/* Constant columns have no score; scikit-learn warns of them, and so does this. */
-static void warn_of_constants(const struct qn_stage *stage, const double *scores)
-{
-    uint32_t n = 0, first = 0;
-    for (uint32_t i = stage->n_in; i-- > 0;) {
-        if (scores[i] == scores[i]) continue;
-        first = i;
-        n++;
-    }
-    if (n == 0) return;
-    char *text = qn_arena_printf(stage->arena,
-                                 "%s: %u column(s) without a score, \"%s\" first: they "
-                                 "do not vary",
-                                 stage->estimator->type->name, n, stage->in[first].name);
-    if (text != NULL) stage->warn(stage->plan, text);
-}
-
-static quern_status univariate_learn(struct qn_stage *stage)
-{
-    int chi2 = qn_param_is(stage->estimator, "score_func", "chi2");
-    double *scores = qn_attrs_f64(stage->attrs, "scores_", stage->n_in);
-    double *pvalues = qn_attrs_f64(stage->attrs, "pvalues_", stage->n_in);
-    if (scores == NULL || pvalues == NULL) return qn_stage_memory(stage);
-    for (uint32_t i = 0; i < stage->n_in; i++) {
-        QN_TRY(check_column(stage, i));
-        const struct qn_found *f = &stage->found[i];
-        struct qn_score s = chi2 ? qn_score_chi2(f->classes, f->n_classes)
-                                 : qn_score_f_classif(f->classes, f->n_classes);
-        scores[i] = s.score;
-        pvalues[i] = s.p;
-    }
-    warn_of_constants(stage, scores);
-    return QUERN_OK;
+    return qn_scoring_check(e, c.mode != MODE_K_BEST && c.mode != MODE_PERCENTILE);
 }
 
 /* ---- selecting ---- */
@@ -305,8 +222,8 @@ static const char *univariate_depends_on(const struct qn_estimator *e)
         .input = "number",                                                                         \
         .depends_on = univariate_depends_on,                                                       \
         .check = univariate_check,                                                                 \
-        .need = univariate_need,                                                                   \
-        .learn = univariate_learn,                                                                 \
+        .need = qn_scoring_need,                                                                   \
+        .learn = qn_scoring_learn,                                                                 \
         .emit = univariate_emit,                                                                   \
     }
 

@@ -7,6 +7,7 @@
 #include "host/ops/impl.h"
 #include "host/ops/job.h"
 #include "host/ops/layout.h"
+#include "host/ops/pairs.h"
 
 static const char *const group_kernels[] = {"qn_moments_any", "qn_moments_f32", "qn_moments_f64"};
 static const char *const weighted_kernels[] = {"qn_weighted_any", "qn_weighted_f32",
@@ -23,6 +24,9 @@ static const char *refuse_device(const struct qn_device *device, const void *req
     if (rq->weights_base.raw != NULL && rq->weights_base.size / sizeof(double) < rq->batch.rows)
         return "there are fewer weights than rows";
     if (rq->codes != NULL) return "the codes of the classes lie in host memory";
+    if (rq->targets != NULL) return "the targets lie in host memory";
+    if (rq->targets_base.raw != NULL && rq->targets_base.size / sizeof(double) < rq->batch.rows)
+        return "there are fewer targets than rows";
     if (rq->n_classes != 0 && rq->codes_base.size / sizeof(uint32_t) < rq->batch.rows)
         return "there are fewer codes of classes than rows";
     return qn_refuse_norms(&rq->batch);
@@ -34,6 +38,7 @@ static const char *refuse_cpu(const struct qn_device *device, const void *reques
     (void)device;
     if (rq->weights_base.raw != NULL) return "the weights lie on the device";
     if (rq->codes_base.raw != NULL) return "the codes of the classes lie on the device";
+    if (rq->targets_base.raw != NULL) return "the targets lie on the device";
     return qn_refuse_host(&rq->batch);
 }
 
@@ -203,6 +208,7 @@ static quern_status run_device(struct qn_device *device, struct qn_threads *thre
     struct qn_job job;
     (void)threads;
     if (blocks == 0 || batch->n_lanes == 0) return QUERN_OK;
+    if (rq->targets_base.raw != NULL) return qn_device_pairs(device, queue, rq);
     qn_job_begin(&job, device, queue);
     QN_GO(qn_job_table(&job, &program, &table));
     QN_GO(qn_job_take(&job, blocks * row_bytes, &nodes));

@@ -42,6 +42,12 @@ struct qn_batch {
 struct qn_node {
     double n, hi, lo, m2; /* count, mean = hi + lo, sum of squares about it; n = 0: empty        */
 };
+/* Of a lane's value and the row's target: a node of each, over the rows whose value is not missing, and
+ * the sum of the products of their differences from their means. */
+struct qn_pair {
+    struct qn_node value, target;
+    double product;
+};
 struct qn_moments_request {
     struct qn_batch batch;
     struct qn_node *nodes; /* out, host: [group * n_lanes + lane], ceil(rows / QN_GROUP_ROWS)
@@ -56,6 +62,11 @@ struct qn_moments_request {
     const uint32_t *codes;     /* a batch in host memory */
     struct qn_view codes_base; /* a batch on a device */
     uint32_t n_classes;
+    /* With targets, packed, finite, one per row, instead of `nodes`: [group * n_lanes + lane]. Never with
+     * weights or classes. Both NULL: none of this. */
+    struct qn_pair *pairs;
+    const double *targets;       /* a batch in host memory */
+    struct qn_view targets_base; /* a batch on a device */
 };
 
 /* Extremes of each lane's final value. Empty lane: min = +inf, max = -inf, count = 0.

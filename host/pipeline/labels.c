@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/pipeline/labels.h"
 
+#include <string.h>
+
 #include "host/core/checked.h"
 #include "host/pipeline/frame.h"
 
@@ -14,6 +16,7 @@ void qn_labels_free(struct qn_labels *l)
     qn_categories_free(l->classes);
     qn_free(l->provisional);
     qn_free(l->codes);
+    qn_free(l->numbers);
     *l = (struct qn_labels){0};
 }
 
@@ -124,4 +127,50 @@ quern_status qn_labels_codes(struct qn_labels *l, const struct qn_spec *spec,
     (void)first_row;
     return unknown == 0 ? QUERN_OK
                         : qn_error(QUERN_INVALID, "the target's values changed between two passes");
+}
+
+/* ---- numbers ---- */
+
+enum { TASK_ROWS = 65536 };
+
+struct reading {
+    const quern_column *column;
+    uint64_t rows;
+    double *out;
+};
+
+static void read_task(void *user, uint32_t worker, uint64_t task)
+{
+    const struct reading *r = user;
+    const quern_column *c = r->column;
+    uint64_t row = task * TASK_ROWS, end = row + TASK_ROWS < r->rows ? row + TASK_ROWS : r->rows;
+    (void)worker;
+    if (c->type == QUERN_FLOAT64 && c->validity == NULL && (c->stride == 0 || c->stride == 8)) {
+        memcpy(r->out + row, (const double *)c->data + row, (size_t)(end - row) * sizeof *r->out);
+        return;
+    }
+    for (; row < end; row++) r->out[row] = qn_column_number(c, row);
+}
+
+quern_status qn_labels_numbers(struct qn_labels *l, const struct qn_spec *spec,
+                               struct qn_threads *threads, const struct quern_table *table,
+                               uint64_t first_row)
+{
+    const quern_column *c = NULL;
+    void *memory = l->numbers;
+    char where[320];
+    QN_TRY(column_of(spec, table, &c));
+    if (c->type >= QUERN_STRING)
+        return qn_error(QUERN_INVALID, "the target is no number, and the score wants numbers");
+    QN_TRY(reserve(&memory, &l->room_numbers, table->rows, sizeof *l->numbers));
+    l->numbers = memory;
+    struct reading reading = {c, table->rows, l->numbers};
+    qn_threads_run(threads, (table->rows + TASK_ROWS - 1) / TASK_ROWS, read_task, &reading);
+    for (uint64_t row = 0; row < table->rows; row++) {
+        if (l->numbers[row] * 0.0 == 0.0) continue;
+        if (is_missing(c, row)) return missing_at(table, first_row, row);
+        qn_place(table, row, first_row, where, sizeof where);
+        return qn_error(QUERN_INVALID, "%s: the target is infinite", where);
+    }
+    return QUERN_OK;
 }

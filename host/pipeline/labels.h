@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The target of supervised fits: what estimators are to tell from the columns. It comes from the column
- * that the spec's `target` names, or from beside the table (quern_table_set_target). */
+ * The target of supervised fits: what estimators are to tell from the columns, as classes or as numbers. It
+ * comes from the column that the spec's `target` names, or from beside the table
+ * (quern_table_set_target). */
 #ifndef QN_LABELS_H
 #define QN_LABELS_H
 
@@ -16,6 +17,8 @@ struct qn_labels {
     uint32_t *provisional; /* ... but has a number that qn_labels_codes brings in order        */
     uint32_t *codes;       /* of the rows at hand: their classes, by value */
     uint64_t room_codes;
+    double *numbers; /* of the rows at hand: their targets, where they are numbers */
+    uint64_t room_numbers;
 };
 
 /* 1 if fits of this spec and table have a target. */
@@ -28,6 +31,9 @@ quern_status qn_labels_counted(struct qn_labels *);
 /* The codes of the table's rows, in `codes`. */
 quern_status qn_labels_codes(struct qn_labels *, const struct qn_spec *, struct qn_threads *,
                              const struct quern_table *, uint64_t first_row);
+/* The table's targets as numbers, in `numbers`. Text, and what is missing or infinite, is INVALID. */
+quern_status qn_labels_numbers(struct qn_labels *, const struct qn_spec *, struct qn_threads *,
+                               const struct quern_table *, uint64_t first_row);
 void qn_labels_free(struct qn_labels *);
 
 #endif

@@ -10,6 +10,7 @@
 #include "host/pipeline/distinct.h"
 #include "host/pipeline/fit.h"
 #include "host/stats/moments.h"
+#include "host/stats/pairs.h"
 #include "host/stats/quantiles.h"
 
 /* A number port that wants statistics. */
@@ -31,8 +32,9 @@ struct group {
 struct pass {
     struct qn_fit_state *s;
     struct qn_arena arena;
-    struct group moments, weighted, sample, classes, extremes, quantiles;
+    struct group moments, weighted, sample, classes, pairs, extremes, quantiles;
     struct qn_moments *sums, *weighted_sums, *sample_sums, *class_sums;
+    struct qn_tree pair_sums;
     uint32_t n_classes;
     struct qn_weights weights; /* of the chunk at hand */
     struct qn_extremes *ends;  /* per lane of `extremes` */
@@ -116,6 +118,11 @@ static quern_status place_beside(struct pass *p, const struct group *g, const st
         return host ? QUERN_OK
                     : place(p, f, p->weights.values, sizeof(double), &rq->weights_base, span);
     }
+    if (g == &p->pairs) {
+        if (host) rq->targets = p->s->labels.numbers;
+        return host ? QUERN_OK
+                    : place(p, f, p->s->labels.numbers, sizeof(double), &rq->targets_base, span);
+    }
     if (g != &p->classes) return QUERN_OK;
     rq->n_classes = p->n_classes;
     if (host) rq->codes = p->s->labels.codes;
@@ -151,6 +158,29 @@ cleanup:
     return status;
 }
 
+static quern_status chunk_pairs(struct pass *p, const struct qn_frame *f)
+{
+    struct group *g = &p->pairs;
+    if (g->n == 0 || f->rows == 0) return QUERN_OK;
+    uint64_t groups = (f->rows - 1) / QN_GROUP_ROWS + 1;
+    struct qn_moments_request rq = {0};
+    struct qn_outcome outcome = {0};
+    struct qn_span span = {0};
+    struct qn_device *d = p->s->x.device;
+    quern_status status = QUERN_OK;
+    rq.pairs = qn_alloc((size_t)groups * g->program.n_lanes, sizeof *rq.pairs);
+    if (rq.pairs == NULL) return qn_error_memory_while("taking statistics");
+    qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
+    QN_GO(place_beside(p, g, f, &rq, &span));
+    QN_GO(qn_op_moments(d, p->s->x.cx->threads, f->queue, &rq, &outcome));
+    QN_GO(qn_exec_note(&p->s->x, "moments", &outcome));
+    status = qn_tree_push(&p->pair_sums, rq.pairs, f->rows);
+cleanup:
+    if (span.view.raw != NULL) qn_pool_give(d->pool, d->queue_numbers[f->queue], &span);
+    qn_free(rq.pairs);
+    return status;
+}
+
 static quern_status chunk_extremes(struct pass *p, const struct qn_frame *f)
 {
     struct group *g = &p->extremes;
@@ -175,6 +205,7 @@ static quern_status open_results(struct pass *p)
             return qn_error_memory_while("taking statistics");
         QN_TRY(qn_moments_open((uint32_t)lanes, 0, &p->class_sums));
     }
+    QN_TRY(qn_pairs_open(p->pairs.program.n_lanes, &p->pair_sums));
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
     if (p->ends == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
@@ -217,6 +248,8 @@ static quern_status store_results(struct pass *p)
         f->moments = qn_moments_result(p->weighted_sums, p->weighted.wants[i].lane);
         f->has_moments = 1;
     }
+    for (uint32_t i = 0; i < p->pairs.n; i++)
+        found_of(&p->pairs.wants[i])->pair = qn_pairs_result(&p->pair_sums, p->pairs.wants[i].lane);
     for (uint32_t i = 0; i < p->sample.n; i++) {
         struct qn_found *f = found_of(&p->sample.wants[i]);
         f->moments = qn_moments_result(p->sample_sums, p->sample.wants[i].lane);
@@ -232,15 +265,15 @@ typedef quern_status chunk_fn(struct pass *p, const struct quern_table *table, u
 
 static int looks_at_rows(const struct pass *p)
 {
-    return p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->extremes.n != 0 ||
-           p->sample.n != 0;
+    return p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->pairs.n != 0 ||
+           p->extremes.n != 0 || p->sample.n != 0;
 }
 
 /* The row at which a pass may end: none, or that of the sample where nothing else is wanted. */
 static uint64_t last_row(const struct pass *p)
 {
-    int all = p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->extremes.n != 0 ||
-              p->quantiles.n != 0 || p->counts_distinct || p->sample.n == 0;
+    int all = p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->pairs.n != 0 ||
+              p->extremes.n != 0 || p->quantiles.n != 0 || p->counts_distinct || p->sample.n == 0;
     return all ? UINT64_MAX : QN_SAMPLE_ROWS;
 }
 
@@ -289,10 +322,14 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
     if (p->classes.n != 0)
         QN_TRY(qn_labels_codes(&p->s->labels, p->s->plan->spec, p->s->x.cx->threads, table,
                                first_row));
+    if (p->pairs.n != 0)
+        QN_TRY(qn_labels_numbers(&p->s->labels, p->s->plan->spec, p->s->x.cx->threads, table,
+                                 first_row));
     quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
     if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_moments(p, &p->classes, p->class_sums, f, f->rows);
+    if (status == QUERN_OK) status = chunk_pairs(p, f);
     if (status == QUERN_OK && first_row < QN_SAMPLE_ROWS)
         status = chunk_moments(p, &p->sample, p->sample_sums, f,
                                f->rows < QN_SAMPLE_ROWS ? f->rows : QN_SAMPLE_ROWS);
@@ -492,6 +529,7 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(gather(&p, QN_NEED_WEIGHTED, &p.weighted));
     QN_GO(gather(&p, QN_NEED_SAMPLE, &p.sample));
     QN_GO(gather(&p, QN_NEED_CLASSES, &p.classes));
+    QN_GO(gather(&p, QN_NEED_PAIRS, &p.pairs));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
     QN_GO(know_classes(&p));
@@ -510,6 +548,7 @@ cleanup:
     qn_moments_free(p.weighted_sums);
     qn_moments_free(p.sample_sums);
     qn_moments_free(p.class_sums);
+    qn_tree_close(&p.pair_sums);
     qn_weights_free(&p.weights);
     qn_arena_free(&p.arena);
     return status;

@@ -10,6 +10,7 @@
 #include "host/pipeline/sparse.h"
 #include "host/pipeline/weights.h"
 #include "host/stats/moments.h"
+#include "host/stats/pairs.h"
 #include "host/stats/quantiles.h"
 
 enum { LARGE_COLUMN = 1 << 18 };
@@ -35,6 +36,7 @@ struct pass {
     struct qn_weights weights;
     double weight;               /* of all rows */
     struct qn_node *class_nodes; /* [want][class], or NULL */
+    struct qn_node targets;      /* of all rows, where they are numbers */
     struct qn_failure failure;   /* of the first want that failed */
     uint32_t failed;
     struct qn_failure *failures; /* per worker, with the want's number: */
@@ -133,6 +135,30 @@ cleanup:
     qn_free(entries);
     qn_free(rq.nodes);
     qn_moments_free(sums);
+    return status;
+}
+
+/* The pairs of the stored entries, then the zeros that are not stored. */
+static quern_status pairs(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                          struct qn_found *f)
+{
+    const struct want *want = &p->wants[i];
+    uint64_t stored = want->stored;
+    struct qn_tree sums;
+    quern_status status = QUERN_OK;
+    QN_TRY(qn_pairs_open(1, &sums));
+    double *targets = qn_alloc((size_t)stored + 1, sizeof *targets);
+    struct qn_moments_request rq = {.batch = batch_of(p, i), .targets = targets};
+    rq.pairs = qn_alloc((size_t)(stored / QN_GROUP_ROWS + 1), sizeof *rq.pairs);
+    if (targets == NULL || rq.pairs == NULL) QN_GO(qn_error_memory_while("fitting"));
+    for (uint64_t k = 0; k < stored; k++) targets[k] = p->s->labels.numbers[want->row[k]];
+    if (stored != 0) QN_GO(qn_op_moments(NULL, threads, 0, &rq, NULL));
+    QN_GO(qn_tree_push(&sums, rq.pairs, stored));
+    f->pair = qn_pair_zeros(qn_pairs_result(&sums, 0), p->targets, p->rows - stored);
+cleanup:
+    qn_free(targets);
+    qn_free(rq.pairs);
+    qn_tree_close(&sums);
     return status;
 }
 
@@ -280,6 +306,7 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
     if (need->flags & QN_NEED_MOMENTS) QN_TRY(moments(p, i, threads, 0, f));
     if (need->flags & QN_NEED_WEIGHTED) QN_TRY(moments(p, i, threads, 1, f));
     if (need->flags & QN_NEED_CLASSES) QN_TRY(classes(p, i, threads, f));
+    if (need->flags & QN_NEED_PAIRS) QN_TRY(pairs(p, i, threads, f));
     if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
     if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
     if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));
@@ -402,16 +429,46 @@ static quern_status weigh(struct pass *p)
     return QUERN_OK;
 }
 
+static int wanted(const struct pass *p, uint32_t flag)
+{
+    for (uint32_t i = 0; i < p->n; i++)
+        if (p->wants[i].step->needs[p->wants[i].index].flags & flag) return 1;
+    return 0;
+}
+
+/* The numbers of all rows' targets, and their moments. */
+static quern_status read_targets(struct pass *p)
+{
+    struct qn_fit_state *s = p->s;
+    struct qn_moments *sums = NULL;
+    quern_status status = QUERN_OK;
+    if (!wanted(p, QN_NEED_PAIRS)) return QUERN_OK;
+    QN_TRY(qn_labels_numbers(&s->labels, s->plan->spec, s->x.cx->threads, s->feed->table, 0));
+    struct qn_lane lane = {.data = s->labels.numbers,
+                           .stride = sizeof(double),
+                           .valid_bit = QN_NO_VALIDITY,
+                           .type = QN_T_F64,
+                           .work = QN_W_F64};
+    struct qn_moments_request rq = {.batch = {.rows = p->rows, .lanes = &lane, .n_lanes = 1}};
+    rq.nodes = qn_alloc((size_t)(p->rows / QN_GROUP_ROWS + 1), sizeof *rq.nodes);
+    if (rq.nodes == NULL) return qn_error_memory_while("fitting");
+    QN_GO(qn_moments_open(1, 0, &sums));
+    QN_GO(qn_op_moments(NULL, s->x.cx->threads, 0, &rq, NULL));
+    QN_GO(qn_moments_push(sums, rq.nodes, p->rows));
+    p->targets = qn_moments_result(sums, 0);
+cleanup:
+    qn_moments_free(sums);
+    qn_free(rq.nodes);
+    return status;
+}
+
 /* The codes of all rows, and room for what is learned of the classes. */
 static quern_status tell_classes(struct pass *p)
 {
     struct qn_fit_state *s = p->s;
     const struct quern_table *table = s->feed->table;
-    uint32_t wanted = 0;
     size_t count;
-    for (uint32_t i = 0; i < p->n; i++)
-        wanted |= p->wants[i].step->needs[p->wants[i].index].flags & QN_NEED_CLASSES;
-    if (wanted == 0) return QUERN_OK;
+    if (!wanted(p, QN_NEED_CLASSES)) return QUERN_OK;
     if (!s->labels.counted) {
         QN_TRY(qn_labels_count(&s->labels, s->plan->spec, s->x.cx->threads, table, 0));
         QN_TRY(qn_labels_counted(&s->labels));
@@ -433,6 +490,7 @@ quern_status qn_sparse_pass(struct qn_fit_state *s)
     QN_GO(gather(&p));
     QN_GO(weigh(&p));
     QN_GO(tell_classes(&p));
+    QN_GO(read_targets(&p));
     QN_GO(columns_of(s, &values, &types));
     place_lanes(&p, &values, types);
     QN_GO(columns(&p));

@@ -51,3 +51,54 @@ struct qn_score qn_score_chi2(const struct qn_node *classes, uint32_t n)
     double mean = all.hi + all.lo, chi2 = n > 1 ? all.m2 / mean : (double)NAN;
     return (struct qn_score){canonical(chi2), qn_chi2_tail((double)n - 1.0, chi2)};
 }
+
+/* ---- lines ---- */
+
+/* Sums of squares and products, brought near 1 by powers of two: r does not change by that, and no square
+ * of them leaves the range. */
+struct line {
+    double xx, yy, xy;
+};
+
+/* x in [1, 4) times 4^half. */
+static double reduced(double x, int *half)
+{
+    int e;
+    (void)frexp(x, &e);
+    *half = (e - 1) / 2 - ((e - 1) % 2 < 0);
+    return ldexp(x, -2 * *half);
+}
+
+static struct line line_of(const struct qn_pair *p, int centered)
+{
+    double n = p->value.n, x = p->value.hi + p->value.lo, y = p->target.hi + p->target.lo;
+    struct line l = {p->value.m2, p->target.m2, p->product};
+    int half_x, half_y;
+    if (!centered) {
+        l.xx = fma(n * x, x, l.xx);
+        l.yy = fma(n * y, y, l.yy);
+        l.xy = fma(n * x, y, l.xy);
+    }
+    if (!(l.xx > 0 && l.yy > 0)) return (struct line){(double)NAN, (double)NAN, (double)NAN};
+    l.xx = reduced(l.xx, &half_x);
+    l.yy = reduced(l.yy, &half_y);
+    l.xy = ldexp(ldexp(l.xy, -half_x), -half_y);
+    return l;
+}
+
+struct qn_score qn_score_r_regression(const struct qn_pair *p, int centered)
+{
+    struct line l = line_of(p, centered);
+    return (struct qn_score){canonical(l.xy / sqrt(l.xx * l.yy)), (double)NAN};
+}
+
+/* r^2 / (1 - r^2), the difference without what the products' rounding would take from it. */
+struct qn_score qn_score_f_regression(const struct qn_pair *p, int centered)
+{
+    struct line l = line_of(p, centered);
+    double free_rows = p->value.n - (centered ? 2.0 : 1.0);
+    double all = l.xx * l.yy, fit = l.xy * l.xy;
+    double rest = (all - fit) + (fma(l.xx, l.yy, -all) - fma(l.xy, l.xy, -fit));
+    double f = fit / (rest > 0 ? rest : 0.0) * free_rows;
+    return (struct qn_score){canonical(f), isinf(f) ? 0.0 : qn_f_tail(1.0, free_rows, f)};
+}

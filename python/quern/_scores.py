@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scores of columns against a target, computed by the library: `f_classif` and `chi2`."""
+"""Scores of columns against a target, computed by the library: `f_classif`, `chi2`, `f_regression` and
+`r_regression`."""
+import functools
 import json
 import warnings
 
@@ -16,13 +18,17 @@ from ._convert import library_dtype
 from ._sparse import from_sparse
 from .base import is_plain_matrix, learned, table_of
 
-THEIRS = {name: getattr(theirs, name) for name in ("f_classif", "chi2")}  # before any patch
+THEIRS = {name: getattr(theirs, name) for name in ("f_classif", "chi2", "f_regression", "r_regression")}  # before any patch
+REGRESSIONS = ("f_regression", "r_regression")
 
 
-def target_of(y):
-    """y as the library tells classes apart: numbers as they are, else their places in sorted order."""
+def target_of(name, y):
+    """y as the library has it: numbers for regressions; for classes numbers as they are, of others their
+    places in sorted order."""
     plain = (y.dtype.kind in "biu" or y.dtype.char in "fd") and y.dtype.isnative
-    return y if plain else np.unique(y, return_inverse=True)[1].astype(np.int64)
+    if plain:
+        return y
+    return y.astype(np.float64) if name in REGRESSIONS else np.unique(y, return_inverse=True)[1].astype(np.int64)
 
 
 def _table(X):
@@ -32,13 +38,13 @@ def _table(X):
     return table_of(X if dtype == X.dtype else X.astype(dtype or np.float64))
 
 
-def scores_of(name, X, y, context):
-    """(scores, p-values) of checked X and y. Floats of a plain matrix need not be finite: the library finds
-    those that are not."""
+def scores_of(function, X, y, context):
+    """(scores, p-values or None) of checked X and y. function: as specs have it. Floats of a plain matrix
+    need not be finite: the library finds those that are not."""
     table = _table(X)
-    table.set_target(target_of(y))
+    table.set_target(target_of(name_in(function), y))
     spec = {"quern": 1, "steps": [{"columns": "*", "apply": [
-        {"SelectKBest": {"score_func": name, "k": "all"}}]}]}
+        {"SelectKBest": {"score_func": function, "k": "all"}}]}]}
     try:
         found = learned(_core.Pipeline(json.dumps(spec)).fit(context, table))
     except ValueError as error:
@@ -46,7 +52,7 @@ def scores_of(name, X, y, context):
         if "negative values" in str(error):
             raise ValueError("Input X must be non-negative.") from error
         raise
-    return found["scores_"], found["pvalues_"]
+    return found["scores_"], found.get("pvalues_")
 
 
 def warn_of_constants(scores):
@@ -167,9 +173,139 @@ def chi2(X, y):
     return scores_of("chi2", X, y, _config.context())
 
 
-def name_of(score_func):
-    """The library's name of a score function, scikit-learn's own included; None: it is another."""
-    for name, ours in (("f_classif", f_classif), ("chi2", chi2)):
+def _regressed(name, X, y, center, force_finite):
+    finite = {"ensure_all_finite": False} if is_plain_matrix(X) else {}
+    X, y = check_X_y(X, y, accept_sparse=["csr", "csc", "coo"],
+                     dtype=None if is_plain_matrix(X) else np.float64, **finite)
+    options = {"center": bool(center), "force_finite": bool(force_finite)}
+    return scores_of({name: options}, X, y, _config.context())
+
+
+_REGRESSION = {"X": ["array-like", "sparse matrix"], "y": ["array-like"], "center": ["boolean"],
+               "force_finite": ["boolean"]}
+
+
+@validate_params(_REGRESSION, prefer_skip_nested_validation=True)
+def f_regression(X, y, *, center=True, force_finite=True):
+    """Score each column by the F of a linear regression of the target on it alone.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Finite numbers.
+    y : array-like of shape (n_samples,)
+        Finite numbers.
+    center : bool, default=True
+        Whether the line may miss the origin: differences are then those from the means.
+    force_finite : bool, default=True
+        Whether a column without a score, because it or the target does not vary, gets 0 with the p-value 1,
+        and one that tells the target exactly the largest number. Else they have NaN and infinity.
+
+    Returns
+    -------
+    f_statistic : ndarray of shape (n_features,), dtype float64
+        What the line explains by what it leaves, each by its degrees of freedom.
+    p_values : ndarray of shape (n_features,), dtype float64
+        How likely an F as large is where the column tells nothing of the target.
+
+    Raises
+    ------
+    ValueError
+        X or y has missing or infinite values, no row, or they differ in length.
+
+    See Also
+    --------
+    quern.feature_selection.r_regression : Correlations, with their signs.
+    quern.feature_selection.f_classif : For classes.
+    quern.feature_selection.SelectKBest : Selects by such scores.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.feature_selection.f_regression`. Sums of squares and products are those
+    about the means, not differences of large numbers: with a large offset, where scikit-learn's lose their
+    digits, these are right.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.feature_selection import f_regression
+    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
+    >>> f_regression(X, [1.0, 3.0, 7.0, 9.0])[0].round(3)
+    array([80.667,  1.27 ])
+    """
+    return _regressed("f_regression", X, y, center, force_finite)
+
+
+@validate_params(_REGRESSION, prefer_skip_nested_validation=True)
+def r_regression(X, y, *, center=True, force_finite=True):
+    """Score each column by its correlation with the target, Pearson's r.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Finite numbers.
+    y : array-like of shape (n_samples,)
+        Finite numbers.
+    center : bool, default=True
+        Whether differences are those from the means; else they are from 0.
+    force_finite : bool, default=True
+        Whether a column gets 0 where it or the target does not vary; else NaN.
+
+    Returns
+    -------
+    correlation_coefficient : ndarray of shape (n_features,), dtype float64
+        From -1 to 1.
+
+    Raises
+    ------
+    ValueError
+        X or y has missing or infinite values, no row, or they differ in length.
+
+    See Also
+    --------
+    quern.feature_selection.f_regression : The same as a test.
+
+    Notes
+    -----
+    The meaning is that of `sklearn.feature_selection.r_regression`; sums are as in `f_regression`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.feature_selection import r_regression
+    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
+    >>> r_regression(X, [1.0, 3.0, 7.0, 9.0]).round(3)
+    array([0.988, 0.623])
+    """
+    return _regressed("r_regression", X, y, center, force_finite)[0]
+
+
+OURS = {"f_classif": f_classif, "chi2": chi2, "f_regression": f_regression, "r_regression": r_regression}
+
+
+def name_in(function):
+    """The name of what a spec has for a score function."""
+    return function if isinstance(function, str) else next(iter(function))
+
+
+def takes(function, y):
+    """Whether the library scores against such a target; else the function itself has to say what is wrong."""
+    kinds = {"f_classif": None, "chi2": "biuUO"}.get(name_in(function), "biuf")
+    return y.ndim == 1 and (kinds is None or y.dtype.kind in kinds)
+
+
+def function_of(score_func):
+    """What a spec has for a score function, scikit-learn's own and partial ones included; None: it is
+    another."""
+    options = {}
+    if type(score_func) is functools.partial and not score_func.args:
+        options, score_func = score_func.keywords, score_func.func
+        if not all(type(value) is bool for value in options.values()):
+            return None
+    for name, ours in OURS.items():
         if score_func is ours or score_func is THEIRS[name]:
-            return name
+            if not options:
+                return name
+            known = name in REGRESSIONS and set(options) <= {"center", "force_finite"}
+            return {name: dict(options)} if known else None
     return None

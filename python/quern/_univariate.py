@@ -7,7 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ._host import validate_data
-from ._scores import f_classif, name_of, scores_of, target_of, warn_of_constants
+from ._scores import f_classif, function_of, scores_of, takes, warn_of_constants
 from ._selector import Selector
 from .base import DEFAULTS, described, is_plain_matrix
 
@@ -66,6 +66,51 @@ def fwe(scores, pvalues, alpha):
 _RULES = {"k_best": k_best, "percentile": percentile, "fpr": fpr, "fdr": fdr, "fwe": fwe}
 
 
+def document(name, summary, amount, see, example):
+    """The docstring of one of the six: what it has of its own in the place among what all have."""
+    indented = "\n    ".join
+    return f"""{summary}
+
+    Parameters
+    ----------
+    score_func : callable, default=f_classif
+        A function of X and y that gives an array of scores, or a pair (scores, p-values). `f_classif`, `chi2`,
+        `f_regression` and `r_regression`, scikit-learn's too, are computed by the library on the configured
+        device; others are called.
+    {indented(amount)}
+
+    Attributes
+    ----------
+    scores_ : ndarray of shape (n_features,), dtype float64
+        Scores of the columns.
+    pvalues_ : ndarray of shape (n_features,) or None
+        p-values of the scores; None where the function gives none.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (n_features,), dtype object
+        Names of the columns, if the fit saw a frame whose column names are all strings.
+
+    See Also
+    --------
+    quern.feature_selection.f_classif : The usual scores.
+    quern.feature_selection.{see}
+
+    Notes
+    -----
+    The meaning is that of `sklearn.feature_selection.{name}`; values keep their dtype. Scores of float32
+    columns are float64. Sparse matrices are fitted and transformed on the host.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from quern.feature_selection import {name}
+    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
+    >>> selector = {name}({example}).fit(X, ["a", "a", "b", "b"])
+    >>> selector.get_support()
+    array([ True, False])
+    """
+
+
 class Univariate(Selector):
     """What the six have in common. `_rule` and `_amount` say which rule, and with what parameter."""
 
@@ -93,17 +138,17 @@ class Univariate(Selector):
             X and y are none that the score function takes: of `f_classif`, they have missing or infinite
             values, no row, or differ in length.
         """
-        name = name_of(self.score_func)
+        function = function_of(self.score_func)
         options = {"accept_sparse": ["csr", "csc"]}
-        if name is not None and is_plain_matrix(X):
+        if function is not None and is_plain_matrix(X):
             options["ensure_all_finite"] = False  # the library finds those that are not
         if y is None:
             X = validate_data(self, X, **options)
         else:
             X, y = validate_data(self, X, y, multi_output=True, **options)
         self._check_amount(X)
-        if name is not None and y is not None and y.ndim == 1 and (name == "f_classif" or y.dtype.kind in "biuUO"):
-            self.scores_, self.pvalues_ = self._scored(name, X, y)
+        if function is not None and y is not None and takes(function, y):
+            self.scores_, self.pvalues_ = self._scored(function, X, y)
             return self
         found = self.score_func(X, y)
         if isinstance(found, (list, tuple)):
@@ -114,9 +159,9 @@ class Univariate(Selector):
         self.scores_ = np.asarray(self.scores_)
         return self
 
-    def _scored(self, name, X, y):
-        found = scores_of(name, X, target_of(y), self._context())
-        if name == "f_classif":
+    def _scored(self, function, X, y):
+        found = scores_of(function, X, y, self._context())
+        if function == "f_classif":
             warn_of_constants(found[0])
         return found
 
@@ -132,7 +177,7 @@ class Univariate(Selector):
         return _RULES[rule](self.scores_, self.pvalues_, amount)
 
     def _json(self):
-        return {**super()._json(), "score_func": name_of(self.score_func) or "other"}
+        return {**super()._json(), "score_func": function_of(self.score_func) or "other"}
 
     # -- as a part of a larger model --
 
@@ -154,47 +199,11 @@ class Univariate(Selector):
 
 @described
 class SelectKBest(Univariate):
-    """Keep the columns with the highest scores against the target.
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores, or a pair (scores, p-values).
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    k : int or "all", default=10
-        How many columns stay.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores; None where the function gives none.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectPercentile : A share of the columns.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.SelectKBest`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import SelectKBest
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = SelectKBest(k=1).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "SelectKBest", "Keep the columns with the highest scores against the target.",
+        ['k : int or "all", default=10',
+         "    How many columns stay."],
+        "SelectPercentile : A share of the columns.", "k=1")
 
     def _selection(self):
         return "k_best", self.k
@@ -207,47 +216,11 @@ class SelectKBest(Univariate):
 
 @described
 class SelectPercentile(Univariate):
-    """Keep a share of the columns, those with the highest scores against the target.
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores, or a pair (scores, p-values).
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    percentile : int, default=10
-        How many percent of the columns stay.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores; None where the function gives none.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectKBest : A number of columns.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.SelectPercentile`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import SelectPercentile
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = SelectPercentile(percentile=50).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "SelectPercentile", "Keep a share of the columns, those with the highest scores against the target.",
+        ["percentile : int, default=10",
+         "    How many percent of the columns stay."],
+        "SelectKBest : A number of columns.", "percentile=50")
 
     def _selection(self):
         return "percentile", self.percentile
@@ -260,47 +233,11 @@ class SelectPercentile(Univariate):
 
 @described
 class SelectFpr(Univariate):
-    """Keep the columns whose p-value is below a limit.
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores and one of p-values.
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    alpha : float, default=0.05
-        Columns with smaller p-values stay.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectFdr : Corrects for the number of columns.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.SelectFpr`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import SelectFpr
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = SelectFpr(alpha=0.05).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "SelectFpr", "Keep the columns whose p-value is below a limit.",
+        ["alpha : float, default=0.05",
+         "    Columns with smaller p-values stay."],
+        "SelectFdr : Corrects for the number of columns.", "alpha=0.05")
 
     def _selection(self):
         return "fpr", self.alpha
@@ -308,47 +245,11 @@ class SelectFpr(Univariate):
 
 @described
 class SelectFdr(Univariate):
-    """Keep columns so that few of them are there by chance (false discovery rate).
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores and one of p-values.
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    alpha : float, default=0.05
-        The share of columns that stay by chance, at most; Benjamini and Hochberg's procedure.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectFwe : Is stricter.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.SelectFdr`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import SelectFdr
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = SelectFdr(alpha=0.05).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "SelectFdr", "Keep columns so that few of them are there by chance (false discovery rate).",
+        ["alpha : float, default=0.05",
+         "    The share of columns that stay by chance, at most; Benjamini and Hochberg's procedure."],
+        "SelectFwe : Is stricter.", "alpha=0.05")
 
     def _selection(self):
         return "fdr", self.alpha
@@ -356,47 +257,11 @@ class SelectFdr(Univariate):
 
 @described
 class SelectFwe(Univariate):
-    """Keep columns so that hardly any is there by chance (family-wise error).
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores and one of p-values.
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    alpha : float, default=0.05
-        The chance that any column stays by chance, at most; Bonferroni's correction.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectFdr : Is less strict.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.SelectFwe`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import SelectFwe
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = SelectFwe(alpha=0.05).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "SelectFwe", "Keep columns so that hardly any is there by chance (family-wise error).",
+        ["alpha : float, default=0.05",
+         "    The chance that any column stays by chance, at most; Bonferroni's correction."],
+        "SelectFdr : Is less strict.", "alpha=0.05")
 
     def _selection(self):
         return "fwe", self.alpha
@@ -404,49 +269,13 @@ class SelectFwe(Univariate):
 
 @described
 class GenericUnivariateSelect(Univariate):
-    """Univariate selection of the kind that `mode` names.
-
-    Parameters
-    ----------
-    score_func : callable, default=f_classif
-        A function of X and y that gives an array of scores, or a pair (scores, p-values).
-        `f_classif` and `chi2`, scikit-learn's too, are computed by the library on the configured device;
-        others are called.
-    mode : {'percentile', 'k_best', 'fpr', 'fdr', 'fwe'}, default='percentile'
-        Which of the other five selections.
-    param : "all", float or int, default=1e-05
-        Its parameter.
-
-    Attributes
-    ----------
-    scores_ : ndarray of shape (n_features,), dtype float64
-        Scores of the columns.
-    pvalues_ : ndarray of shape (n_features,) or None
-        p-values of the scores; None where the function gives none.
-    n_features_in_ : int
-        Number of columns.
-    feature_names_in_ : ndarray of shape (n_features,), dtype object
-        Names of the columns, if the fit saw a frame whose column names are all strings.
-
-    See Also
-    --------
-    quern.feature_selection.f_classif : The usual scores.
-    quern.feature_selection.SelectKBest : One of the five.
-
-    Notes
-    -----
-    The meaning is that of `sklearn.feature_selection.GenericUnivariateSelect`; values keep their dtype. Scores of float32
-    columns are float64. Sparse matrices are fitted and transformed on the host.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from quern.feature_selection import GenericUnivariateSelect
-    >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
-    >>> selector = GenericUnivariateSelect(mode="k_best", param=1).fit(X, ["a", "a", "b", "b"])
-    >>> selector.get_support()
-    array([ True, False])
-    """
+    __doc__ = document(
+        "GenericUnivariateSelect", "Univariate selection of the kind that `mode` names.",
+        ["mode : {'percentile', 'k_best', 'fpr', 'fdr', 'fwe'}, default='percentile'",
+         "    Which of the other five selections.",
+         'param : "all", float or int, default=1e-05',
+         "    Its parameter."],
+        "SelectKBest : One of the five.", 'mode="k_best", param=1')
 
     def _selection(self):
         return self.mode, self.param

@@ -6,7 +6,7 @@ from scipy import sparse
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from ._host import fit_context
-from ._scores import chi2, f_classif
+from ._scores import chi2, f_classif, f_regression, r_regression
 from ._selector import Selector
 from ._sparse import from_sparse
 from ._univariate import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
@@ -116,4 +116,4 @@ class VarianceThreshold(Selector):
 
 
 __all__ = ["GenericUnivariateSelect", "SelectFdr", "SelectFpr", "SelectFwe", "SelectKBest",
-           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif"]
+           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif", "f_regression", "r_regression"]

@@ -18,7 +18,8 @@ from quern import _core
 from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
-                                     SelectPercentile, VarianceThreshold, chi2, f_classif)
+                                     SelectPercentile, VarianceThreshold, chi2, f_classif, f_regression,
+                                     r_regression)
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.pipeline import Pipeline
 
@@ -267,7 +268,7 @@ def univariate():
             yield "Univariate.fit ValueError", lambda c=cls, r=rows: c().fit(r, y)
         yield "Univariate.fit ValueError", lambda c=cls: c().fit(X)
     yield "Univariate.fit ValueError", lambda: SelectKBest(chi2).fit(-X, y)
-    for score in (f_classif, chi2):
+    for score in (f_classif, chi2, f_regression, r_regression):
         for rows in (INFINITE, NAN, X[:0], WIDE):
             yield f"{score.__name__} ValueError", lambda s=score, r=rows: s(r, y)
     yield "chi2 ValueError", lambda: chi2(-X, y)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Univariate selection beside scikit-learn's: scores near the exact value whatever the columns are like, the
 same bits on every device, and the same columns kept."""
+import functools
 import pickle
 import warnings
 from fractions import Fraction
@@ -71,6 +72,82 @@ def test_scores_are_those_of_exact_arithmetic(score, dtype, layout):
     np.testing.assert_allclose(p, tail, rtol=1e-9)
 
 
+def exact_line(column, y, center):
+    """(r, F) as exact arithmetic has them, each rounded a few times at the end."""
+    x, y = [Fraction(v.item()) for v in column], [Fraction(v.item()) for v in y]
+    n = len(x)
+    mx, my = (sum(x) / n, sum(y) / n) if center else (0, 0)
+    xx, yy = sum((a - mx) ** 2 for a in x), sum((b - my) ** 2 for b in y)
+    xy = sum((a - mx) * (b - my) for a, b in zip(x, y))
+    share = xy * xy / (xx * yy)
+    return (np.sign(float(xy)) * np.sqrt(float(share)), float(share / (1 - share) * (n - (2 if center else 1))))
+
+
+@functools.cache
+def regressed(dtype, center):
+    """X, y, and what exact arithmetic has for each column but the constant one."""
+    X, y = columns(dtype)
+    y = 1e4 + y + np.random.default_rng(1).normal(size=ROWS)
+    return X, y, {i: exact_line(X[:, i], y, center) for i in range(X.shape[1]) if i != 4 or not center}
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_regressions_are_those_of_exact_arithmetic(dtype, layout, center):
+    X, y, exactly = regressed(dtype, center)
+    got, p = ours.f_regression(LAYOUTS[layout](X), y, center=center)
+    r = ours.r_regression(LAYOUTS[layout](X), y, center=center)
+    there, _ = theirs.f_regression(X, y, center=center)
+    assert got.dtype == p.dtype == r.dtype == np.float64
+    for i in range(X.shape[1]):
+        if i not in exactly:
+            assert (got[i], p[i], r[i]) == (0, 1, 0)
+            continue
+        want_r, want = exactly[i]
+        assert abs(r[i] - want_r) <= 1e-12
+        assert abs(got[i] - want) <= max(1e-12 * want, abs(there[i] - want)), (i, got[i], want, there[i])
+    np.testing.assert_allclose(p, special.fdtrc(1, ROWS - (2 if center else 1), got), rtol=1e-9)
+
+
+def test_what_has_no_finite_score_is_forced_or_not_as_there():
+    y = np.array([5.0, 3, 2, 8, 1])
+    X = np.column_stack([y, -2 * y, np.full(5, 7.0), [1, 0, 2, 0, 1]])
+    for words in ({}, {"center": False}):
+        here = [0, 1, 3]  # scikit-learn's rounding makes infinite correlations of constant columns
+        np.testing.assert_allclose(ours.r_regression(X, y, **words)[here], theirs.r_regression(X, y, **words)[here],
+                                   rtol=1e-12, atol=1e-15)
+    for target, none in ((y, [2]), (np.full(5, 2.0), [0, 1, 2, 3])):
+        assert not ours.r_regression(X, target)[none].any()
+        assert np.isnan(ours.r_regression(X, target, force_finite=False)[none]).all()
+        f, p = ours.f_regression(X, target)
+        assert not f[none].any() and (p[none] == 1).all()
+        assert np.isnan(ours.f_regression(X, target, force_finite=False))[:, none].all()
+    assert ours.f_regression(X, y)[0][0] == np.finfo(float).max and ours.f_regression(X, y)[1][0] == 0
+    assert ours.f_regression(X, y, force_finite=False)[0][1] == np.inf
+
+
+def test_far_apart_scales_and_offsets_leave_a_correlation_right():
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=4000)
+    column = y + rng.normal(size=4000)
+    X = np.column_stack([column * 1e-120, column * 1e120, 1.7e9 + 1e-3 * column])
+    got = ours.r_regression(X, y * 1e100)
+    for i in range(3):
+        assert abs(got[i] - exact_line(X[:, i], y, True)[0]) < 1e-12
+
+
+@pytest.mark.parametrize("select", ["SelectKBest", "SelectFdr"])
+def test_partial_regressions_are_computed_here(select):
+    X, y = columns(np.float64, 3)
+    score = functools.partial(theirs.f_regression, center=False)
+    fitted = getattr(ours, select)(score).fit(X, y)
+    np.testing.assert_array_equal(fitted.scores_, ours.f_regression(X, y, center=False)[0])
+    assert quern.to_model(fitted, X).output_names == [f"x{i}" for i in np.flatnonzero(fitted.get_support())]
+    alone = ours.SelectKBest(ours.r_regression, k=2).fit(X, y)
+    assert alone.pvalues_ is None and quern.to_model(alone, X) is not None
+
+
 def test_epoch_seconds_keep_their_digits_where_differences_of_squares_have_none():
     rng = np.random.default_rng(1)
     y = rng.integers(0, 4, 20000)
@@ -82,14 +159,16 @@ def test_epoch_seconds_keep_their_digits_where_differences_of_squares_have_none(
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_all_devices_threads_and_chunks_give_the_same_bits(device):
+@pytest.mark.parametrize("score", ["f_classif", "f_regression"])
+def test_all_devices_threads_and_chunks_give_the_same_bits(score, device):
     rng = np.random.default_rng(2)
+    score = getattr(ours, score)
     X, y = rng.normal(size=(150000, 7)).astype(np.float32), rng.integers(0, 5, 150000)
     with config_context(device="cpu", threads=1):
-        want = ours.f_classif(X, y)
+        want = score(X, y)
     for words in ({}, {"threads": 2}, {"max_memory": 8 << 20}):
         with config_context(device=device, **words):
-            got = ours.f_classif(X, y)
+            got = score(X, y)
         np.testing.assert_array_equal(got, want)
 
 
@@ -136,7 +215,7 @@ def test_targets_of_every_kind_are_classes(make):
 
 
 @pytest.mark.parametrize("form", ["csr", "csc", "coo"])
-@pytest.mark.parametrize("score", ["f_classif", "chi2"])
+@pytest.mark.parametrize("score", ["f_classif", "chi2", "f_regression", "r_regression"])
 def test_sparse_matrices_score_as_their_rows(score, form):
     X, y = columns(np.float64, 5)
     X = np.abs(X[:, [0, 5]]) * (np.random.default_rng(0).random((ROWS, 2)) < 0.3)

@@ -120,6 +120,50 @@ static void by_classes(struct ops_device *d, uint32_t k)
     free(cpu);
 }
 
+static void pairs_of(struct ops_device *d, uint32_t k)
+{
+    char where[160];
+    label(d, k, where, sizeof where);
+    make(&shapes[k], k + 5);
+    ops_batch_upload(&batch, d->device);
+    uint64_t rows = batch.host.rows, groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    uint32_t n = batch.host.n_lanes;
+    struct qn_pair *got = calloc(groups * n, sizeof *got), *cpu = calloc(groups * n, sizeof *cpu);
+    double *y = ref_targets(rows, k + 9);
+    struct qn_moments_request rq = {.batch = batch.device, .pairs = got};
+    struct qn_moments_request host = {.batch = batch.host, .pairs = cpu, .targets = y};
+    struct qn_span span = {0};
+    struct qn_outcome outcome;
+    OK(qn_pool_take(d->device->pool, d->device->queue_numbers[0], rows * sizeof *y, &span));
+    rq.targets_base = (struct qn_view){span.view.raw, span.view.offset, rows * sizeof *y};
+    OK(qn_device_put(d->device, 0, rq.targets_base, y));
+    OK(qn_op_moments(d->device, NULL, 0, &rq, &outcome));
+    assert_string_equal(outcome.implementation, "device");
+    OK(qn_op_moments(NULL, NULL, 0, &host, &outcome));
+    for (uint32_t i = 0; i < n; i++) {
+        double *x = values_of(&batch, i);
+        for (uint64_t g = 0; g < groups; g++) {
+            uint64_t from = g * QN_GROUP_ROWS, left = rows - from;
+            struct qn_pair have = got[g * n + i];
+            struct qn_pair want =
+                ref_pairs(x + from, y + from, left < QN_GROUP_ROWS ? left : QN_GROUP_ROWS);
+            if (!ref_same_pair(want, have))
+                fail_msg("%s: lane %u group %llu: product %a of %a rows, not %a of %a", where, i,
+                         (unsigned long long)g, have.product, have.value.n, want.product,
+                         want.value.n);
+            if (memcmp(&cpu[g * n + i], &have, sizeof have) != 0)
+                fail_msg("%s: lane %u: the device and the CPU differ", where, i);
+        }
+        free(x);
+    }
+    qn_pool_give(d->device->pool, d->device->queue_numbers[0], &span);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+    free(y);
+    free(got);
+    free(cpu);
+}
+
 static void moments_of(struct ops_device *d, uint32_t k, int weighted)
 {
     char where[160];
@@ -346,6 +390,12 @@ void moments_of_classes_equal_those_of_the_cpu(void **state)
 {
     (void)state;
     on_every_device(by_classes, SHAPES, 2);
+}
+
+void moments_of_pairs_equal_the_reference(void **state)
+{
+    (void)state;
+    on_every_device(pairs_of, SHAPES, 2);
 }
 
 void extremes_equal_the_reference(void **state)

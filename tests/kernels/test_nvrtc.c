@@ -68,7 +68,7 @@ static void compile_for(const struct qn_source *source, int arch)
 
 static void every_text_compiles_with_an_empty_log(void **state)
 {
-    static const char *const names[] = {"moments",   "weighted", "extremes",
+    static const char *const names[] = {"moments",   "weighted", "paired", "extremes",
                                         "histogram", "run",      "csr"};
     int count = 0, archs[64];
     (void)state;

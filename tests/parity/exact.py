@@ -162,8 +162,27 @@ def variance_threshold(est, column, k):
     return {"variances_": (big(var), big(var))}
 
 
+def line(score_func, values, y):
+    """The same against numbers."""
+    x, y = [Fraction(float(v)) for v in values], [Fraction(float(v)) for v in y]
+    n = len(x)
+    mx, my = sum(x) / n, sum(y) / n
+    xx, yy = sum((a - mx) ** 2 for a in x), sum((b - my) ** 2 for b in y)
+    xy = sum((a - mx) * (b - my) for a, b in zip(x, y))
+    if score_func == "r_regression":
+        return big(xy) / sqrt(xx * yy), None
+    share = xy * xy / (xx * yy)
+    score, free = big(share / (1 - share) * (n - 2)), mpmath.mpf(n - 2)
+    try:
+        return score, mpmath.betainc(free / 2, mpmath.mpf(1) / 2, 0, free / (free + score), regularized=True)
+    except mpmath.libmp.NoConvergence:
+        return score, None
+
+
 def scores(score_func, values, y):
-    """The score and the p-value of a column, which has no missing values, against classes."""
+    """The score and the p-value of a column, which has no missing values, against a target."""
+    if score_func.endswith("_regression"):
+        return line(score_func, values, y)
     classes = [Column(values[y == c]) for c in np.unique(y)]
     moments = [c.moments() for c in classes]
     total = sum(c.n for c in classes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Supervised fits: the target as a column of the table or beside it, as numbers or text, in memory, in
  * chunks, from a sparse table and on every device. They all learn the same bits. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,12 @@
 enum { ROWS = 150003, COLUMNS = 4 };
 static const char beside_spec[] = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
                                   "[{\"SelectKBest\": {\"k\": 2}}]}]}";
+static const char line_spec[] =
+    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+    "[{\"SelectKBest\": {\"score_func\": \"f_regression\", \"k\": 2}}]}]}";
+static const char column_line_spec[] =
+    "{\"quern\": 1, \"target\": \"x3\", \"steps\": [{\"columns\": \"*\", \"apply\": "
+    "[{\"SelectKBest\": {\"score_func\": \"f_regression\", \"k\": 2}}]}]}";
 static const char column_spec[] = "{\"quern\": 1, \"target\": \"x3\", \"steps\": [{\"columns\": "
                                   "\"*\", \"apply\": [{\"SelectKBest\": {\"k\": 2}}]}]}";
 
@@ -65,10 +72,10 @@ static void same_scores(const quern_model *a, const quern_model *b, double most,
             fail_msg("%s: %.17g, not %.17g", what, x[i], y[i]);
 }
 
-static void every_way_to_a_target_learns_the_same(void **state)
+static void every_way_learns_the_same(const char *device, const char *beside_text,
+                                      const char *column_text)
 {
-    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
-    quern_context *cx = fixture_context(devices[(size_t)*state], 1); /* skips where there is none */
+    quern_context *cx = fixture_context(device, 1); /* skips where there is none */
     quern_context *cpu = fixture_context("cpu", 1);
     quern_context_config config = {.max_memory = 4 << 20};
     quern_context *small = fixture_context_with("cpu", &config);
@@ -76,15 +83,15 @@ static void every_way_to_a_target_learns_the_same(void **state)
     quern_column target = target_of(x);
     quern_table *beside = table_of(x, ROWS, 3), *all = table_of(x, ROWS, COLUMNS);
     OK(quern_table_set_target(beside, &target));
-    quern_model *want = fixture_fit(cpu, beside_spec, beside);
-    quern_model *got = fixture_fit(cx, beside_spec, beside);
+    quern_model *want = fixture_fit(cpu, beside_text, beside);
+    quern_model *got = fixture_fit(cx, beside_text, beside);
     fixture_same_model(want, got, "a target beside the table");
     assert_int_equal(quern_model_outputs(got), 2);
     quern_model_free(got);
-    got = fixture_fit(small, beside_spec, beside);
+    got = fixture_fit(small, beside_text, beside);
     fixture_same_model(want, got, "in chunks");
     quern_model_free(got);
-    got = fixture_fit(cx, column_spec, all);
+    got = fixture_fit(cx, column_text, all);
     same_scores(want, got, 0, "a target in a column");
     quern_model_free(got);
     quern_model_free(want);
@@ -94,6 +101,52 @@ static void every_way_to_a_target_learns_the_same(void **state)
     OK(quern_context_close(cx));
     OK(quern_context_close(small));
     free(x);
+}
+
+static void every_way_to_a_target_learns_the_same(void **state)
+{
+    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
+    every_way_learns_the_same(devices[(size_t)*state], beside_spec, column_spec);
+}
+
+static void every_way_to_a_targets_numbers_learns_the_same(void **state)
+{
+    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
+    every_way_learns_the_same(devices[(size_t)*state], line_spec, column_line_spec);
+}
+
+/* A column that is the target, one that is its negative, one that does not vary. */
+static void a_perfect_fit_has_the_largest_score_and_none_the_least(void **state)
+{
+    static const double rows[] = {1, -1, 7, 3, -3, 7, 8, -8, 7, 4, -4, 7};
+    static const struct {
+        const char *score;
+        double want[2];
+    } cases[] = {{"\"f_regression\"", {DBL_MAX, DBL_MAX}},
+                 {"\"r_regression\"", {1, -1}},
+                 {"{\"r_regression\": {\"center\": false}}", {1, -1}}};
+    quern_context *cx = fixture_context("cpu", 1);
+    quern_table *table = NULL;
+    quern_column target = {.type = QUERN_FLOAT64, .data = rows, .stride = 3 * sizeof *rows};
+    (void)state;
+    OK(quern_table_from_matrix(rows, QUERN_FLOAT64, 4, 3, 0, NULL, &table));
+    OK(quern_table_set_target(table, &target));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char spec[256];
+        double got[2];
+        (void)snprintf(spec, sizeof spec,
+                       "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+                       "[{\"SelectKBest\": {\"score_func\": %s, \"k\": 1}}]}]}",
+                       cases[i].score);
+        quern_model *model = fixture_fit(cx, spec, table);
+        scores_of(model, got);
+        for (int k = 0; k < 2; k++)
+            if (got[k] != cases[i].want[k])
+                fail_msg("%s: %.17g, not %.17g", cases[i].score, got[k], cases[i].want[k]);
+        quern_model_free(model);
+    }
+    quern_table_free(table);
+    OK(quern_context_close(cx));
 }
 
 static void the_target_need_not_be_there_for_a_transform(void **state)
@@ -154,7 +207,7 @@ static void stored_zeros_or_not_score_like_the_dense_rows(void **state)
     static const double rows[] = {1, 4, 2, 0, 3, 5, 0, 6, 0, 0, 7, 0};
     static const int32_t codes[] = {0, 0, 1, 1, 1, 0};
     static const char *const specs[] = {
-        beside_spec,
+        beside_spec, line_spec,
         "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [{\"SelectKBest\": "
         "{\"score_func\": \"chi2\", \"k\": 2}}]}]}"};
     quern_context *cx = fixture_context("cpu", 1);
@@ -166,7 +219,7 @@ static void stored_zeros_or_not_score_like_the_dense_rows(void **state)
     OK(quern_table_from_matrix(rows, QUERN_FLOAT64, 6, 2, 0, NULL, &dense));
     OK(quern_table_set_target(sparse, &target));
     OK(quern_table_set_target(dense, &target));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         quern_model *a = fixture_fit(cx, specs[i], sparse), *b = fixture_fit(cx, specs[i], dense);
         same_scores(a, b, 1e-14, specs[i]);
         quern_model_free(a);
@@ -198,9 +251,13 @@ static void what_cannot_be_learned_is_refused_with_the_place(void **state)
     OK(quern_table_set_target(table, &target));
     x[5 * COLUMNS + 3] = (double)NAN;
     refuse(cx, beside_spec, table, "row 5: the target is missing");
+    refuse(cx, line_spec, table, "row 5: the target is missing");
+    x[5 * COLUMNS + 3] = (double)INFINITY;
+    refuse(cx, line_spec, table, "row 5: the target is infinite");
     x[5 * COLUMNS + 3] = 1;
     x[8 * COLUMNS + 1] = (double)NAN;
     refuse(cx, beside_spec, table, "column \"x1\" has missing values");
+    refuse(cx, line_spec, table, "column \"x1\" has missing values");
     x[8 * COLUMNS + 1] = (double)INFINITY;
     refuse(cx, beside_spec, table, "column \"x1\" has infinite values");
     x[8 * COLUMNS + 1] = -1;
@@ -219,6 +276,33 @@ static void what_cannot_be_learned_is_refused_with_the_place(void **state)
     OK(quern_context_close(cx));
     free(x);
     free(w);
+}
+
+static void options_that_a_score_does_not_have_are_refused(void **state)
+{
+    static const struct {
+        const char *select, *why;
+    } cases[] = {
+        {"\"SelectKBest\": {\"score_func\": \"f_regresion\"}", "one of f_classif"},
+        {"\"SelectKBest\": {\"score_func\": {\"f_regression\": {\"centre\": true}}}",
+         "no option \"centre\"; did you mean \"center\"?"},
+        {"\"SelectKBest\": {\"score_func\": {\"chi2\": {\"center\": true}}}", "chi2 has no option"},
+        {"\"SelectKBest\": {\"score_func\": {\"r_regression\": {\"center\": 1}}}",
+         "center of r_regression must be true or false"},
+        {"\"SelectFpr\": {\"score_func\": \"r_regression\"}", "selects by p-values"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char spec[256];
+        quern_pipeline *pipeline = NULL;
+        (void)snprintf(spec, sizeof spec,
+                       "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [{%s}]}]}",
+                       cases[i].select);
+        assert_int_equal(quern_pipeline_from_spec("spec", spec, strlen(spec), &pipeline),
+                         QUERN_INVALID);
+        if (strstr(quern_last_error(), cases[i].why) == NULL)
+            fail_msg("\"%s\" does not say \"%s\"", quern_last_error(), cases[i].why);
+    }
 }
 
 static void a_model_without_scores_is_refused(void **state)
@@ -254,10 +338,18 @@ int main(void)
          NULL, NULL, (void *)1},
         {"every_way_to_a_target_learns_the_same@cuda:0", every_way_to_a_target_learns_the_same,
          NULL, NULL, (void *)2},
+        {"every_way_to_a_targets_numbers_learns_the_same@cpu",
+         every_way_to_a_targets_numbers_learns_the_same, NULL, NULL, (void *)0},
+        {"every_way_to_a_targets_numbers_learns_the_same@opencl:0",
+         every_way_to_a_targets_numbers_learns_the_same, NULL, NULL, (void *)1},
+        {"every_way_to_a_targets_numbers_learns_the_same@cuda:0",
+         every_way_to_a_targets_numbers_learns_the_same, NULL, NULL, (void *)2},
+        cmocka_unit_test(a_perfect_fit_has_the_largest_score_and_none_the_least),
         cmocka_unit_test(the_target_need_not_be_there_for_a_transform),
         cmocka_unit_test(words_are_classes_too),
         cmocka_unit_test(stored_zeros_or_not_score_like_the_dense_rows),
         cmocka_unit_test(what_cannot_be_learned_is_refused_with_the_place),
+        cmocka_unit_test(options_that_a_score_does_not_have_are_refused),
         cmocka_unit_test(a_model_without_scores_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,8 +8,8 @@
 #include "host/device/device.h"
 #include "tests/standin/cuda_test.h"
 
-static const char *const sources[] = {"moments", "weighted", "extremes", "histogram",
-                                      "run",     "csr",      "selftest"};
+static const char *const sources[] = {"moments",   "weighted", "paired", "extremes",
+                                      "histogram", "run",      "csr",    "selftest"};
 static const uint32_t targets[] = {75, 80, 86, 89, 90, 100, 120};
 
 static void every_kernel_compiles_for_every_architecture(void **state)

@@ -406,6 +406,79 @@ struct qn_node ref_weighted_moments(const double *x, const double *w, uint64_t n
     return subtree(x, w, n, blocks);
 }
 
+/* The pivot with which a block's last sums are made. */
+static double last_pivot(const double *x, uint32_t n)
+{
+    double p = 0;
+    for (uint32_t i = n; i-- > 0;)
+        if (x[i] == x[i]) p = x[i];
+    struct sums s = sum_about(x, NULL, n, p);
+    if (s.n == 0) return p;
+    volatile double m = s.s1 / s.n, lost = m * s.s1, mean = p + m;
+    return lost > 64 * squares_about_mean(s) && isfinite(mean) ? mean : p;
+}
+
+/* y: NaN where x is. */
+static struct qn_pair pair_block(const double *x, const double *y, uint32_t n)
+{
+    struct qn_pair r = {ref_block(x, n), ref_block(y, n), 0};
+    double p = last_pivot(x, n), q = last_pivot(y, n), lanes[QN_BLOCK_LANES] = {0};
+    for (uint32_t i = 0; i < n; i++) {
+        if (x[i] != x[i]) continue;
+        volatile double t = x[i] - p, u = y[i] - q;
+        lanes[i % QN_BLOCK_LANES] = fma(t, u, lanes[i % QN_BLOCK_LANES]);
+    }
+    for (uint32_t h = QN_BLOCK_LANES / 2; h > 0; h /= 2)
+        for (uint32_t lane = 0; lane < h; lane++) lanes[lane] += lanes[lane + h];
+    struct sums sx = sum_about(x, NULL, n, p), sy = sum_about(y, NULL, n, q);
+    if (sx.n != 0) r.product = fma(-(sx.s1 / sx.n), sy.s1, lanes[0]);
+    return r;
+}
+
+static struct qn_pair pair_subtree(const double *x, const double *y, uint64_t n, uint64_t blocks)
+{
+    if (blocks == 1) return pair_block(x, y, n < QN_BLOCK_ROWS ? (uint32_t)n : QN_BLOCK_ROWS);
+    uint64_t half = blocks / 2 * QN_BLOCK_ROWS;
+    if (n <= half) return pair_subtree(x, y, n, blocks / 2);
+    struct qn_pair a = pair_subtree(x, y, half, blocks / 2);
+    struct qn_pair b = pair_subtree(x + half, y + half, n - half, blocks / 2), r;
+    if (b.value.n == 0) return a;
+    if (a.value.n == 0) return b;
+    r.value = ref_merge(a.value, b.value);
+    r.target = ref_merge(a.target, b.target);
+    double dx = (b.value.hi - a.value.hi) + (b.value.lo - a.value.lo);
+    double dy = (b.target.hi - a.target.hi) + (b.target.lo - a.target.lo);
+    r.product = fma(dx * dy, a.value.n * (b.value.n / r.value.n), a.product + b.product);
+    return r;
+}
+
+struct qn_pair ref_pairs(const double *x, const double *y, uint64_t n)
+{
+    uint64_t blocks = 1;
+    double *present = calloc(n + 1, sizeof *present);
+    if (present == NULL) abort();
+    for (uint64_t i = 0; i < n; i++) present[i] = x[i] == x[i] ? y[i] : (double)NAN;
+    while (blocks * QN_BLOCK_ROWS < n) blocks *= 2;
+    struct qn_pair r = pair_subtree(x, present, n, blocks);
+    free(present);
+    return r;
+}
+
+int ref_same_pair(struct qn_pair a, struct qn_pair b)
+{
+    return ref_same_node(a.value, b.value) && ref_same_node(a.target, b.target) &&
+           ref_same_bits(a.product, b.product);
+}
+
+double *ref_targets(uint64_t rows, uint64_t seed)
+{
+    uint64_t state = seed * 2654435761u + 777;
+    double *y = calloc(rows + 1, sizeof *y);
+    for (uint64_t i = 0; y != NULL && i < rows; i++) y[i] = 5 + ref_normal(&state);
+    for (uint64_t i = 0; y != NULL && i < rows; i += 2 * QN_BLOCK_ROWS) y[i] = 1e9; /* far off */
+    return y;
+}
+
 double *ref_weights(uint64_t rows, uint64_t seed)
 {
     static const double few[] = {0, 1, 0.5, 3, 1e-3, 7, 0.1, 2};

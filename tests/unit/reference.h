@@ -37,6 +37,11 @@ struct qn_node ref_moments(const double *x, uint64_t n);
 /* The same with one weight per row; w NULL: without. */
 struct qn_node ref_weighted_block(const double *x, const double *w, uint32_t n);
 struct qn_node ref_weighted_moments(const double *x, const double *w, uint64_t n);
+/* Of a column and its targets. */
+struct qn_pair ref_pairs(const double *x, const double *y, uint64_t n);
+int ref_same_pair(struct qn_pair a, struct qn_pair b);
+/* Targets whose first one is far off in every second block; malloc'ed. */
+double *ref_targets(uint64_t rows, uint64_t seed);
 /* Weights with many equal ones and zeros among them; malloc'ed. */
 double *ref_weights(uint64_t rows, uint64_t seed);
 /* NaNs of any kind compare equal, everything else by its bits. */

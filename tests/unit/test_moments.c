@@ -204,6 +204,56 @@ static void classes_give_the_reference_bits_of_rows_that_weigh_one(void **unused
         check_classes(SAMPLE_ROWS, SAMPLE_NORMAL, QN_T_F64, rows[i], 3, 4, pools[2]);
 }
 
+static void check_pairs(enum sample_layout layout, enum sample_fill fill, uint32_t type,
+                        uint64_t rows, uint32_t lanes, struct qn_threads *threads)
+{
+    struct sample s = sample_make(layout, fill, type, rows, lanes, rows * 3 + lanes);
+    uint64_t groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    struct qn_pair *pairs = calloc(groups * lanes + 1, sizeof *pairs);
+    double *y = ref_targets(rows, rows + lanes);
+    struct qn_moments_request request = {.batch = s.batch, .pairs = pairs, .targets = y};
+    if (pairs == NULL || y == NULL) abort();
+    assert_int_equal(qn_cpu_moments(threads, &request), QUERN_OK);
+    for (uint32_t l = 0; l < lanes; l += lanes / 9 + 1) {
+        double *x = sample_values(&s, l);
+        for (uint64_t g = 0; g < groups; g++) {
+            uint64_t first = g * QN_GROUP_ROWS, left = rows - first;
+            struct qn_pair got = pairs[g * lanes + l];
+            struct qn_pair want =
+                ref_pairs(x + first, y + first, left < QN_GROUP_ROWS ? left : QN_GROUP_ROWS);
+            if (!ref_same_pair(got, want))
+                fail_msg("%s, %s, %s, type %u, %llu x %u: lane %u, group %llu: n %a mean %a %a "
+                         "product %a instead of n %a mean %a %a product %a",
+                         qn_cpu_isa(), sample_layout_name(layout), sample_fill_name(fill), type,
+                         (unsigned long long)rows, lanes, l, (unsigned long long)g, got.value.n,
+                         got.value.hi, got.target.hi, got.product, want.value.n, want.value.hi,
+                         want.target.hi, want.product);
+        }
+        free(x);
+    }
+    free(pairs);
+    free(y);
+    sample_free(&s);
+}
+
+static void pairs_with_targets_give_the_reference_bits(void **unused)
+{
+    static const uint32_t lanes[] = {1, 2, 5, 16, 31, 32, 40, 65, 130};
+    static const uint64_t rows[] = {0, 1, 15, 16, 1023, 1025, 2051, 66561};
+    (void)unused;
+    for (uint32_t layout = 0; layout < SAMPLE_LAYOUTS; layout++)
+        for (uint32_t fill = 0; fill < SAMPLE_FILLS; fill++)
+            for (uint32_t type = QN_T_F32; type <= QN_T_F64; type++)
+                check_pairs((enum sample_layout)layout, (enum sample_fill)fill, type, 3003, 13,
+                            pools[1]);
+    for (uint32_t i = 0; i < sizeof lanes / sizeof *lanes; i++)
+        for (uint32_t layout = 0; layout < SAMPLE_LAYOUTS; layout++)
+            check_pairs((enum sample_layout)layout, SAMPLE_SOME_NAN, QN_T_F32, 2500, lanes[i],
+                        pools[1]);
+    for (uint32_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        check_pairs(SAMPLE_ROWS, SAMPLE_NORMAL, QN_T_F64, rows[i], 3, pools[2]);
+}
+
 static void weighted_rows_give_the_reference_bits(void **unused)
 {
     static const uint32_t lanes[] = {1, 2, 5, 15, 16, 17, 40, 257};
@@ -431,6 +481,7 @@ int main(void)
         cmocka_unit_test(any_number_of_columns_gives_the_reference_bits),
         cmocka_unit_test(weighted_rows_give_the_reference_bits),
         cmocka_unit_test(classes_give_the_reference_bits_of_rows_that_weigh_one),
+        cmocka_unit_test(pairs_with_targets_give_the_reference_bits),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(large_offsets_lose_nothing),
         cmocka_unit_test(a_rare_value_in_the_first_row_loses_nothing),
