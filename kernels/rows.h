@@ -12,6 +12,7 @@
 
 #define QN_ROWS_NEIGHBOURS 1u
 #define QN_ROWS_REGRESSIONS 2u
+#define QN_ROWS_CENTERING 3u
 
 /* Donor rows for nearest neighbours, by columns, padded with missing rows to a multiple of
  * QN_DONOR_TILE. A value that is missing is 0 and its mask 0; the mask of one that is there has all bits. */
@@ -43,11 +44,19 @@ struct qn_regressions {
     double least, most;         /* what a cell may become */
 };
 
+/* x - the column's mean - the row's own + the mean of all, each rounded (KernelCenterer). A row's mean is its
+ * sum, in the order in which NumPy sums a row that lies so in memory, divided by the columns. */
+struct qn_centering {
+    const double *columns; /* for each column */
+    double all;
+    qn_u32 order; /* QN_ORDER_* */
+};
+
 struct qn_rows_op {
     qn_u32 code; /* QN_ROWS_* */
     qn_u32 type; /* QN_T_F32 or QN_T_F64, of inputs and outputs */
     qn_u32 n_in, n_out;
-    const void *data; /* struct qn_neighbours */
+    const void *data; /* struct qn_neighbours, qn_regressions, qn_centering */
 };
 
 /* ---- what fits of such operations compute on matrices of doubles in host memory ---- */

@@ -6,6 +6,8 @@ list(TRANSFORM all_modules REPLACE "^qn_" "")
 set(extra_sparse pipeline/sparse_forms.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial
     iterative arrays bins passes expression)
+foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial
+    iterative arrays bins passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
@@ -13,3 +15,5 @@ foreach(name pipeline ledger weights fit_push inverse sparse selectors power row
 endforeach()
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets
   polynomial iterative arrays bins expression)
+set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
+  polynomial iterative arrays bins)

@@ -8,14 +8,15 @@
 #include "host/estimators/estimator.h"
 
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,         &qn_function_transformer, &qn_generic_univariate_select,
-    &qn_iterative_imputer, &qn_k_bins_discretizer,   &qn_knn_imputer,
-    &qn_max_abs_scaler,    &qn_min_max_scaler,       &qn_normalizer,
-    &qn_one_hot_encoder,   &qn_ordinal_encoder,      &qn_polynomial_features,
-    &qn_power_transformer, &qn_quantile_transformer, &qn_robust_scaler,
-    &qn_select_fdr,        &qn_select_fpr,           &qn_select_fwe,
-    &qn_select_k_best,     &qn_select_percentile,    &qn_simple_imputer,
-    &qn_standard_scaler,   &qn_variance_threshold,   &qn_passthrough,
+    &qn_binarizer,           &qn_function_transformer, &qn_generic_univariate_select,
+    &qn_iterative_imputer,   &qn_k_bins_discretizer,   &qn_kernel_centerer,
+    &qn_knn_imputer,         &qn_max_abs_scaler,       &qn_min_max_scaler,
+    &qn_normalizer,          &qn_one_hot_encoder,      &qn_ordinal_encoder,
+    &qn_polynomial_features, &qn_power_transformer,    &qn_quantile_transformer,
+    &qn_robust_scaler,       &qn_select_fdr,           &qn_select_fpr,
+    &qn_select_fwe,          &qn_select_k_best,        &qn_select_percentile,
+    &qn_simple_imputer,      &qn_standard_scaler,      &qn_variance_threshold,
+    &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
 

@@ -162,6 +162,7 @@ quern_status qn_cpu_run(struct qn_threads *, const struct qn_run_request *);
 quern_status qn_cpu_csr(struct qn_threads *, const struct qn_csr_request *);
 quern_status qn_cpu_neighbours(struct qn_threads *, const struct qn_rows_request *);
 quern_status qn_cpu_regressions(struct qn_threads *, const struct qn_rows_request *);
+quern_status qn_cpu_centering(struct qn_threads *, const struct qn_rows_request *);
 quern_status qn_cpu_gram(struct qn_threads *, const struct qn_gram *);
 quern_status qn_cpu_predict(struct qn_threads *, const struct qn_prediction *);
 /* "avx512", "avx2", "baseline", "neon": what this process's choice was. */

@@ -19,13 +19,24 @@ static quern_status run_nowhere(struct qn_device *device, struct qn_threads *thr
     return qn_error(QUERN_INTERNAL, "an implementation ran that does not exist");
 }
 
+typedef quern_status rows_fn(struct qn_threads *, const struct qn_rows_request *);
+
+static rows_fn *implementation_of(uint32_t code)
+{
+    switch (code) {
+    case QN_ROWS_NEIGHBOURS: return qn_cpu_neighbours;
+    case QN_ROWS_REGRESSIONS: return qn_cpu_regressions;
+    case QN_ROWS_CENTERING: return qn_cpu_centering;
+    default: return NULL;
+    }
+}
+
 static const char *refuse_cpu(const struct qn_device *device, const void *request)
 {
     const struct qn_rows_request *rq = request;
     (void)device;
     if (rq->op->type != QN_T_F32 && rq->op->type != QN_T_F64) return "the rows are not floats";
-    int known = rq->op->code == QN_ROWS_NEIGHBOURS || rq->op->code == QN_ROWS_REGRESSIONS;
-    return known ? NULL : "the operation is unknown";
+    return implementation_of(rq->op->code) != NULL ? NULL : "the operation is unknown";
 }
 
 static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
@@ -34,8 +45,7 @@ static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads
     const struct qn_rows_request *rq = request;
     (void)device;
     (void)queue;
-    return rq->op->code == QN_ROWS_NEIGHBOURS ? qn_cpu_neighbours(threads, rq)
-                                              : qn_cpu_regressions(threads, rq);
+    return implementation_of(rq->op->code)(threads, rq);
 }
 
 quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads,

@@ -30,6 +30,7 @@ SIGNATURES = {
                          ("random_state", None), "add_indicator", "keep_empty_features"),
     "KNNImputer": ("*", "missing_values", "n_neighbors", "weights", "metric", ("copy", True),
                    "add_indicator", "keep_empty_features"),
+    "KernelCenterer": (),
     "KBinsDiscretizer": ("n_bins", "*", "encode", "strategy", "quantile_method", "dtype",
                          ("subsample", 200_000), ("random_state", None)),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
@@ -148,7 +149,7 @@ def described(cls):
     name = cls.__name__
     descriptor = _config.descriptors()[name]
     known = {p["name"]: p for p in descriptor["params"]}
-    order = SIGNATURES.get(name) or ("*", *known, ("copy", True))
+    order = SIGNATURES.get(name, ("*", *known, ("copy", True)))
     missing = set(known) - {p if isinstance(p, str) else p[0] for p in order}
     if missing:  # a parameter that the library gained: by name, at the end
         order = (*order, *(() if "*" in order else ("*",)), *sorted(missing))
@@ -164,7 +165,7 @@ def described(cls):
         constraints[word] = (_constraint(name, known[word]) if word in known else CONSTRAINTS[word])
     lines = "".join(f"    self.{word} = {word}\n" for word in names)
     scope = dict(values)
-    exec(f"def __init__(self, {', '.join(heads)}):\n{lines}", scope)  # as dataclasses do
+    exec(f"def __init__(self, {', '.join(heads)}):\n{lines or ' pass'}", scope)  # as dataclasses do
     init = scope["__init__"]
     init.__qualname__, init.__module__ = f"{name}.__init__", cls.__module__
     cls.__init__ = init

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from quern import _core, config_context
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
-from quern.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, MaxAbsScaler, MinMaxScaler,
-                                 Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures, PowerTransformer,
-                                 QuantileTransformer, RobustScaler, StandardScaler)
+from quern.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, KernelCenterer, MaxAbsScaler,
+                                 MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures,
+                                 PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler)
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 ESTIMATORS = [
     FunctionTransformer(), FunctionTransformer(np.arcsinh, np.sinh, validate=True), FunctionTransformer("arcsinh(x)"),
-    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
+    KernelCenterer(), PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
     QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),

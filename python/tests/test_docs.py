@@ -89,7 +89,7 @@ def test_attributes_are_those_of_a_fit(name):
     if getattr(cls, "_supervised", False):
         made.fit(CELLS.fillna(1.0), [0, 1, 0, 1, 1])
     else:
-        made.fit(whole)
+        made.fit(CELLS[3:] if word == "KernelCenterer" else whole)  # a square one
     there = {n for n in dir(made) if n.endswith("_") and not n.startswith("_")}
     there |= {"named_steps", "classes_"} if word == "Pipeline" else set()  # classes_: of a classifier alone
     said = names_of(sections_of(cls)["Attributes"])

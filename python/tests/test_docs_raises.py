@@ -196,6 +196,11 @@ def cases():
     yield "PowerTransformer.inverse_transform TypeError", lambda: pre.PowerTransformer().fit(X).inverse_transform(ROWS)
     yield "RobustScaler.fit ValueError", lambda: pre.RobustScaler(quantile_range=(80, 20)).fit(X)
     yield "RobustScaler.fit ValueError", lambda: pre.RobustScaler().fit(ROWS)
+    square = X[:2]
+    for rows in (X[:, :1], INFINITE[:2], NAN[:2], WORDS):
+        yield "KernelCenterer.fit ValueError", lambda r=rows: pre.KernelCenterer().fit(r)
+        yield "KernelCenterer.transform ValueError", lambda r=rows: pre.KernelCenterer().fit(square).transform(r)
+    yield f"KernelCenterer.transform {NOT_FITTED}", lambda: pre.KernelCenterer().transform(square)
     for rows in (INFINITE, NAN, WORDS):
         yield "Stateless.fit ValueError", lambda r=rows: pre.Normalizer().fit(r)
         yield "Normalizer.transform ValueError", lambda r=rows: pre.Normalizer().transform(r)

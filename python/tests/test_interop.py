@@ -20,13 +20,15 @@ CASES = [
     ("RobustScaler", {"with_centering": False, "quantile_range": (10.0, 80.0)}),
     ("RobustScaler", {"with_scaling": False}), ("Normalizer", {"norm": "l1"}),
     ("Normalizer", {"norm": "max"}), ("Binarizer", {"threshold": 0.25}), ("PolynomialFeatures", {"degree": (1, 3)}),
-    ("QuantileTransformer", {"n_quantiles": 20}),
+    ("QuantileTransformer", {"n_quantiles": 20}), ("KernelCenterer", {}),
 ]
 
 
 def data(name, dtype, holes=True):
     X = RNG.normal(3, 2, (80, 5)).astype(dtype)
     X[:, 2] = 1.5
+    if name == "KernelCenterer":
+        return X @ X.T
     if holes and name not in ("Normalizer", "Binarizer", "PolynomialFeatures"):
         X[3, 1] = np.nan
     return X

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cases of grid.py: estimators with parameters, and what holds for them."""
 import importlib
+import math
 
 import numpy as np
 
@@ -120,7 +121,24 @@ def equal_quantiles(ours, theirs, X, where):
                                   f"{where}: quantiles_")
 
 
+def equal_means(ours, theirs, X, where):
+    """The means of a kernel, near those of exact sums."""
+    exact = [math.fsum(column) / len(column) for column in X.T.tolist()]
+    pairs = [*zip(ours.K_fit_rows_, theirs.K_fit_rows_, exact),
+             (ours.K_fit_all_, theirs.K_fit_all_, math.fsum(exact) / len(exact))]
+    for got, there, want in pairs:
+        assert type(got) is type(there), where
+        near = max(abs(float(there) - want), 2 * float(np.spacing(np.abs(got))), 1e-12 * abs(want))
+        assert abs(float(got) - want) <= near, f"{where}: {got!r}, scikit-learn has {there!r}, exactly {want!r}"
+
+
+def square(X):
+    """As many rows as columns."""
+    return np.resize(X, (X.shape[1], X.shape[1]))
+
+
 CASES = [
+    Case("KernelCenterer", missing=False, domain=square, attributes=equal_means),
     Case("StandardScaler", back=True),
     Case("StandardScaler", back=True, with_mean=False),
     Case("StandardScaler", back=True, with_std=False),

@@ -11,6 +11,7 @@ expressions with FunctionTransformer.
 from ._discretizer import KBinsDiscretizer
 from ._function import FunctionTransformer
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
+from ._kernel import KernelCenterer
 from ._max_abs import MaxAbsScaler
 from ._min_max import MinMaxScaler
 from ._one_hot import OneHotEncoder
@@ -22,7 +23,7 @@ from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
 from ._standard import StandardScaler
 
-__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
-           "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
-           "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
-           "robust_scale", "scale"]
+__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
+           "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
+           "QuantileTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
+           "normalize", "power_transform", "robust_scale", "scale"]

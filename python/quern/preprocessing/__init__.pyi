@@ -11,10 +11,10 @@ from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "MaxAbsScaler", "MinMaxScaler", "Normalizer", "OneHotEncoder",
-           "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer", "RobustScaler",
-           "StandardScaler", "binarize", "maxabs_scale", "minmax_scale", "normalize", "power_transform",
-           "robust_scale", "scale"]
+__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
+           "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
+           "QuantileTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
+           "normalize", "power_transform", "robust_scale", "scale"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
@@ -193,6 +193,18 @@ class OrdinalEncoder(_Encoder):
                  unknown_value: float | None = None, encoded_missing_value: float = ...,
                  min_frequency: float | None = None, max_categories: int | None = None) -> None: ...
     def inverse_transform(self, X: ArrayLike) -> NDArray[Any]: ...
+
+class KernelCenterer(TransformerMixin, Estimator):
+    K_fit_rows_: _Floats
+    K_fit_all_: np.floating[Any]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self) -> None: ...
+    def fit(self, K: ArrayLike, y: Any = None) -> Self: ...
+    def transform(self, K: ArrayLike, copy: bool = True) -> _Out: ...
+    def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> _Out: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: _Container = None) -> Self: ...
 
 class PolynomialFeatures(TransformerMixin, Estimator):
     degree: int | tuple[int, int]
