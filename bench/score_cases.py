@@ -3,6 +3,7 @@
 import ctypes
 
 import numpy as np
+import sklearn.feature_selection as theirs
 from sklearn.feature_selection import SelectKBest, f_classif, f_regression
 
 import quern_ctypes as q
@@ -24,6 +25,26 @@ class ScoreCases:
         for dtype in (np.float32, np.float64):
             if self.bench.wanted(f"scores-regression-{np.dtype(dtype).name}"):
                 self.f_regression(shape, dtype)
+
+        if self.bench.wanted("scores-information"):
+            self.information(2_000 if self.bench.args.quick else 100_000)
+
+    def information(self, rows):
+        """Python's functions, whose noise is NumPy's on both sides."""
+        x = self.random.standard_normal((rows, 4))
+        for name in ("mutual_info_regression", "mutual_info_classif"):
+            y = x[:, 0] + self.random.standard_normal(rows)
+            y = y if name.endswith("regression") else (y > 0).astype(np.int64)
+            peer, threads = getattr(theirs, name), self.bench.threads
+            sides = {"peer": lambda: peer(x, y, random_state=0, n_jobs=threads)}
+            want = peer(x, y, random_state=0, n_jobs=threads)
+            for side in self.bench.sides:
+                if side.name != "C":
+                    from quern import feature_selection as ours
+                    sides[side.name] = lambda: getattr(ours, name)(x, y, random_state=0)
+                    close(f"{name} ({side.name})", sides[side.name](), want, 1e-9)
+            if len(sides) > 1:
+                self.bench.report.add(f"{name}, {rows} × 4", interleave(sides, min(3, self.bench.rounds)), target=10)
 
     def fits(self, x, y, score="f_classif"):
         """{side: a fit that gives the scores}."""

@@ -88,4 +88,23 @@ struct qn_prediction {
     double *sum;      /* out: of the target */
 };
 
+/* Mutual information of each column and the target, in nats (backends/cpu/information.c). */
+struct qn_information {
+    const double *matrix; /* [row][columns], finite */
+    qn_u32 columns;
+    qn_u64 rows;                   /* less than 2^32 */
+    const unsigned char *discrete; /* for each column */
+    const double *target;          /* for each row a finite number, or NULL: */
+    const qn_u32 *codes;           /* … its class, less than n_classes */
+    qn_u32 n_classes;
+    qn_u32 neighbours;     /* at least 1; less than the rows where two numbers meet */
+    const double *digamma; /* of 1 … rows, from index 1 on */
+    /* Numbers are divided by their scale, and get noise that tells equal ones apart, of `seed`. scales NULL:
+     * they are taken as they are. */
+    const double *scales; /* for each column */
+    double target_scale;
+    qn_u64 seed;
+    double *nats; /* out: for each column; NaN where no two rows are of one class */
+};
+
 #endif

@@ -63,7 +63,9 @@ enum {
     QN_NEED_SAMPLE = 32,   /* the moments of the first QN_SAMPLE_ROWS rows */
     QN_NEED_MATRIX = 64,   /* all rows of all ports, together: qn_stage.matrix */
     QN_NEED_CLASSES = 128, /* the moments of each class that the target names */
-    QN_NEED_PAIRS = 256    /* the moments of pairs with the target's numbers */
+    QN_NEED_PAIRS = 256,   /* the moments of pairs with the target's numbers */
+    QN_NEED_CODES = 512,   /* all rows' classes: qn_stage.codes */
+    QN_NEED_NUMBERS = 1024 /* all rows' targets as numbers: qn_stage.numbers */
 };
 enum { QN_SAMPLE_ROWS = 8192 };
 
@@ -135,6 +137,9 @@ struct qn_stage {
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
     /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN; the estimator's to change */
     double *matrix;
+    const uint32_t *codes; /* learn, QN_NEED_CODES: below n_classes, by value */
+    uint32_t n_classes;
+    const double *numbers;    /* learn, QN_NEED_NUMBERS: finite */
     quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */
     int rows_in_memory_order; /* QN_ORDER_*: how the step's input lies in memory */
     int weighted;             /* the fit's rows have weights */
@@ -150,6 +155,7 @@ struct qn_stage {
     /* learn, QN_NEED_MATRIX: work on the matrix, by all threads of the context */
     quern_status (*gram)(void *plan, const struct qn_gram *);
     quern_status (*predict)(void *plan, const struct qn_prediction *);
+    quern_status (*information)(void *plan, const struct qn_information *);
     void (*warn)(void *plan, const char *text);
     quern_status (*go_on)(void *plan); /* learn, in long work: CANCELLED when the caller asks */
 };

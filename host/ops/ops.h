@@ -39,5 +39,6 @@ quern_status qn_op_rows(struct qn_device *, struct qn_threads *, const struct qn
 /* For fits that work on a whole matrix. */
 quern_status qn_op_gram(struct qn_threads *, const struct qn_gram *);
 quern_status qn_op_predict(struct qn_threads *, const struct qn_prediction *);
+quern_status qn_op_information(struct qn_threads *, const struct qn_information *);
 
 #endif

@@ -165,6 +165,7 @@ quern_status qn_cpu_regressions(struct qn_threads *, const struct qn_rows_reques
 quern_status qn_cpu_centering(struct qn_threads *, const struct qn_rows_request *);
 quern_status qn_cpu_gram(struct qn_threads *, const struct qn_gram *);
 quern_status qn_cpu_predict(struct qn_threads *, const struct qn_prediction *);
+quern_status qn_cpu_information(struct qn_threads *, const struct qn_information *);
 /* "avx512", "avx2", "baseline", "neon": what this process's choice was. */
 const char *qn_cpu_isa(void);
 

@@ -65,3 +65,8 @@ quern_status qn_op_predict(struct qn_threads *threads, const struct qn_predictio
 {
     return qn_cpu_predict(threads, request);
 }
+
+quern_status qn_op_information(struct qn_threads *threads, const struct qn_information *request)
+{
+    return qn_cpu_information(threads, request);
+}

@@ -173,6 +173,8 @@ static void close_state(struct qn_fit_state *s)
     qn_free(s->sets);
     qn_free(s->derived);
     qn_labels_free(&s->labels);
+    qn_free(s->codes);
+    qn_free(s->numbers);
     if (s->rest == &s->own) qn_fit_rest_free(s->x.cx, &s->own);
 }
 

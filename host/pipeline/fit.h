@@ -65,10 +65,14 @@ struct qn_fit_state {
     struct qn_categories **derived; /* sets made for a round, freed with the fit */
     uint32_t n_derived, room_derived;
     struct qn_labels labels;
+    uint32_t *codes; /* of all rows' targets, where a step wants them */
+    double *numbers;
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
 /* … and all rows, for the steps that asked for these (host/pipeline/matrix.c). */
 quern_status qn_fit_matrices(struct qn_fit_state *);
+/* … and all rows' targets (host/pipeline/targets.c). */
+quern_status qn_fit_targets(struct qn_fit_state *);
 /* Statistics are taken in floats: the port as one whose values are float32 or float64. */
 quern_status qn_float_port(struct qn_arena *, const struct qn_port *in, struct qn_port *out);
 /* The frame of the present layer over a chunk; in whole mode it is kept. */

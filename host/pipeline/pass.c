@@ -541,6 +541,7 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(qn_distinct_finish(distinct));
     QN_GO(select_part(&p, QN_W_F32));
     QN_GO(select_part(&p, QN_W_F64));
+    QN_GO(qn_fit_targets(s));
     status = qn_fit_matrices(s);
 cleanup:
     qn_distinct_close(distinct);

@@ -72,6 +72,11 @@ static quern_status predict(void *user, const struct qn_prediction *request)
     return qn_op_predict(((struct qn_plan *)user)->threads, request);
 }
 
+static quern_status information(void *user, const struct qn_information *request)
+{
+    return qn_op_information(((struct qn_plan *)user)->threads, request);
+}
+
 static void warn(void *user, const char *text)
 {
     struct qn_plan *plan = user;
@@ -105,8 +110,12 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .add_norm = add_norm,
         .add_rows = add_rows,
         .matrix = step->matrix,
+        .codes = step->codes,
+        .n_classes = step->n_classes,
+        .numbers = step->numbers,
         .gram = gram,
         .predict = predict,
+        .information = information,
         .warn = warn,
         .go_on = go_on,
     };

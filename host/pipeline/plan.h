@@ -57,8 +57,11 @@ struct qn_plan_step {
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of: its own, or others */
     uint32_t n_probes;
-    void *memory;                /* what the estimator keeps while it learns in several rounds */
-    double *matrix;              /* of the probes' rows, where that was asked for; on the heap */
+    void *memory;          /* what the estimator keeps while it learns in several rounds */
+    double *matrix;        /* of the probes' rows, where that was asked for; on the heap */
+    const uint32_t *codes; /* of all rows' targets, where that was asked for; the fit's */
+    uint32_t n_classes;
+    const double *numbers;
     const struct qn_rows_op *op; /* gives the ports that have no chain, in the next layer */
     const struct qn_port *op_in;
 };

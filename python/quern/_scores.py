@@ -19,7 +19,7 @@ from ._sparse import from_sparse
 from .base import is_plain_matrix, learned, table_of
 
 THEIRS = {name: getattr(theirs, name) for name in ("f_classif", "chi2", "f_regression", "r_regression")}  # before any patch
-REGRESSIONS = ("f_regression", "r_regression")
+REGRESSIONS = ("f_regression", "r_regression", "mutual_info_regression")
 
 
 def target_of(name, y):
@@ -216,6 +216,7 @@ def f_regression(X, y, *, center=True, force_finite=True):
     See Also
     --------
     quern.feature_selection.r_regression : Correlations, with their signs.
+    quern.feature_selection.mutual_info_regression : Finds more than lines.
     quern.feature_selection.f_classif : For classes.
     quern.feature_selection.SelectKBest : Selects by such scores.
 
@@ -306,6 +307,6 @@ def function_of(score_func):
         if score_func is ours or score_func is THEIRS[name]:
             if not options:
                 return name
-            known = name in REGRESSIONS and set(options) <= {"center", "force_finite"}
+            known = name.endswith("_regression") and set(options) <= {"center", "force_finite"}
             return {name: dict(options)} if known else None
     return None

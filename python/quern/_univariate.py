@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ._host import validate_data
+from ._mutual_info import instead_of
 from ._scores import f_classif, function_of, scores_of, takes, warn_of_constants
 from ._selector import Selector
 from .base import DEFAULTS, described, is_plain_matrix
@@ -76,7 +77,7 @@ def document(name, summary, amount, see, example):
     score_func : callable, default=f_classif
         A function of X and y that gives an array of scores, or a pair (scores, p-values). `f_classif`, `chi2`,
         `f_regression` and `r_regression`, scikit-learn's too, are computed by the library on the configured
-        device; others are called.
+        device, `mutual_info_classif` and `mutual_info_regression` by it on the host; others are called.
     {indented(amount)}
 
     Attributes
@@ -150,7 +151,7 @@ class Univariate(Selector):
         if function is not None and y is not None and takes(function, y):
             self.scores_, self.pvalues_ = self._scored(function, X, y)
             return self
-        found = self.score_func(X, y)
+        found = instead_of(self.score_func)(X, y)
         if isinstance(found, (list, tuple)):
             self.scores_, self.pvalues_ = found
             self.pvalues_ = np.asarray(self.pvalues_)

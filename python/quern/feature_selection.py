@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The estimators of `sklearn.feature_selection` that the library has: VarianceThreshold, univariate selection
-(_univariate.py) and its scores (_scores.py)."""
+(_univariate.py) and its scores (_scores.py, _mutual_info.py)."""
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from ._host import fit_context
+from ._mutual_info import mutual_info_classif, mutual_info_regression
 from ._scores import chi2, f_classif, f_regression, r_regression
 from ._selector import Selector
 from ._sparse import from_sparse
@@ -116,4 +117,5 @@ class VarianceThreshold(Selector):
 
 
 __all__ = ["GenericUnivariateSelect", "SelectFdr", "SelectFpr", "SelectFwe", "SelectKBest",
-           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif", "f_regression", "r_regression"]
+           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif", "f_regression",
+           "mutual_info_classif", "mutual_info_regression", "r_regression"]

@@ -12,7 +12,8 @@ from typing_extensions import Self
 from .base import Estimator
 
 __all__ = ["GenericUnivariateSelect", "SelectFdr", "SelectFpr", "SelectFwe", "SelectKBest",
-           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif", "f_regression", "r_regression"]
+           "SelectPercentile", "VarianceThreshold", "chi2", "f_classif", "f_regression",
+           "mutual_info_classif", "mutual_info_regression", "r_regression"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _ScoreFunc: TypeAlias = Callable[..., Any]
@@ -37,6 +38,14 @@ def chi2(X: _Rows, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float6
 def f_regression(X: _Rows, y: ArrayLike, *, center: bool = True,
                  force_finite: bool = True) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
 def r_regression(X: _Rows, y: ArrayLike, *, center: bool = True, force_finite: bool = True) -> NDArray[np.float64]: ...
+def mutual_info_classif(X: _Rows, y: ArrayLike, *, discrete_features: Literal["auto"] | bool | ArrayLike = "auto",
+                        n_neighbors: int = 3, copy: bool = True,
+                        random_state: int | np.random.RandomState | None = None,
+                        n_jobs: int | None = None) -> NDArray[np.float64]: ...
+def mutual_info_regression(X: _Rows, y: ArrayLike, *, discrete_features: Literal["auto"] | bool | ArrayLike = "auto",
+                           n_neighbors: int = 3, copy: bool = True,
+                           random_state: int | np.random.RandomState | None = None,
+                           n_jobs: int | None = None) -> NDArray[np.float64]: ...
 
 class _Univariate(SelectorMixin, Estimator, metaclass=ABCMeta):
     score_func: _ScoreFunc

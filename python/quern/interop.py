@@ -182,8 +182,9 @@ def to_model(estimator, X):
 
 def score_functions():
     """{score function of quern: scikit-learn's}, which are values of parameters."""
-    from . import _scores
-    return {getattr(_scores, name): theirs for name, theirs in _scores.THEIRS.items()}
+    from . import _mutual_info, _scores
+    return {getattr(module, name): theirs for module in (_scores, _mutual_info)
+            for name, theirs in module.THEIRS.items()}
 
 
 class _Conversion:

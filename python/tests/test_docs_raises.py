@@ -19,7 +19,7 @@ from quern import preprocessing as pre
 from quern.compose import ColumnTransformer
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold, chi2, f_classif, f_regression,
-                                     r_regression)
+                                     mutual_info_classif, mutual_info_regression, r_regression)
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.pipeline import Pipeline
 
@@ -273,10 +273,14 @@ def univariate():
             yield "Univariate.fit ValueError", lambda c=cls, r=rows: c().fit(r, y)
         yield "Univariate.fit ValueError", lambda c=cls: c().fit(X)
     yield "Univariate.fit ValueError", lambda: SelectKBest(chi2).fit(-X, y)
-    for score in (f_classif, chi2, f_regression, r_regression):
+    for score in (f_classif, chi2, f_regression, r_regression, mutual_info_classif, mutual_info_regression):
         for rows in (INFINITE, NAN, X[:0], WIDE):
             yield f"{score.__name__} ValueError", lambda s=score, r=rows: s(r, y)
     yield "chi2 ValueError", lambda: chi2(-X, y)
+    yield "mutual_info_regression ValueError", lambda: mutual_info_regression(X, y, n_neighbors=3)
+    yield "mutual_info_classif ValueError", lambda: mutual_info_classif(X, [0, 1, 2])
+    for score in (mutual_info_classif, mutual_info_regression):
+        yield f"{score.__name__} ValueError", lambda s=score: s(ROWS, y, discrete_features=False)
     many, classes = np.ones((65537, 1)), np.arange(65537)
     for score in (f_classif, chi2):
         yield f"{score.__name__} {REFUSED}", lambda s=score: s(many, classes)

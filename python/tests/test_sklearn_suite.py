@@ -23,7 +23,7 @@ FILES = ("preprocessing/tests/test_data.py", "preprocessing/tests/test_discretiz
          "impute/tests/test_impute.py", "impute/tests/test_common.py", "impute/tests/test_knn.py",
          "feature_selection/tests/test_variance_threshold.py",
          "feature_selection/tests/test_base.py", "feature_selection/tests/test_feature_select.py",
-         "feature_selection/tests/test_chi2.py", "compose/tests/test_column_transformer.py",
+         "feature_selection/tests/test_chi2.py", "feature_selection/tests/test_mutual_info.py", "compose/tests/test_column_transformer.py",
          "tests/test_pipeline.py")
 EXCEPTIONS = HERE / "sklearn_suite" / "exceptions.json"
 RUNS = {"cpu": ("", "cpu"), "cpu, poisoned": ("poison", "cpu"),

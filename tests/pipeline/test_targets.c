@@ -109,6 +109,20 @@ static void every_way_to_a_target_learns_the_same(void **state)
     every_way_learns_the_same(devices[(size_t)*state], beside_spec, column_spec);
 }
 
+static const char near_spec[] =
+    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [{\"SelectKBest\": "
+    "{\"score_func\": {\"mutual_info_classif\": {\"random_state\": 3}}, \"k\": 2}}]}]}";
+static const char column_near_spec[] =
+    "{\"quern\": 1, \"target\": \"x3\", \"steps\": [{\"columns\": \"*\", \"apply\": "
+    "[{\"SelectKBest\": {\"score_func\": {\"mutual_info_classif\": {\"random_state\": 3}}, "
+    "\"k\": 2}}]}]}";
+
+static void every_way_to_a_target_learns_the_same_information(void **state)
+{
+    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
+    every_way_learns_the_same(devices[(size_t)*state], near_spec, column_near_spec);
+}
+
 static void every_way_to_a_targets_numbers_learns_the_same(void **state)
 {
     static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
@@ -290,10 +304,16 @@ static void options_that_a_score_does_not_have_are_refused(void **state)
         {"\"SelectKBest\": {\"score_func\": {\"r_regression\": {\"center\": 1}}}",
          "center of r_regression must be true or false"},
         {"\"SelectFpr\": {\"score_func\": \"r_regression\"}", "selects by p-values"},
+        {"\"SelectFwe\": {\"score_func\": \"mutual_info_classif\"}", "selects by p-values"},
+        {"\"SelectKBest\": {\"score_func\": {\"mutual_info_classif\": {\"n_neighbors\": 0}}}",
+         "n_neighbors of mutual_info_classif must be an integer >= 1"},
+        {"\"SelectKBest\": {\"score_func\": {\"mutual_info_regression\": "
+         "{\"discrete_features\": [\"a\"]}}}",
+         "must be \"auto\", true, false or a list of positions"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char spec[256];
+        char spec[400];
         quern_pipeline *pipeline = NULL;
         (void)snprintf(spec, sizeof spec,
                        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [{%s}]}]}",
@@ -344,6 +364,12 @@ int main(void)
          every_way_to_a_targets_numbers_learns_the_same, NULL, NULL, (void *)1},
         {"every_way_to_a_targets_numbers_learns_the_same@cuda:0",
          every_way_to_a_targets_numbers_learns_the_same, NULL, NULL, (void *)2},
+        {"every_way_to_a_target_learns_the_same_information@cpu",
+         every_way_to_a_target_learns_the_same_information, NULL, NULL, (void *)0},
+        {"every_way_to_a_target_learns_the_same_information@opencl:0",
+         every_way_to_a_target_learns_the_same_information, NULL, NULL, (void *)1},
+        {"every_way_to_a_target_learns_the_same_information@cuda:0",
+         every_way_to_a_target_learns_the_same_information, NULL, NULL, (void *)2},
         cmocka_unit_test(a_perfect_fit_has_the_largest_score_and_none_the_least),
         cmocka_unit_test(the_target_need_not_be_there_for_a_transform),
         cmocka_unit_test(words_are_classes_too),
