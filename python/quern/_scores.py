@@ -232,7 +232,7 @@ def f_regression(X, y, *, center=True, force_finite=True):
     >>> from quern.feature_selection import f_regression
     >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
     >>> f_regression(X, [1.0, 3.0, 7.0, 9.0])[0].round(3)
-    array([80.667,  1.27 ])
+    array([60.5  ,  1.636])
     """
     return _regressed("f_regression", X, y, center, force_finite)
 
@@ -276,7 +276,7 @@ def r_regression(X, y, *, center=True, force_finite=True):
     >>> from quern.feature_selection import r_regression
     >>> X = np.array([[1.0, 5.0], [2.0, 4.0], [8.0, 5.0], [9.0, 6.0]])
     >>> r_regression(X, [1.0, 3.0, 7.0, 9.0]).round(3)
-    array([0.988, 0.623])
+    array([0.984, 0.671])
     """
     return _regressed("r_regression", X, y, center, force_finite)[0]
 
