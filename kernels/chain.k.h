@@ -12,6 +12,7 @@
 #include "kernels/dialect.h"
 #include "kernels/functions.h"
 #include "kernels/program.h"
+#include "kernels/spline.h"
 #include "kernels/table.h"
 
 #define QN_NAN32 0x7fc00000u
@@ -272,6 +273,14 @@ QN_FN qn_u64 qn_apply_bin(qn_u32 code, qn_u32 work, qn_u64 x, QN_GLOBAL const qn
     return work == QN_W_F32 ? (qn_u64)QN_BITS32((float)v) : QN_BITS64(v);
 }
 
+QN_FN qn_u64 qn_apply_spline(qn_u32 work, qn_u64 x, QN_GLOBAL const qn_u64 *table, qn_u64 j,
+                             qn_u32 *seen)
+{
+    if (work == QN_W_F32)
+        return QN_BITS32((float)qn_spline(table, j, (double)QN_F32((qn_u32)x), seen));
+    return QN_BITS64(qn_spline(table, j, QN_F64(x), seen));
+}
+
 /* One op over x, TAKE and JOIN_* apart; *seen gets QN_SEEN_UNKNOWN and _MADE_INF. Parameters of all arithmetic ops
  * are two words, as the table is laid out by the host (host/ops/table.c pads its end). */
 QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const qn_u64 *words,
@@ -299,6 +308,8 @@ QN_FN qn_u64 qn_step(qn_u64 x, QN_GLOBAL const struct qn_op *op, QN_GLOBAL const
         return place;
     }
     if (code == QN_OP_REMAP) return qn_entry(words, arg, (qn_u32)x) & 0xffffffffu;
+    if (code == QN_OP_SPLINE)
+        return qn_apply_spline(work, x, words + words[arg], words[arg + 2u], seen);
     if (QN_OP_IS_BIN(code)) return qn_apply_bin(code, work, x, words + words[arg], words[arg + 1u]);
     return qn_entry(words, arg, (qn_u32)x);
 }

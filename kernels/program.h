@@ -82,6 +82,9 @@ typedef int64_t qn_i64;
  *   INTERP      F32 (computed in F64, rounded once), F64: a piecewise linear map of x; its table is
  *               words[p0 … p0+p1) (kernels/bins.h); NaN stays
  *   INTERP_MEAN the same, and the same from the other side: the mean of both
+ *   SPLINE      F32 (computed in F64, rounded once), F64: the value of a B-spline basis function at x, the
+ *               one with the number words[arg + 2]; its table is words[p0 ... p0+p1) (kernels/spline.h);
+ *               NaN becomes 0
  *   TAKE        sets x aside (F32, F64 or I64) and goes on with the final value of operand `arg`, which is of
  *               one of these types too, its own. An operand's chain has no NORM, TAKE or JOIN_*.
  *   JOIN_*      a is the value that was set aside last, of x's type: x becomes a + x, a - x, x - a (RSUB),
@@ -134,9 +137,10 @@ typedef int64_t qn_i64;
 #define QN_OP_BIN 40u
 #define QN_OP_INTERP 41u
 #define QN_OP_INTERP_MEAN 42u
-#define QN_OP_LAST QN_OP_INTERP_MEAN /* of those that take in no other column */
-/* BIN ... INTERP_MEAN: a table beside the value, F32 and F64 only. */
-#define QN_OP_IS_BIN(code) ((code) >= QN_OP_BIN && (code) <= QN_OP_INTERP_MEAN)
+#define QN_OP_SPLINE 43u
+#define QN_OP_LAST QN_OP_SPLINE /* of those that take in no other column */
+/* BIN ... SPLINE: a table beside the value, F32 and F64 only. */
+#define QN_OP_IS_BIN(code) ((code) >= QN_OP_BIN && (code) <= QN_OP_SPLINE)
 #define QN_OP_TAKE 64u
 #define QN_OP_JOIN_ADD 65u
 #define QN_OP_JOIN_SUB 66u
@@ -211,8 +215,8 @@ struct qn_norm_desc {
 /* What a run saw in a lane's loaded values, before any op; OR-ed into one word per lane. */
 #define QN_SEEN_INF 1u
 #define QN_SEEN_NAN 2u
-#define QN_SEEN_UNKNOWN 4u  /* a FIND found nothing                 */
-#define QN_SEEN_MADE_INF 8u /* LOOK: of a value on its way, not as loaded */
+#define QN_SEEN_UNKNOWN 4u  /* a FIND found nothing; a SPLINE has no value there */
+#define QN_SEEN_MADE_INF 8u /* LOOK: of a value on its way, not as loaded        */
 
 /* Canonical moments (docs/numbers.md): rows per block, lanes of a block, blocks per returned node. */
 #define QN_BLOCK_ROWS 1024u

@@ -6,6 +6,7 @@
 #include "backends/cpu/bins.h"
 #include "backends/cpu/functions.h"
 #include "backends/cpu/isa.h"
+#include "backends/cpu/spline.h"
 
 /* The loops of one instruction set. */
 struct chain_loops {
@@ -225,6 +226,12 @@ uint32_t qn_chain_apply(const struct qn_batch *batch, uint32_t first_op, uint32_
         case QN_OP_INTERP_MEAN:
             qn_bins_interp(op->code, work, batch->words + p[0], p[1], starts_of(batch, o), n, tile);
             break;
+        case QN_OP_SPLINE: {
+            uint32_t number = (uint32_t)p[2], outside = 0;
+            qn_splines(work, batch->words + p[0], 1, &number, n, tile, &tile, &outside);
+            if (seen != NULL) *seen |= outside;
+            break;
+        }
         case QN_OP_FILL_EQ:
         case QN_OP_CLIP: apply_plain(f, op, p, 1, work, n, tile); break;
         default: apply_plain(f, op, p, 0, work, n, tile); break;

@@ -13,6 +13,7 @@
 #include "host/core/checked.h"
 #include "kernels/bins.h"
 #include "kernels/norm.h"
+#include "kernels/spline.h"
 
 union cell {
     float f32;
@@ -23,7 +24,7 @@ union cell {
 
 struct step {
     uint32_t what; /* STEP(op, work) */
-    uint32_t k;    /* entries of the table */
+    uint32_t k;    /* entries of the table; SPLINE: the number of the function */
     union {
         union cell p[2];
         const uint64_t *table;
@@ -113,6 +114,10 @@ static struct step decode(const struct qn_row_program *p, const struct qn_op *op
     case QN_OP_INTERP_MEAN:
         s.u.table = p->words + p->words[op->arg];
         s.k = (uint32_t)p->words[op->arg + 1];
+        break;
+    case QN_OP_SPLINE:
+        s.u.table = p->words + p->words[op->arg];
+        s.k = (uint32_t)p->words[op->arg + 2];
         break;
     case QN_OP_FILL_EQ:
     case QN_OP_CLIP: s.u.p[1] = parameter(p->words[op->arg + 1], work); /* fallthrough */
@@ -357,6 +362,12 @@ static inline union cell apply(const struct step *s, const struct step *end, uni
         case STEP(QN_OP_INTERP, QN_W_F64):
         case STEP(QN_OP_INTERP_MEAN, QN_W_F64):
             x.f64 = qn_interp(s->u.table, s->k, x.f64, s->what / 4u == QN_OP_INTERP_MEAN);
+            break;
+        case STEP(QN_OP_SPLINE, QN_W_F32):
+            x.f32 = (float)qn_spline(s->u.table, s->k, (double)x.f32, seen);
+            break;
+        case STEP(QN_OP_SPLINE, QN_W_F64):
+            x.f64 = qn_spline(s->u.table, s->k, x.f64, seen);
             break;
         default: x = function(s, x); break;
         }

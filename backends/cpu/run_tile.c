@@ -6,9 +6,11 @@
 #include "backends/cpu/norm.h"
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_store.h"
+#include "backends/cpu/spline.h"
 #include "host/core/checked.h"
 #include "kernels/bins.h"
 #include "kernels/norm.h"
+#include "kernels/spline.h"
 
 enum {
     TILE_BYTES = 192 << 10, /* a tile's columns stay in the second-level cache */
@@ -75,11 +77,15 @@ static int words_exist(const struct qn_batch *b, const struct qn_op *op)
     case QN_OP_BIN:
     case QN_OP_INTERP:
     case QN_OP_INTERP_MEAN: n = 2; break;
+    case QN_OP_SPLINE: n = 3; break;
     default: break;
     }
     if (op->arg >= b->n_words || b->n_words - op->arg < n) return 0;
     if (op->code < QN_OP_FIND) return 1;
     uint64_t first = b->words[op->arg], count = b->words[op->arg + 1];
+    if (op->code == QN_OP_SPLINE)
+        return first <= b->n_words && count <= b->n_words - first &&
+               qn_spline_fits(b->words + first, count, b->words[op->arg + 2]);
     uint64_t least = op->code == QN_OP_FIND || op->code == QN_OP_BIN ? 0
                      : QN_OP_IS_BIN(op->code)                        ? QN_INTERP_LEAST
                                                                      : 1;
@@ -252,10 +258,11 @@ static void find_runs(const struct qn_lane *lanes, struct qn_tile_lane *plans, u
     for (uint32_t l = 0, end; l < n; l = end) {
         const struct qn_lane *a = &lanes[l];
         uint32_t size = qn_type_size(a->type), most = loads_as_is(a) ? UINT32_MAX : RUN_RAW;
-        for (end = l + 1; end < n && end - l < most && plans[l].start == 0; end++) {
+        for (end = l + 1; end < n && end - l < most && plans[l].start == 0 && !plans[l].in_block;
+             end++) {
             const struct qn_lane *b = &lanes[end];
             if (b->type != a->type || b->work != a->work || b->stride != a->stride ||
-                b->validity != NULL || plans[end].start != 0 ||
+                b->validity != NULL || plans[end].start != 0 || plans[end].in_block ||
                 (uintptr_t)b->data != (uintptr_t)a->data + (size_t)(end - l) * size)
                 break; /* as numbers: the lanes of a server's row have no memory */
         }
@@ -280,8 +287,9 @@ static quern_status fuse(struct qn_tiles *t)
                                 b->operands[l].work))
             t->operands[l].fused = ++n;
     for (uint32_t l = 0; l < b->n_lanes; l++)
-        if (t->lanes[l].start == 0 && qn_flat_column_open(&t->fused[n], b, b->lanes[l].first_op,
-                                                          t->lanes[l].before, b->lanes[l].work))
+        if (t->lanes[l].start == 0 && t->lanes[l].block == 0 && t->lanes[l].in_block == 0 &&
+            qn_flat_column_open(&t->fused[n], b, b->lanes[l].first_op, t->lanes[l].before,
+                                b->lanes[l].work))
             t->lanes[l].fused = ++n;
     return QUERN_OK;
 }
@@ -319,6 +327,54 @@ static void find_starts(struct qn_tiles *t)
                 t->lanes[l].start = o + 1;
                 break;
             }
+    }
+}
+
+/* The place of a lane's only SPLINE among its ops; n_ops without one. */
+static uint32_t spline_at(const struct qn_batch *b, const struct qn_lane *lane)
+{
+    uint32_t at = lane->n_ops;
+    for (uint32_t i = 0; i < lane->n_ops; i++) {
+        uint32_t code = b->ops[lane->first_op + i].code;
+        if (code >= QN_OP_TAKE || code == QN_OP_NORM) return lane->n_ops;
+        if (code == QN_OP_SPLINE && at == lane->n_ops) at = i;
+    }
+    return at;
+}
+
+/* Ops that do the same: FIND ... SPLINE by the same table, whatever the number of the function. */
+static int does_same(const struct qn_batch *b, const struct qn_op *x, const struct qn_op *y)
+{
+    if (x->code < QN_OP_FIND) return same_op(b, x, y);
+    return x->code == y->code && b->words[x->arg] == b->words[y->arg] &&
+           b->words[x->arg + 1] == b->words[y->arg + 1];
+}
+
+static int same_spline(const struct qn_batch *b, const struct qn_lane *x, const struct qn_lane *y,
+                       uint32_t at)
+{
+    if (x->data != y->data || x->type != y->type || x->work != y->work || x->stride != y->stride ||
+        x->validity != y->validity || x->validity_offset != y->validity_offset ||
+        spline_at(b, y) != at)
+        return 0;
+    for (uint32_t i = 0; i <= at; i++)
+        if (!does_same(b, &b->ops[x->first_op + i], &b->ops[y->first_op + i])) return 0;
+    return 1;
+}
+
+/* Neighbours that are functions of one spline at one value are evaluated together. */
+static void find_blocks(struct qn_tiles *t)
+{
+    const struct qn_batch *b = t->batch;
+    for (uint32_t l = 0, end; l < b->n_lanes; l = end) {
+        uint32_t at = spline_at(b, &b->lanes[l]);
+        end = l + 1;
+        if (at == b->lanes[l].n_ops || b->n_words == 0) continue;
+        while (end < b->n_lanes && same_spline(b, &b->lanes[l], &b->lanes[end], at)) end++;
+        if (end - l < 2) continue;
+        t->lanes[l].block = end - l;
+        if (end - l > t->widest_block) t->widest_block = end - l;
+        for (uint32_t i = l + 1; i < end; i++) t->lanes[i].in_block = 1;
     }
 }
 
@@ -362,7 +418,8 @@ static void lay_out(struct qn_tiles *t)
         if (t->norms[g].n_lanes > widest) widest = t->norms[g].n_lanes;
     if (widest > 0) at += qn_norm_scratch(widest, t->rows);
     t->cols_at = at;
-    t->seen_at = at + widest * sizeof(void *);
+    t->block_at = at + widest * sizeof(void *);
+    t->seen_at = t->block_at + t->widest_block * (sizeof(void *) + sizeof(uint32_t));
     t->scratch = (t->seen_at + n_operands * sizeof(uint32_t) + 63) / 64 * 64;
 }
 
@@ -391,6 +448,7 @@ quern_status qn_tiles_open(struct qn_tiles *t, const struct qn_batch *batch,
     QN_GO(check_members(t));
     for (uint32_t s = 0; s < n_slots; s++) QN_GO(open_slot(t, &slots[s], s));
     find_starts(t);
+    find_blocks(t);
     QN_GO(fuse(t));
     find_runs(batch->lanes, t->lanes, batch->n_lanes);
     find_runs(batch->operands, t->operands, batch->n_operands);
@@ -527,6 +585,36 @@ static void go_on(const struct qn_tiles *t, char *scratch, const struct qn_lane 
                   &from);
 }
 
+/* The lanes of a block: one load and one search for all of them, then what follows in each. */
+static void eval_block(const struct qn_tiles *t, char *scratch, uint32_t first, uint64_t row,
+                       uint32_t n, uint32_t *seen)
+{
+    const struct qn_batch *b = t->batch;
+    const struct qn_lane *lane = &b->lanes[first];
+    const struct qn_tile_lane *plan = &t->lanes[first];
+    const uint32_t at = spline_at(b, lane), count = plan->block;
+    union qn_tile **tiles = (union qn_tile **)(void *)(scratch + t->block_at);
+    uint32_t *numbers = (uint32_t *)(void *)(tiles + count), mark = 0;
+    union qn_tile *tile = tile_at(scratch, plan);
+    if (!plan->in_run) {
+        prefetch(lane, row + n, n, b->rows);
+        qn_chain_load(lane, row, n, tile);
+    }
+    mark = qn_chain_seen(lane->work, n, tile);
+    uint32_t work = qn_chain_apply(b, lane->first_op, at, lane->work, n, tile, &mark);
+    for (uint32_t i = 0; i < count; i++) {
+        tiles[i] = tile_at(scratch, &plan[i]);
+        numbers[i] = (uint32_t)b->words[b->ops[lane[i].first_op + at].arg + 2];
+    }
+    const uint64_t *table = b->words + b->words[b->ops[lane->first_op + at].arg];
+    qn_splines(work, table, count, numbers, n, tile, tiles, &mark);
+    for (uint32_t i = 0; i < count; i++) {
+        if (seen != NULL) seen[first + i] |= mark;
+        qn_chain_apply(b, lane[i].first_op + at + 1, lane[i].n_ops - at - 1, work, n, tiles[i],
+                       seen != NULL ? &seen[first + i] : NULL);
+    }
+}
+
 static void eval_operands(const struct qn_tiles *t, char *scratch, uint64_t row, uint32_t n,
                           int marked)
 {
@@ -549,8 +637,10 @@ void qn_tiles_eval(const struct qn_tiles *t, char *scratch, uint64_t row, uint32
         const struct qn_tile_lane *plan = &t->lanes[l];
         uint32_t *mark = seen != NULL ? &seen[l] : NULL;
         if (plan->run > 0) load_run(t, scratch, &b->lanes[l], plan, row, n);
-        if (!plan->wanted && seen == NULL) continue;
-        if (plan->start != 0)
+        if (plan->in_block || (!plan->wanted && seen == NULL && plan->block == 0)) continue;
+        if (plan->block != 0)
+            eval_block(t, scratch, l, row, n, seen);
+        else if (plan->start != 0)
             go_on(t, scratch, &b->lanes[l], plan, n, mark);
         else
             eval_lane(t, scratch, &b->lanes[l], plan, row, n, mark);

@@ -27,15 +27,17 @@ struct qn_tile_lane {
     uint32_t in_run; /* loaded by the run's first lane */
     uint32_t start;  /* number of an operand + 1: the chain goes on from its tile */
     uint32_t joins;  /* has TAKE ops */
-    uint32_t fused;  /* number of its fused column + 1: all ops up to the norm, in registers */
-    size_t at;       /* its tile in scratch */
+    uint32_t block; /* > 0: this many lanes from here on are functions of one spline at one value */
+    uint32_t in_block; /* evaluated by the block's first lane */
+    uint32_t fused;    /* number of its fused column + 1: all ops up to the norm, in registers */
+    size_t at;         /* its tile in scratch */
 };
 #define QN_TILE_NO_GROUP 0xffffffffu
 
 struct qn_tiles {
     const struct qn_batch *batch;
     const struct qn_norm_desc *norms;
-    uint32_t n_norms, n_columns;
+    uint32_t n_norms, n_columns, widest_block;
     uint32_t rows; /* of a tile: a multiple of 16, at most QN_TILE_ROWS */
     struct qn_tile_lane *lanes;
     struct qn_tile_lane *operands; /* behind the lanes, of one allocation */
@@ -43,6 +45,7 @@ struct qn_tiles {
     struct qn_flat_column *fused;
     uint32_t *slot_column; /* per slot: its column, or QN_MATCH_VALUE for one-hot slots */
     size_t pitch, raw_at;  /* from lane to lane; stored values of a run before their conversion */
+    size_t block_at;       /* numbers of a block's functions, and their tiles */
     size_t norm_at, cols_at, seen_at, scratch; /* bytes; scratch is per worker */
 };
 

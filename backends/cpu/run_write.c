@@ -80,7 +80,7 @@ static void lay_out(struct qn_writer *w)
     for (uint32_t i = 0; i < w->n_groups; i++) {
         struct write_group *g = &w->groups[i];
         size_t n = BLOCK_BYTES / g->span;
-        if (n >= 16) n -= n % 16;
+        if (n >= 8) n -= n % (n >= 16 ? 16 : 8);
         if (n > rows) n = rows;
         g->rows = (uint32_t)(n > 0 ? n : 1);
         g->block = at;

@@ -184,18 +184,24 @@ static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, stru
     return QUERN_OK;
 }
 
+/* The ops that search. */
+static int has_starts(uint32_t code)
+{
+    return code >= QN_OP_BIN && code <= QN_OP_INTERP_MEAN;
+}
+
 quern_status qn_starts_open(const struct qn_batch *b, struct qn_starts **out)
 {
     uint32_t wanted = 0;
     *out = NULL;
     for (uint32_t i = 0; i < b->n_ops && b->rows >= LEAST_ROWS; i++)
-        wanted += QN_OP_IS_BIN(b->ops[i].code);
+        wanted += (uint32_t)has_starts(b->ops[i].code);
     if (wanted == 0) return QUERN_OK;
     *out = qn_zalloc(b->n_ops, sizeof **out);
     if (*out == NULL) return qn_error_memory("start tables", b->n_ops * sizeof **out);
     for (uint32_t i = 0; i < b->n_ops; i++) {
         quern_status status = QUERN_OK;
-        if (QN_OP_IS_BIN(b->ops[i].code)) status = of_op(b, &b->ops[i], &(*out)[i]);
+        if (has_starts(b->ops[i].code)) status = of_op(b, &b->ops[i], &(*out)[i]);
         if (status == QUERN_OK) continue;
         qn_starts_close(*out, b->n_ops);
         *out = NULL;

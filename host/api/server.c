@@ -279,6 +279,11 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
             return qn_error(QUERN_INVALID,
                             "column \"%s\" has a missing value, which %s cannot take",
                             name != NULL ? name : "?", lane->blame);
+        if (unknown && lane->refuse_unknown && f->lookup == NULL && lane->n_ops != 0 &&
+            lane->chain->ops[lane->n_ops - 1].code == QN_OP_SPLINE)
+            return qn_error(QUERN_INVALID,
+                            "column \"%s\" has a value beyond the limits of the knots that %s has",
+                            name != NULL ? name : "?", lane->blame);
         if (unknown && lane->refuse_unknown)
             return qn_error(QUERN_INVALID, "column \"%s\" has a category that %s did not see",
                             name != NULL ? name : "?", lane->blame);

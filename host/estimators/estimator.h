@@ -38,6 +38,7 @@ enum qn_param_kind {
     QN_PARAM_FLOATS,     /* null (as the input is), "float32" or "float64" */
     QN_PARAM_CATEGORIES, /* "auto" or one list per column */
     QN_PARAM_DEGREE,     /* an integer, or two, in [least, most] */
+    QN_PARAM_KNOTS,      /* one of `choices`, or a list of lists of numbers */
     QN_PARAM_DROP,       /* null, "first", "if_binary", or one value per column */
     QN_PARAM_EXPRESSION, /* null or a text; most 2: or a list of them, or {name: text} */
     QN_PARAM_MAYBE,      /* null, true or false */
@@ -235,7 +236,7 @@ extern const struct qn_estimator_type qn_binarizer, qn_function_transformer,
     qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_normalizer, qn_one_hot_encoder,
     qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer, qn_quantile_transformer,
     qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe, qn_select_k_best,
-    qn_select_percentile, qn_simple_imputer, qn_standard_scaler, qn_variance_threshold,
-    qn_passthrough;
+    qn_select_percentile, qn_simple_imputer, qn_spline_transformer, qn_standard_scaler,
+    qn_variance_threshold, qn_passthrough;
 
 #endif

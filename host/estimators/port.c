@@ -49,6 +49,17 @@ const struct qn_chain *qn_chain_add_table(struct qn_arena *arena, const struct q
     return add(arena, chain, &op, 1, work_after);
 }
 
+const struct qn_chain *qn_chain_add_spline(struct qn_arena *arena, const struct qn_chain *chain,
+                                           const uint64_t *table, uint32_t n, uint32_t number)
+{
+    struct qn_chain_op op = {.code = QN_OP_SPLINE,
+                             .work = chain->work,
+                             .words = {number, 0},
+                             .table = table,
+                             .n_table = n};
+    return add(arena, chain, &op, 1, chain->work);
+}
+
 const struct qn_chain *qn_chain_add_join(struct qn_arena *arena, const struct qn_chain *chain,
                                          uint32_t join, const struct qn_chain *operand)
 {

@@ -13,7 +13,8 @@
 #include "host/stats/categories.h"
 #include "kernels/program.h"
 
-/* One op of a chain before the program's word table exists. FIND, REMAP, VALUE bring a table. */
+/* One op of a chain before the program's word table exists. FIND, REMAP, VALUE and BIN ... SPLINE bring
+ * a table; words[0] of SPLINE is the number of its function. */
 struct qn_chain_op {
     uint32_t code, work;
     uint64_t words[2];     /* parameters as the bits of doubles or int64                         */
@@ -83,6 +84,9 @@ const struct qn_chain *qn_chain_add(struct qn_arena *, const struct qn_chain *, 
                                     uint64_t p0, uint64_t p1, uint32_t work_after);
 const struct qn_chain *qn_chain_add_table(struct qn_arena *, const struct qn_chain *, uint32_t code,
                                           const uint64_t *table, uint32_t n, uint32_t work_after);
+/* SPLINE: function `number` of a table. */
+const struct qn_chain *qn_chain_add_spline(struct qn_arena *, const struct qn_chain *,
+                                           const uint64_t *table, uint32_t n, uint32_t number);
 /* New chain = chain JOIN_* operand: `join` says which. The operand is of the chain's type, F32 or F64,
  * and takes in nothing itself. */
 const struct qn_chain *qn_chain_add_join(struct qn_arena *, const struct qn_chain *, uint32_t join,

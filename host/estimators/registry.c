@@ -15,8 +15,8 @@ static const struct qn_estimator_type *const TYPES[] = {
     &qn_polynomial_features, &qn_power_transformer,    &qn_quantile_transformer,
     &qn_robust_scaler,       &qn_select_fdr,           &qn_select_fpr,
     &qn_select_fwe,          &qn_select_k_best,        &qn_select_percentile,
-    &qn_simple_imputer,      &qn_standard_scaler,      &qn_variance_threshold,
-    &qn_passthrough,
+    &qn_simple_imputer,      &qn_spline_transformer,   &qn_standard_scaler,
+    &qn_variance_threshold,  &qn_passthrough,
 };
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
 
@@ -122,6 +122,17 @@ static int is_score(const char *choices, const json_t *v)
     return 1;
 }
 
+static int are_rows(const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *row = json_array_get(v, i);
+        if (!json_is_array(row)) return 0;
+        for (size_t c = 0; c < json_array_size(row); c++)
+            if (!json_is_number(json_array_get(row, c))) return 0;
+    }
+    return json_is_array(v);
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -178,6 +189,9 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
                    : "\"auto\" or one list of categories per column";
     case QN_PARAM_DEGREE:
         return is_degree(p, v) ? NULL : "an integer or a list of two, each in its range";
+    case QN_PARAM_KNOTS:
+        if (json_is_string(v) && is_choice(p->choices, json_string_value(v))) return NULL;
+        return are_rows(v) ? NULL : "\"uniform\", \"quantile\" or a list of numbers for each knot";
     case QN_PARAM_DROP:
         if (json_is_null(v) || json_is_array(v)) return NULL;
         return json_is_string(v) && is_choice("first|if_binary", json_string_value(v))

@@ -44,6 +44,7 @@ static uint32_t params_of(uint32_t code)
     case QN_OP_BIN:
     case QN_OP_INTERP:
     case QN_OP_INTERP_MEAN: return 2;
+    case QN_OP_SPLINE: return 3;
     default: return 1;
     }
 }
@@ -235,6 +236,9 @@ static void write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t wo
         line(w, "    if (v%u > (qn_u32)p%u) *seen |= QN_SEEN_UNKNOWN;\n", v, p + 1);
     } else if (code == QN_OP_BIN) {
         line(w, "qn_bin(words + p%u, p%u, (double)v%u);\n", p, p + 1, k);
+    } else if (code == QN_OP_SPLINE) {
+        line(w, "(%s)qn_spline(words + p%u, p%u, (double)v%u, seen);\n", work_names[work], p, p + 2,
+             k);
     } else if (QN_OP_IS_BIN(code)) {
         line(w, "(%s)qn_interp(words + p%u, p%u, (double)v%u, %uu);\n", work_names[work], p, p + 1,
              k, code == QN_OP_INTERP_MEAN ? 1u : 0u);

@@ -7,6 +7,7 @@
 #include "host/core/checked.h"
 #include "host/core/status.h"
 #include "kernels/bins.h"
+#include "kernels/spline.h"
 
 /* ---- checks ---- */
 
@@ -72,6 +73,7 @@ static uint32_t op_params(uint32_t code)
     case QN_OP_BIN:
     case QN_OP_INTERP:
     case QN_OP_INTERP_MEAN: return 2;
+    case QN_OP_SPLINE: return 3;
     default: return 1;
     }
 }
@@ -103,6 +105,7 @@ static quern_status check_join(const struct qn_table_request *rq, uint32_t lane,
 static uint64_t least_table(uint32_t code)
 {
     if (code == QN_OP_FIND || code == QN_OP_BIN) return 0;
+    if (code == QN_OP_SPLINE) return QN_SPLINE_LEAST;
     return QN_OP_IS_BIN(code) ? QN_INTERP_LEAST : 1;
 }
 
@@ -129,6 +132,10 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
     if (qn_add_u64(first, count, &end) || end > batch->n_words || count >= QN_MATCH_VALUE - 2u ||
         count < least_table(op->code))
         return qn_error(QUERN_INVALID, "lane %u: op %u reads a list beyond the end", lane,
+                        op->code);
+    if (op->code == QN_OP_SPLINE &&
+        !qn_spline_fits(batch->words + first, count, batch->words[op->arg + 2]))
+        return qn_error(QUERN_INVALID, "lane %u: the table of op %u is no spline's", lane,
                         op->code);
     return QUERN_OK;
 }

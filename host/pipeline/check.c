@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/pipeline/frame.h"
+#include "kernels/spline.h"
 
 static double cell_number(const struct qn_cells *c, uint64_t row)
 {
@@ -47,6 +48,21 @@ static int is_found(const struct qn_chain *chain, double x)
     return 0;
 }
 
+/* The value, as it was loaded, has no splines. */
+static int is_beyond(const struct qn_chain *chain, double x)
+{
+    uint32_t seen = 0;
+    (void)qn_spline(chain->ops[0].table, chain->ops[0].words[0], x, &seen);
+    return seen != 0;
+}
+
+static int has_spline(const struct qn_chain *chain)
+{
+    for (uint32_t k = 0; k < chain->n_ops; k++)
+        if (chain->ops[k].code == QN_OP_SPLINE) return 1;
+    return 0;
+}
+
 enum wanted { INFINITE, MISSING, UNKNOWN };
 
 /* The first row of a number column that has what was seen; `rows` when it cannot be told. */
@@ -54,11 +70,14 @@ static uint64_t find_row(const struct qn_frame *f, const struct qn_cells *c,
                          const struct qn_chain *chain, enum wanted what)
 {
     if (c->data == NULL) return f->rows;
-    if (what == UNKNOWN && (chain->n_ops == 0 || chain->ops[0].code != QN_OP_FIND)) return f->rows;
+    int spline = chain->n_ops != 0 && chain->ops[0].code == QN_OP_SPLINE;
+    if (what == UNKNOWN && !spline && (chain->n_ops == 0 || chain->ops[0].code != QN_OP_FIND))
+        return f->rows;
     for (uint64_t row = 0; row < f->rows; row++) {
         double x = cell_number(c, row);
         if (what == INFINITE  ? isinf(x)
             : what == MISSING ? isnan(x)
+            : spline          ? is_beyond(chain, x)
                               : !isnan(x) && !is_found(chain, x))
             return row;
     }
@@ -97,6 +116,10 @@ static quern_status complain(const struct quern_table *table, const struct qn_fr
         return qn_error(QUERN_INVALID,
                         "%s%scolumn \"%s\" has a missing value, which %s cannot take", where, glue,
                         name, lane->blame);
+    if (has_spline(lane->chain))
+        return qn_error(QUERN_INVALID,
+                        "%s%scolumn \"%s\" has a value beyond the limits of the knots that %s has",
+                        where, glue, name, lane->blame);
     return qn_error(QUERN_INVALID,
                     "%s%scolumn \"%s\" has a category that %s did not see at the fit", where, glue,
                     name, lane->blame);

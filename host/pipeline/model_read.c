@@ -250,7 +250,8 @@ static quern_status read_attribute(const struct reader *r, const char *place,
     int integers = strcmp(word, "n_missing_") == 0 || strcmp(word, "n_bins_") == 0;
     /* lists of their own lengths, which the estimator checks */
     int lists = strcmp(word, "bin_edges_") == 0 || strcmp(word, "quantiles_") == 0 ||
-                strcmp(word, "references_") == 0 || strcmp(word, "K_fit_all_") == 0;
+                strcmp(word, "references_") == 0 || strcmp(word, "K_fit_all_") == 0 ||
+                strcmp(word, "knots_") == 0;
     if (strcmp(word, "n_samples_seen_") == 0) return read_seen(r, place, attrs);
     return read_numbers(r, place, attrs, word, integers, columns, lists);
 }

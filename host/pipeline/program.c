@@ -6,24 +6,49 @@
 #include "host/core/checked.h"
 #include "host/pipeline/plan.h"
 
-/* Words that an op takes in the table. */
+/* Words that an op takes beside its table. */
 static uint32_t op_words(const struct qn_chain_op *op)
 {
     if (op->code == QN_OP_NORM || op->code >= QN_OP_TAKE) return 0;
-    return 2 + op->n_table;
+    return op->code == QN_OP_SPLINE ? 3 : 2;
+}
+
+/* The tables that were written last. Neighbouring columns often share one: those of a spline. */
+enum { RECENT = 4 };
+struct recent {
+    const uint64_t *tables[RECENT];
+    uint32_t words[RECENT];
+    uint64_t at[RECENT];
+    uint32_t next;
+};
+
+/* Where the table is; UINT64_MAX: not among the last, and henceforth at `at`. */
+static uint64_t shared_table(struct recent *r, const uint64_t *table, uint32_t words, uint64_t at)
+{
+    for (uint32_t i = 0; table != NULL && i < RECENT; i++)
+        if (r->tables[i] == table && r->words[i] == words) return r->at[i];
+    r->tables[r->next] = table;
+    r->words[r->next] = words;
+    r->at[r->next] = at;
+    r->next = (r->next + 1) % RECENT;
+    return UINT64_MAX;
 }
 
 /* What the chains need in all, without their operands'; takes: TAKE ops. */
 struct sizes {
     size_t ops, words, takes;
+    struct recent recent;
 };
 
 static void count_chain(const struct qn_chain *chain, struct sizes *sizes)
 {
     sizes->ops += chain->n_ops;
     for (uint32_t k = 0; k < chain->n_ops; k++) {
-        sizes->words += op_words(&chain->ops[k]);
-        sizes->takes += chain->ops[k].code == QN_OP_TAKE;
+        const struct qn_chain_op *op = &chain->ops[k];
+        sizes->words += op_words(op);
+        if (op->n_table != 0 && shared_table(&sizes->recent, op->table, op->n_table, 0) == UINT64_MAX)
+            sizes->words += op->n_table;
+        sizes->takes += op->code == QN_OP_TAKE;
     }
 }
 
@@ -31,6 +56,7 @@ struct making {
     struct qn_program *program;
     const struct qn_chain **operands; /* of the ports' chains, each once */
     uint32_t found;                   /* the one that was found last */
+    struct recent recent;
 };
 
 /* The place of an operand. Neighbouring columns often take in the same one. */
@@ -64,9 +90,17 @@ static void add_op(struct making *m, const struct qn_chain *chain, const struct 
     if (op->table == NULL && op->n_table == 0 && op->code != QN_OP_FIND &&
         op->code != QN_OP_REMAP && op->code != QN_OP_VALUE && !QN_OP_IS_BIN(op->code))
         return;
-    words[0] = (uint64_t)(p->n_words - op->n_table);
+    if (op->code == QN_OP_SPLINE) words[2] = op->words[0];
+    words[0] = p->n_words;
     words[1] = op->n_table;
-    if (op->table != NULL) memcpy(words + 2, op->table, op->n_table * sizeof *words);
+    if (op->n_table == 0) return;
+    uint64_t there = shared_table(&m->recent, op->table, op->n_table, p->n_words);
+    if (there != UINT64_MAX) {
+        words[0] = there;
+        return;
+    }
+    if (op->table != NULL) memcpy(p->words + p->n_words, op->table, op->n_table * sizeof *words);
+    p->n_words += op->n_table;
 }
 
 static void fill_lane(struct making *m, const struct qn_chain *chain, uint32_t place)

@@ -48,6 +48,8 @@ SIGNATURES = {
                      "unit_variance"),
     "SimpleImputer": ("*", "missing_values", "strategy", "fill_value", ("copy", True),
                       "add_indicator", "keep_empty_features"),
+    "SplineTransformer": ("n_knots", "degree", "*", "knots", "extrapolation", "include_bias", ("order", "C"),
+                          "handle_missing", "sparse_output"),
     "StandardScaler": ("*", ("copy", True), "with_mean", "with_std"),
     "GenericUnivariateSelect": ("score_func", "*", "mode", "param"),
     "SelectFdr": ("score_func", "*", "alpha"),
@@ -89,6 +91,11 @@ CONSTRAINTS = {
     "score_func": [callable],
     "k": [StrOptions({"all"}), Interval(numbers.Integral, 0, None, closed="left")],
 }
+# The same of one estimator's parameter.
+OWN_CONSTRAINTS = {
+    ("SplineTransformer", "n_knots"): [Interval(numbers.Integral, 2, None, closed="left")],
+    ("SplineTransformer", "degree"): [Interval(numbers.Integral, 0, None, closed="left")],
+}
 CALLABLES = {("SimpleImputer", "strategy")}
 _KINDS = {
     "bool": ["boolean"],
@@ -116,11 +123,15 @@ def _default(name, parameter):
 
 
 def _constraint(name, parameter):
+    if (name, parameter["name"]) in OWN_CONSTRAINTS:
+        return OWN_CONSTRAINTS[name, parameter["name"]]
     if parameter["name"] in CONSTRAINTS:
         return CONSTRAINTS[parameter["name"]]
     if parameter["kind"] == "choice":
         allowed = [StrOptions(set(parameter["choices"]))]
         return allowed + [callable] if (name, parameter["name"]) in CALLABLES else allowed
+    if parameter["kind"] == "knots":
+        return [StrOptions(set(parameter["choices"])), "array-like"]
     if parameter["kind"] == "degree":
         return [Interval(numbers.Integral, 0, None, closed="left"), "array-like"]
     if "least" in parameter or "most" in parameter:

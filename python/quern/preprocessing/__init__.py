@@ -21,9 +21,10 @@ from ._power import PowerTransformer, power_transform
 from ._quantile import QuantileTransformer
 from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
+from ._spline import SplineTransformer
 from ._standard import StandardScaler
 
 __all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
            "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
-           "QuantileTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
-           "normalize", "power_transform", "robust_scale", "scale"]
+           "QuantileTransformer", "RobustScaler", "SplineTransformer", "StandardScaler", "binarize", "maxabs_scale",
+           "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]
