@@ -58,11 +58,12 @@ from product_cases import ProductCases
 from row_cases import RowCases
 from score_cases import ScoreCases
 from sides import ThroughC, ThroughPython
+from spline_cases import SplineCases
 from table_cases import TableCases
 
 
 CASES = (MatrixCases, ChainCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases,
-         ArrayCases, ExpressionCases)
+         ArrayCases, ExpressionCases, SplineCases)
 
 
 class Bench:

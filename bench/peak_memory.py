@@ -29,6 +29,8 @@ CASES = [
     ("preprocessing", "QuantileTransformer", {}, 0, 0),
     ("preprocessing", "PowerTransformer", {}, 0, 0),
     ("preprocessing", "FunctionTransformer", {"func": "log1p(x) / (x0 + 40)"}, 0, 0),
+    ("preprocessing", "SplineTransformer", {"n_knots": 3, "degree": 2}, 0, 0),
+    ("preprocessing", "SplineTransformer", {"knots": "quantile", "degree": 1}, 0, 0),
     ("feature_selection", "VarianceThreshold", {}, 0, 0),
     ("feature_selection", "SelectKBest", {}, 0, 0),
 ]

@@ -13,7 +13,8 @@
 
 enum {
     STRIP = 64,
-    FEW_KNOTS = 24 /* up to so many are compared with every value; beyond, it is searched for */
+    FEW_KNOTS = 24,   /* up to so many are compared with every value; beyond, it is searched for */
+    MOST_CHOICES = 12 /* … and so many to choose its knots */
 };
 
 struct strip {

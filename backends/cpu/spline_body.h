@@ -56,17 +56,54 @@ static void FN(stretches)(const struct spline *s, uint32_t n, struct strip *rest
     }
 }
 
-/* qn_spline_basis of all rows, a step at a time. */
-static void FN(basis)(const struct spline *s, uint32_t n, struct strip *restrict p)
+/* The 2 k knots around each row's stretch. Few knots are chosen as the stretches are, by comparing with all of
+ * them: a gather costs more than a dozen choices. */
+static void FN(knots)(const struct spline *s, uint32_t n, struct strip *restrict p)
 {
-    const int32_t k = s->k;
+    const int32_t k = s->k, inner = s->b - 2;
     const double *restrict x = p->x;
-    double carry[STRIP];
     for (int32_t j = 0; j < 2 * k; j++) {
         const uint64_t *from = s->base - k + 1 + j;
         double *restrict knots = p->knots[j];
-        for (uint32_t i = 0; i < n; i++) knots[i] = word_f64(from[p->at[i]]);
+        if (inner > MOST_CHOICES) {
+            for (uint32_t i = 0; i < n; i++) knots[i] = word_f64(from[p->at[i]]);
+            continue;
+        }
+        const double lowest = word_f64(from[0]);
+        for (uint32_t i = 0; i < n; i++) knots[i] = lowest;
+        for (int32_t m = 1; m <= inner; m++) {
+            const double edge = word_f64(s->base[m]), knot = word_f64(from[m]);
+            for (uint32_t i = 0; i < n; i++) knots[i] = edge <= x[i] ? knot : knots[i];
+        }
     }
+}
+
+/* qn_spline_basis of one row after the other, and for vectors of them at a time: K is a number. */
+#define BASIS(K)                                                                                   \
+    for (uint32_t i = 0; i < n; i++) {                                                             \
+        double h[(K) + 1], x = p->x[i];                                                            \
+        h[0] = 1.0;                                                                                \
+        _Pragma("GCC unroll 8") for (int32_t j = 1; j <= (K); j++)                                 \
+        {                                                                                          \
+            double carry = 0.0;                                                                    \
+            _Pragma("GCC unroll 8") for (int32_t m = 0; m < j; m++)                                \
+            {                                                                                      \
+                const double xb = p->knots[(K) + m][i], xa = p->knots[(K) + m - j][i];             \
+                const double w = h[m] / (xb - xa);                                                 \
+                const double up = carry + w * (xb - x), down = w * (x - xa);                       \
+                h[m] = xb != xa ? up : carry;                                                      \
+                carry = xb != xa ? down : 0.0;                                                     \
+            }                                                                                      \
+            h[j] = carry;                                                                          \
+        }                                                                                          \
+        _Pragma("GCC unroll 8") for (int32_t j = 0; j <= (K); j++) p->h[j][i] = h[j];              \
+    }
+
+/* The same for any degree, a step for all rows at a time. */
+static void FN(basis_any)(int32_t k, uint32_t n, struct strip *restrict p)
+{
+    const double *restrict x = p->x;
+    double carry[STRIP];
     for (uint32_t i = 0; i < n; i++) p->h[0][i] = 1.0;
     for (int32_t j = 1; j <= k; j++) {
         for (uint32_t i = 0; i < n; i++) carry[i] = 0.0;
@@ -82,8 +119,19 @@ static void FN(basis)(const struct spline *s, uint32_t n, struct strip *restrict
         }
         for (uint32_t i = 0; i < n; i++) p->h[j][i] = carry[i];
     }
+}
+
+static void FN(basis)(const struct spline *s, uint32_t n, struct strip *restrict p)
+{
+    FN(knots)(s, n, p);
+    switch (s->k) {
+    case 1: BASIS(1) break;
+    case 2: BASIS(2) break;
+    case 3: BASIS(3) break;
+    default: FN(basis_any)(s->k, n, p); break;
+    }
     if (s->folded)
-        for (uint32_t i = 0; i < n; i++) p->h[0][i] += p->h[k][i];
+        for (uint32_t i = 0; i < n; i++) p->h[0][i] += p->h[s->k][i];
 }
 
 static uint32_t FN(overflows)(const struct spline *s, uint32_t n, const struct strip *p)
@@ -101,17 +149,21 @@ static void FN(narrow)(const struct spline *s, uint32_t n, struct strip *restric
 }
 
 /* Function `number`: one of those that are not 0, or 0. A -0 becomes 0, as in a sum that begins with 0. */
+#define PICK_FROM(H, ZERO, FIRST, COUNT)                                                           \
+    for (uint32_t i = 0; i < n; i++) {                                                             \
+        const int32_t at = p->at[i];                                                               \
+        _Pragma("GCC unroll 4") for (int32_t a = (FIRST); a < (FIRST) + (COUNT); a++) out[i] =     \
+            at == j - a || at == j - a + again ? p->H[a][i] ZERO : out[i];                         \
+    }
 #define PICK(H, ZERO)                                                                              \
     do {                                                                                           \
         const int32_t j = (int32_t)number,                                                         \
-                      again = s->mode == QN_SPLINE_PERIODIC ? s->functions : 0;                    \
-        const int32_t most = s->folded ? s->k - 1 : s->k;                                          \
+                      again = s->mode == QN_SPLINE_PERIODIC ? s->functions : 0,                    \
+                      count = s->folded ? s->k : s->k + 1;                                         \
+        int32_t first = 0;                                                                         \
         for (uint32_t i = 0; i < n; i++) out[i] = 0;                                               \
-        for (int32_t a = 0; a <= most; a++) {                                                      \
-            const int32_t here = j - a, there = here + again;                                      \
-            for (uint32_t i = 0; i < n; i++)                                                       \
-                out[i] = p->at[i] == here || p->at[i] == there ? p->H[a][i] ZERO : out[i];         \
-        }                                                                                          \
+        for (; first + 4 <= count; first += 4) PICK_FROM(H, ZERO, first, 4)                        \
+        for (; first < count; first++) PICK_FROM(H, ZERO, first, 1)                                \
     } while (0)
 
 static void FN(pick_f32)(const struct spline *s, uint32_t number, uint32_t n,
@@ -130,4 +182,6 @@ static const struct spline_loops FN(spline_loops) = {
     FN(enter), FN(stretches), FN(basis), FN(overflows), FN(narrow), FN(pick_f32), FN(pick_f64)};
 
 #undef FN
+#undef BASIS
 #undef PICK
+#undef PICK_FROM

@@ -8,7 +8,8 @@ from quern import _core, config_context
 from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
 from quern.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, KernelCenterer, MaxAbsScaler,
                                  MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures,
-                                 PowerTransformer, QuantileTransformer, RobustScaler, StandardScaler)
+                                 PowerTransformer, QuantileTransformer, RobustScaler, SplineTransformer,
+                                 StandardScaler)
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
@@ -17,6 +18,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 ESTIMATORS = [
     FunctionTransformer(), FunctionTransformer(np.arcsinh, np.sinh, validate=True), FunctionTransformer("arcsinh(x)"),
     KernelCenterer(), PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
+    SplineTransformer(), SplineTransformer(n_knots=4, knots="quantile", extrapolation="linear", include_bias=False),
+    SplineTransformer(degree=2, extrapolation="periodic", handle_missing="zeros", sparse_output=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
     QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),

@@ -84,7 +84,7 @@ def test_attributes_are_those_of_a_fit(name):
     cls = CLASSES[name]
     word = cls.__name__
     made = cls(**SETTINGS.get(word, {}))
-    complete = word in ("Normalizer", "Binarizer", "KBinsDiscretizer", "PolynomialFeatures")
+    complete = word in ("Normalizer", "Binarizer", "KBinsDiscretizer", "PolynomialFeatures", "SplineTransformer")
     whole = CELLS.fillna(1.0) if complete else CELLS
     if getattr(cls, "_supervised", False):
         made.fit(CELLS.fillna(1.0), [0, 1, 0, 1, 1])

@@ -44,6 +44,7 @@ PASS = {"quern": 1, "steps": [{"columns": "*", "apply": ["passthrough"]}]}
 CODES = {"quern": 1, "steps": [{"columns": "*", "apply": ["OrdinalEncoder"]}]}
 TIMES = pa.table({"a": pa.array([1], pa.duration("s"))})
 PRODUCTS = pre.PolynomialFeatures().fit(X)
+SPLINES = pre.SplineTransformer(extrapolation="error").fit(X)
 table = _core.Table.from_matrix
 
 
@@ -255,6 +256,7 @@ def cases():
     for names in (["a"], ["a"] * 99):
         yield ("PolynomialFeatures.get_feature_names_out ValueError",
                lambda n=names: PRODUCTS.get_feature_names_out(n))
+    yield from splines()
     yield from distributions()
     yield from encoders()
     yield from imputer()
@@ -284,6 +286,24 @@ def univariate():
     many, classes = np.ones((65537, 1)), np.arange(65537)
     for score in (f_classif, chi2):
         yield f"{score.__name__} {REFUSED}", lambda s=score: s(many, classes)
+
+
+def splines():
+    for rows in (INFINITE, NAN, X[:0], X[:1], X[:, :0], WORDS):
+        yield "SplineTransformer.fit ValueError", lambda r=rows: pre.SplineTransformer().fit(r)
+    for rows in (INFINITE, NAN, X[:0], WIDE, WORDS, X + 9):
+        yield "SplineTransformer.transform ValueError", lambda r=rows: SPLINES.transform(r)
+    for given in ({"n_knots": 1}, {"degree": -1}, {"knots": X[::-1]}, {"knots": WIDE}, {"knots": X[:1]},
+                  {"extrapolation": "none"}, {"degree": 5, "extrapolation": "periodic"}):
+        yield "SplineTransformer.fit ValueError", lambda g=given: pre.SplineTransformer(**g).fit(X)
+    yield "SplineTransformer.fit TypeError", lambda: pre.SplineTransformer().fit(ROWS)
+    yield "SplineTransformer.transform TypeError", lambda: SPLINES.transform(ROWS)
+    yield f"SplineTransformer.transform {NOT_FITTED}", lambda: pre.SplineTransformer().transform(X)
+    yield (f"SplineTransformer.get_feature_names_out {NOT_FITTED}",
+           lambda: pre.SplineTransformer().get_feature_names_out())
+    for names in (["a"], ["a"] * 99):
+        yield ("SplineTransformer.get_feature_names_out ValueError",
+               lambda n=names: SPLINES.get_feature_names_out(n))
 
 
 def distributions():

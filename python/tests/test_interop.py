@@ -82,7 +82,7 @@ def test_to_scikit_learn_and_back(name, params, dtype):
 
 
 # Within rounding errors: test_row_imputers.py, test_iterative_imputer.py, test_power.py.
-ELSEWHERE = {"FunctionTransformer", "KNNImputer", "IterativeImputer", "PowerTransformer"}
+ELSEWHERE = {"FunctionTransformer", "IterativeImputer", "KNNImputer", "PowerTransformer", "SplineTransformer"}
 TEXTS = np.array([["a", "x"], ["b", "y"], ["a", "z"], [np.nan, "x"]] * 3, object)
 COLUMNS = [
     ("preprocessing", "KBinsDiscretizer", {"encode": "ordinal"}, np.random.default_rng(8).normal(size=(40, 3))),

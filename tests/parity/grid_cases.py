@@ -137,6 +137,15 @@ def square(X):
     return np.resize(X, (X.shape[1], X.shape[1]))
 
 
+def equal_splines(ours, theirs, X, where):
+    """scikit-learn has weighted float32 quantiles in float32; without weights all knots are float64."""
+    assert ours.n_features_out_ == theirs.n_features_out_, where
+    for a, b in zip(ours.bsplines_, theirs.bsplines_, strict=True):
+        np.testing.assert_array_equal(a.t, b.t, f"{where}: knots")
+        np.testing.assert_array_equal(a.c, b.c, f"{where}: coefficients")
+        assert (a.k, a.extrapolate) == (b.k, b.extrapolate), where
+
+
 CASES = [
     Case("KernelCenterer", missing=False, domain=square, attributes=equal_means),
     Case("StandardScaler", back=True),
@@ -163,6 +172,14 @@ CASES = [
     Case("FunctionTransformer", func=np.arcsinh, exact=function_units(np.arcsinh), feature_names_out="one-to-one"),
     Case("PolynomialFeatures", missing=False, attributes=equal_arrays("n_output_features_", "powers_")),
     Case("PolynomialFeatures", missing=False, degree=(2, 3), interaction_only=True, order="F"),
+    Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros"),
+    Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros", n_knots=40, degree=2,
+         extrapolation="linear", include_bias=False, order="F"),
+    Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros", knots="quantile", n_knots=7,
+         extrapolation="continue"),
+    Case("SplineTransformer", attributes=equal_splines, missing=False, knots="quantile", degree=1,
+         extrapolation="periodic"),
+    Case("SplineTransformer", attributes=equal_splines, missing=False, degree=0, extrapolation="error"),
     Case("VarianceThreshold"),
     Case("VarianceThreshold", threshold=2.5),
     Case("KBinsDiscretizer", missing=False, attributes=equal_edges, back=True, n_bins=6, encode="ordinal",

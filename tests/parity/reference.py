@@ -33,7 +33,8 @@ ESTIMATORS = {
                  "Binarizer", "OrdinalEncoder", "OneHotEncoder")
 }
 ESTIMATORS |= {name: getattr(preprocessing, name)
-               for name in ("KBinsDiscretizer", "PolynomialFeatures", "QuantileTransformer")}
+               for name in ("KBinsDiscretizer", "PolynomialFeatures", "QuantileTransformer",
+                            "SplineTransformer")}
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",

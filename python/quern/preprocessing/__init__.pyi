@@ -13,8 +13,8 @@ from ..base import Estimator
 
 __all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
            "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
-           "QuantileTransformer", "RobustScaler", "StandardScaler", "binarize", "maxabs_scale", "minmax_scale",
-           "normalize", "power_transform", "robust_scale", "scale"]
+           "QuantileTransformer", "RobustScaler", "SplineTransformer", "StandardScaler", "binarize", "maxabs_scale",
+           "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
@@ -244,6 +244,31 @@ class FunctionTransformer(Estimator, _FunctionTransformer):
     def transform(self, X: Any) -> Any: ...
     def inverse_transform(self, X: Any) -> Any: ...
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
+
+class SplineTransformer(TransformerMixin, Estimator):
+    n_knots: int
+    degree: int
+    knots: Literal["uniform", "quantile"] | ArrayLike
+    extrapolation: Literal["error", "constant", "linear", "continue", "periodic"]
+    include_bias: bool
+    order: Literal["C", "F"]
+    handle_missing: Literal["error", "zeros"]
+    sparse_output: bool
+    bsplines_: list[Any]
+    n_features_out_: int
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self, n_knots: int = 5, degree: int = 3, *,
+                 knots: Literal["uniform", "quantile"] | ArrayLike = "uniform",
+                 extrapolation: Literal["error", "constant", "linear", "continue", "periodic"] = "constant",
+                 include_bias: bool = True, order: Literal["C", "F"] = "C",
+                 handle_missing: Literal["error", "zeros"] = "error", sparse_output: bool = False) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self: ...
+    def transform(self, X: ArrayLike) -> _Out: ...
+    def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> _Out: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_fit_request(self, *, sample_weight: _Request = "$UNCHANGED$") -> Self: ...
     def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
 
 def binarize(X: _Rows, *, threshold: float = 0.0, copy: bool = True) -> Any: ...

@@ -198,14 +198,17 @@ class SplineTransformer(TransformerMixin, Estimator):
         return np.concatenate([np.linspace(base[0] - degree * first, base[0] - first, num=degree), base,
                                np.linspace(base[-1] + last, base[-1] + degree * last, num=degree)])
 
-    def _take(self, knots):
+    def _coefficients(self, knots):
+        """Those with which a spline is its basis functions."""
         degree = int(self.degree)
-        functions = knots.shape[0] - degree - 1
-        if self.extrapolation == "periodic":
-            functions -= degree
-        coefficients = np.eye(functions)
-        if self.extrapolation == "periodic":
-            coefficients = np.concatenate((coefficients, coefficients[:degree]))
+        if self.extrapolation != "periodic":
+            return np.eye(knots - degree - 1)
+        one = np.eye(max(knots - 2 * degree - 1, 0))
+        return np.concatenate((one, one[:degree]))
+
+    def _take(self, knots):
+        coefficients = self._coefficients(knots.shape[0])
+        functions = coefficients.shape[1]
         on = self.extrapolation in ("periodic", "continue")
         self.bsplines_ = [BSpline.construct_fast(np.ascontiguousarray(knots[:, j]), coefficients, self.degree,
                                                  extrapolate=on) for j in range(knots.shape[1])]
@@ -222,10 +225,10 @@ class SplineTransformer(TransformerMixin, Estimator):
         least = 2 * int(self.degree) + 2
         if self.degree > _MOST or shape[0] < least:
             return None
-        functions = shape[0] - int(self.degree) - 1
-        periodic = self.extrapolation == "periodic"
-        wanted = functions - (int(self.degree) if periodic else 0)
-        if any(np.shape(one.c) != (functions, wanted) for one in splines):
+        wanted = self._coefficients(shape[0])
+        first = splines[0].c
+        if not np.array_equal(first, wanted) or any(one.c is not first and not np.array_equal(one.c, wanted)
+                                                    for one in splines):
             return None
         return np.stack([np.asarray(one.t, np.float64) for one in splines], axis=1)
 

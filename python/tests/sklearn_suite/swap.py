@@ -24,7 +24,7 @@ MODULES = (*("sklearn." + home for home in HOMES), "sklearn.preprocessing._data"
            "sklearn.preprocessing._encoders", "sklearn.impute._base", "sklearn.impute._knn",
            "sklearn.experimental.enable_iterative_imputer", "sklearn.impute._iterative",
            "sklearn.compose._column_transformer", "sklearn.preprocessing._discretization",
-           "sklearn.preprocessing._target_encoder", "sklearn.utils.estimator_checks")
+           "sklearn.preprocessing._target_encoder", "sklearn.preprocessing._polynomial", "sklearn.utils.estimator_checks")
 WORDS = set(filter(None, os.environ.get("QUERN_SUITE", "").split(",")))
 CALLS = {}
 
