@@ -106,7 +106,8 @@ QN_FN void qn_spline_basis(QN_GLOBAL const qn_u64 *t, qn_u32 k, double x, double
 QN_FN double qn_modulo(double a, double b)
 {
     double r = a < 0.0 ? -a : a;
-    while (r >= b && r - r == 0.0) {
+    if (!(r - r == 0.0)) return r - r;
+    while (r >= b) {
         double step = b;
         while (r / step >= 4503599627370496.0) step *= 1125899906842624.0; /* 2^52, 2^50 */
         double times = (double)(qn_i64)(r / step);

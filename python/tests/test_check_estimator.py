@@ -19,6 +19,7 @@ ESTIMATORS = [
     FunctionTransformer(), FunctionTransformer(np.arcsinh, np.sinh, validate=True), FunctionTransformer("arcsinh(x)"),
     KernelCenterer(), PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
     SplineTransformer(), SplineTransformer(n_knots=4, knots="quantile", extrapolation="linear", include_bias=False),
+    SplineTransformer(), SplineTransformer(n_knots=4, extrapolation="linear", include_bias=False),
     SplineTransformer(degree=2, extrapolation="periodic", handle_missing="zeros", sparse_output=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),

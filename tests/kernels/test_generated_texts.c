@@ -100,6 +100,8 @@ static const struct chain chains[] = {
      QN_W_F64,
      QN_T_F64,
      {{QN_OP_INTERP_MEAN, QN_W_F64}, {QN_OP_BIN, QN_W_F64}}},
+    {"spline_f32", QN_T_F32, QN_W_F32, QN_T_F32, {{QN_OP_SPLINE, QN_W_F32}}},
+    {"spline_f64", QN_T_F64, QN_W_F64, QN_T_F64, {{QN_OP_SPLINE, QN_W_F64}, {QN_OP_SUB, QN_W_F64}}},
     {"flag_bool", QN_T_BOOL, QN_W_F32, QN_T_BOOL, {{QN_OP_MISSING, QN_W_F32}}},
 };
 enum { CHAINS = sizeof chains / sizeof chains[0] };

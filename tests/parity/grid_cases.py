@@ -138,7 +138,8 @@ def square(X):
 
 
 def equal_splines(ours, theirs, X, where):
-    """scikit-learn has weighted float32 quantiles in float32; without weights all knots are float64."""
+    """Knots at quantiles of float32 columns, of which the first has no value, are float32 for scikit-learn, whose
+    transform then fails: such are not among the cases."""
     assert ours.n_features_out_ == theirs.n_features_out_, where
     for a, b in zip(ours.bsplines_, theirs.bsplines_, strict=True):
         np.testing.assert_array_equal(a.t, b.t, f"{where}: knots")
@@ -175,7 +176,7 @@ CASES = [
     Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros"),
     Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros", n_knots=40, degree=2,
          extrapolation="linear", include_bias=False, order="F"),
-    Case("SplineTransformer", attributes=equal_splines, handle_missing="zeros", knots="quantile", n_knots=7,
+    Case("SplineTransformer", attributes=equal_splines, missing=False, knots="quantile", n_knots=7,
          extrapolation="continue"),
     Case("SplineTransformer", attributes=equal_splines, missing=False, knots="quantile", degree=1,
          extrapolation="periodic"),

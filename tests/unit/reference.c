@@ -7,6 +7,7 @@
 
 #include "tests/unit/reference_bins.h"
 #include "tests/unit/reference_functions.h"
+#include "tests/unit/reference_spline.h"
 
 /* ---- load ---- */
 
@@ -242,6 +243,12 @@ struct ref_value ref_op(const struct qn_batch *batch, const struct qn_op *op, st
         else
             x.f64 =
                 reference_interp(batch->words + p[0], p[1], x.f64, op->code == QN_OP_INTERP_MEAN);
+        return x;
+    case QN_OP_SPLINE:
+        if (x.work == QN_W_F32)
+            x.f32 = (float)reference_spline(batch->words + p[0], p[2], (double)x.f32, seen);
+        else
+            x.f64 = reference_spline(batch->words + p[0], p[2], x.f64, seen);
         return x;
     default: break;
     }

@@ -13,6 +13,7 @@
 #include "kernels/norm.h"
 #include "tests/unit/reference_bins.h"
 #include "tests/unit/reference_functions.h"
+#include "tests/unit/reference_spline.h"
 
 struct oracle_value {
     uint32_t work;
@@ -210,6 +211,13 @@ static inline void oracle_ops(const struct qn_batch *b, uint32_t first, uint32_t
             double v = x->work == QN_W_F32 ? (double)x->f32 : x->f64;
             v = reference_interp(b->words + b->words[op->arg], b->words[op->arg + 1], v,
                                  op->code == QN_OP_INTERP_MEAN);
+            x->f32 = (float)v;
+            x->f64 = v;
+            break;
+        }
+        case QN_OP_SPLINE: {
+            double v = x->work == QN_W_F32 ? (double)x->f32 : x->f64;
+            v = reference_spline(b->words + b->words[op->arg], b->words[op->arg + 2], v, seen);
             x->f32 = (float)v;
             x->f64 = v;
             break;

@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "host/ops/requests.h"
+#include "kernels/spline.h"
 
 enum {
     RANDOM_LANES = 64,
     RANDOM_OPS = 1024,
-    RANDOM_WORDS = 8192,
+    RANDOM_WORDS = 16384,
     RANDOM_OPERANDS = 5,
     RANDOM_SLOTS = 512
 };
@@ -144,6 +145,35 @@ static inline void random_edges(struct random_program *p, uint32_t code, uint32_
     for (uint32_t i = 0; code != QN_OP_BIN && i < 3 * k; i++) random_word(p, random_double(p));
 }
 
+/* SPLINE: a table of any kind, its knots ascending and some of them equal, and what goes with them. */
+static inline void random_spline(struct random_program *p, uint32_t work)
+{
+    struct qn_op *op = random_push(p, QN_OP_SPLINE, work);
+    uint32_t k = random_below(p, 5), b = 2 + random_below(p, random_below(p, 4) ? 9 : 40);
+    uint32_t mode = random_below(p, 5);
+    if (mode == QN_SPLINE_PERIODIC && b <= k) b = k + 1 + (k == 0);
+    int even = random_below(p, 2) == 0;
+    uint32_t words = (uint32_t)qn_spline_words(k, b, mode);
+    uint64_t *head = &p->words[op->arg + 3];
+    p->words[op->arg] = op->arg + 3;
+    p->words[op->arg + 1] = words;
+    p->words[op->arg + 2] = random_below(p, mode == QN_SPLINE_PERIODIC ? b - 1
+                                            : b + k - 1 > 0            ? b + k - 1
+                                                                       : 1);
+    p->batch.n_words += 3;
+    head[0] = k;
+    head[1] = b;
+    head[2] = mode | QN_SPLINE_SAFE;
+    p->batch.n_words += 3;
+    random_word(p, even ? 2.0 : 0.0);
+    double knot = -3 - 0.5 * (double)k;
+    for (uint32_t i = 0; i < b + 2 * k; i++) {
+        random_word(p, knot);
+        knot += even ? 0.5 : 0.3 * random_below(p, 3);
+    }
+    while (p->batch.n_words < op->arg + 3 + words) random_word(p, random_double(p));
+}
+
 /* One op that acts on `work`; the working type that it leaves. */
 static inline uint32_t random_op(struct random_program *p, uint32_t l, uint32_t work)
 {
@@ -174,7 +204,11 @@ static inline uint32_t random_op(struct random_program *p, uint32_t l, uint32_t 
         return t;
     }
     if (k == 3 && work <= QN_W_F64) {
-        uint32_t code = QN_OP_BIN + random_below(p, 3), edges = 1 + random_below(p, 40);
+        uint32_t code = QN_OP_BIN + random_below(p, 4), edges = 1 + random_below(p, 40);
+        if (code == QN_OP_SPLINE) {
+            random_spline(p, work);
+            return work;
+        }
         random_edges(p, code, work, edges);
         if (code != QN_OP_BIN) return work;
         p->categories[l] = edges;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "backends/cpu/chain.h"
+#include "kernels/spline.h"
 #include "tests/unit/isa_groups.h"
 #include "tests/unit/reference.h"
 
@@ -148,6 +149,19 @@ static void interp_table(uint64_t *words, uint32_t n)
     }
 }
 
+/* Four base knots of a degree, with numbers for what is outside of them. */
+static void spline_table(uint64_t *table, uint32_t degree, uint64_t *count)
+{
+    static const uint32_t modes[] = {QN_SPLINE_LINEAR, QN_SPLINE_CONSTANT, QN_SPLINE_PERIODIC,
+                                     QN_SPLINE_LINEAR};
+    *count = qn_spline_words(degree, 4, modes[degree]);
+    for (uint64_t i = 0; i < *count; i++) table[i] = word(-7.75 + 2.25 * (double)i);
+    table[0] = degree;
+    table[1] = 4;
+    table[2] = modes[degree] | QN_SPLINE_SAFE;
+    table[3] = word(0);
+}
+
 /* Every op on every working type it can act on, with parameters that meet the data. */
 static void every_op_equals_the_reference(void **unused)
 {
@@ -193,7 +207,11 @@ static void every_op_equals_the_reference(void **unused)
                             uint32_t step = i / 2;
                             words[10 + i] = word(-7.75 + 3.25 * step);
                         }
-                    if (code > QN_OP_BIN) interp_table(words + 10, k);
+                    if (code == QN_OP_SPLINE)
+                        spline_table(words + 10, variant, &words[3]);
+                    else if (code > QN_OP_BIN)
+                        interp_table(words + 10, k);
+                    words[4] = code == QN_OP_SPLINE ? variant / 2 : 0;
                     if (code == QN_OP_FIND &&
                         work != QN_W_I64) /* sorted, with values to be found */
                         for (uint32_t i = 0; i < k; i++) words[10 + i] = word(-7.75 + 3.25 * i);
