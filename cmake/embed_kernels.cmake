@@ -34,7 +34,7 @@ endfunction()
 
 set(arrays "")
 set(entries "")
-foreach(name ${KERNELS} chain uniform)
+foreach(name ${KERNELS} chain uniform splines)
   set_property(GLOBAL PROPERTY flattened "")
   set_property(GLOBAL PROPERTY text "")
   flatten(kernels/${name}.k.h)
@@ -50,7 +50,7 @@ endforeach()
 
 file(WRITE ${OUT}/texts.c "/* SPDX-License-Identifier: Apache-2.0
  * Made by cmake/embed_kernels.cmake from kernels/. \"chain\" and \"uniform\" are what generated
- * programs are made of. */
+ * programs are made of, and \"splines\" is compiled for a shape. */
 #include <string.h>
 
 #include \"host/device/device.h\"

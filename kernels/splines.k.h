@@ -89,10 +89,12 @@ QN_KERNEL qn_splines(QN_GLOBAL const unsigned char *QN_RESTRICT in,
         if (item < pairs && row + r < rows) {
             double own[QN_DEGREE + 1u];
             qn_u32 seen = 0u;
-            qn_u64 x = qn_load(in + (places[first + c] + (row + r) * in_stride), QN_IN_TYPE, QN_WORK);
+            qn_u64 x =
+                qn_load(in + (places[first + c] + (row + r) * in_stride), QN_IN_TYPE, QN_WORK);
             if (QN_WATCH) seen = qn_seen_bits(x, QN_WORK);
             value[item] = x;
-            at[item] = qn_splines_at(words + places[n + first + c], qn_splines_value(x), own, &seen);
+            at[item] =
+                qn_splines_at(words + places[n + first + c], qn_splines_value(x), own, &seen);
             for (qn_u32 a = 0u; a <= QN_DEGREE; a++)
                 h[a * QN_ITEMS + item] = qn_splines_bits(own[a] + 0.0);
             if (seen != 0u) QN_OR_LOCAL(&flags[c], seen);
@@ -118,10 +120,12 @@ QN_KERNEL qn_splines(QN_GLOBAL const unsigned char *QN_RESTRICT in,
                 qn_u64 bits = 0u;
                 qn_u32 seen = 0u, a = qn_splines_which(table, at[pair], j);
                 if (at[pair] == QN_ALONE)
-                    bits = qn_splines_bits(qn_spline(table, j, qn_splines_value(value[pair]), &seen));
+                    bits =
+                        qn_splines_bits(qn_spline(table, j, qn_splines_value(value[pair]), &seen));
                 else if (at[pair] != QN_NOTHING && a <= QN_DEGREE)
                     bits = h[a * QN_ITEMS + pair];
-                qn_store(out + (places[2u * n + (first + q) * QN_WIDTH + j] + (row + k) * out_stride),
+                qn_store(out +
+                             (places[2u * n + (first + q) * QN_WIDTH + j] + (row + k) * out_stride),
                          QN_OUT_TYPE, qn_store_bits(bits, QN_WORK, QN_OUT_TYPE));
             }
         }

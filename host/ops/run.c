@@ -153,8 +153,9 @@ quern_status qn_op_run(struct qn_device *device, struct qn_threads *threads, uin
                        const struct qn_run_request *request, struct qn_outcome *outcome)
 {
     static const struct qn_impl list[] = {
+        {"device:splines", qn_splines_refuse, qn_splines_run},
         {"device:generated", qn_generated_refuse, qn_generated_run},
         {"device:interpreter", refuse_interpreter, run_interpreter},
         {NULL, refuse_cpu, run_cpu}};
-    return qn_impl_run("run", list, 3, device, threads, queue, request, outcome);
+    return qn_impl_run("run", list, 4, device, threads, queue, request, outcome);
 }

@@ -17,6 +17,11 @@ quern_status qn_run_norms(struct qn_job *, const struct qn_batch *, uint32_t n_n
 quern_status qn_run_flags(struct qn_job *, const struct qn_run_request *, struct qn_view *out);
 quern_status qn_run_seen(struct qn_job *, struct qn_view from, uint32_t n_lanes, uint32_t *seen);
 
+/* A program of splines alone (host/ops/splines.c). */
+const char *qn_splines_refuse(const struct qn_device *, const void *request);
+quern_status qn_splines_run(struct qn_device *, struct qn_threads *, uint32_t queue,
+                            const void *request);
+
 /* The generated program of host/ops/generate.c as an implementation. */
 const char *qn_generated_refuse(const struct qn_device *, const void *request);
 quern_status qn_generated_run(struct qn_device *, struct qn_threads *, uint32_t queue,

@@ -140,22 +140,21 @@ static quern_status launch(struct qn_job *job, const struct qn_run_request *rq,
     if (qn_job_cpu_shape(job->device)) {
         uint64_t parts = qn_job_parts(job->device, b->rows, 4096 / rq->n_slots + 1, 1);
         uint64_t chunk = (b->rows + parts - 1) / parts;
-        struct qn_arg args[] = {qn_arg_view(b->base),     qn_arg_view(v->words),
-                                qn_arg_view(v->places),   qn_arg_u32(s->blocks),
-                                qn_arg_u64(b->rows),      qn_arg_u64(in_stride),
-                                qn_arg_u64(out_stride),   qn_arg_u64(chunk),
+        struct qn_arg args[] = {qn_arg_view(b->base),      qn_arg_view(v->words),
+                                qn_arg_view(v->places),    qn_arg_u32(s->blocks),
+                                qn_arg_u64(b->rows),       qn_arg_u64(in_stride),
+                                qn_arg_u64(out_stride),    qn_arg_u64(chunk),
                                 qn_arg_view(rq->out_base), qn_arg_view(v->seen)};
         return qn_job_launch(job, kernel, (b->rows + chunk - 1) / chunk, 1, 1, args, 10);
     }
     uint32_t wide = s->by_columns ? 1 : s->blocks < 32 ? s->blocks : 32;
     uint32_t steps = b->rows >= 1u << 18 ? 8 : 1, deep = QN_ITEMS / wide;
     uint64_t per_group = (uint64_t)deep * steps;
-    struct qn_arg args[] = {qn_arg_view(b->base),   qn_arg_view(v->words),
-                            qn_arg_view(v->places), qn_arg_u32(s->blocks),
-                            qn_arg_u64(b->rows),    qn_arg_u64(in_stride),
-                            qn_arg_u64(out_stride), qn_arg_u32(wide),
-                            qn_arg_u32(steps),      qn_arg_view(rq->out_base),
-                            qn_arg_view(v->seen)};
+    struct qn_arg args[] = {
+        qn_arg_view(b->base),      qn_arg_view(v->words), qn_arg_view(v->places),
+        qn_arg_u32(s->blocks),     qn_arg_u64(b->rows),   qn_arg_u64(in_stride),
+        qn_arg_u64(out_stride),    qn_arg_u32(wide),      qn_arg_u32(steps),
+        qn_arg_view(rq->out_base), qn_arg_view(v->seen)};
     return qn_job_launch(job, kernel, (b->rows + per_group - 1) / per_group,
                          (s->blocks + wide - 1) / wide, QN_ITEMS, args, 11);
 }

@@ -277,6 +277,23 @@ void ops_push_table(struct ops_batch *b, uint32_t lane, uint32_t code, uint32_t 
     for (uint32_t i = 0; i < n; i++) b->words[b->host.n_words++] = table[i];
 }
 
+void ops_push_spline(struct ops_batch *b, uint32_t lane, uint32_t work, const uint64_t *table,
+                     uint32_t n, uint32_t number, int again)
+{
+    static uint64_t there;
+    (void)push(b, lane, QN_OP_SPLINE, work);
+    uint64_t *words = b->words + b->host.n_words;
+    b->host.n_words += 3;
+    assert_true(b->host.n_words + n < OPS_WORDS);
+    if (!again) {
+        there = b->host.n_words;
+        for (uint32_t i = 0; i < n; i++) b->words[b->host.n_words++] = table[i];
+    }
+    words[0] = there;
+    words[1] = n;
+    words[2] = number;
+}
+
 void ops_push_norm(struct ops_batch *b, uint32_t lane, uint32_t work, uint32_t group)
 {
     push(b, lane, QN_OP_NORM, work)->arg = group;

@@ -61,6 +61,9 @@ void ops_push_i64(struct ops_batch *, uint32_t lane, uint32_t code, int64_t p0, 
 /* FIND, REMAP or VALUE over n table words. */
 void ops_push_table(struct ops_batch *, uint32_t lane, uint32_t code, uint32_t work,
                     const uint64_t *table, uint32_t n);
+/* SPLINE; again: the table is that of the op before. */
+void ops_push_spline(struct ops_batch *, uint32_t lane, uint32_t work, const uint64_t *table,
+                     uint32_t n, uint32_t number, int again);
 void ops_push_norm(struct ops_batch *, uint32_t lane, uint32_t work, uint32_t group);
 void ops_push_take(struct ops_batch *, uint32_t lane, uint32_t work, uint32_t operand);
 /* The first n lanes are operands from here on; the others begin at 0. */

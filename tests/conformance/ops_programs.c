@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "host/ops/layout.h"
+#include "kernels/spline.h"
 #include "tests/unit/reference.h"
 #include "tests/unit/run_oracle.h"
 
@@ -579,6 +580,61 @@ void bins_give_the_oracles_bytes(void **state)
 {
     (void)state;
     on_every_device(bins_program, 8, 1);
+}
+
+/* ---- splines ---- */
+
+/* A table with b base knots between -2 and 2, some of them equal. */
+static uint32_t spline_table(uint32_t k, uint32_t b, uint32_t mode, uint32_t column,
+                             uint64_t *words)
+{
+    uint32_t n = (uint32_t)qn_spline_words(k, b, mode), at = 4, even = column % 2;
+    words[0] = k;
+    words[1] = b;
+    words[2] = mode | QN_SPLINE_SAFE;
+    words[3] = ops_word(even ? 2.0 : 0.0);
+    for (uint32_t i = 0; i < b + 2 * k; i++) {
+        double step = even ? (double)i : (double)(i / 2 * 2) + 0.25 * column;
+        words[at++] = ops_word((step - (double)k) * 0.5 - 2);
+    }
+    while (at < n) words[at] = ops_word(0.125 * at), at++;
+    return n;
+}
+
+/* Columns of splines side by side; beyond the tenth, with an op before and one after. */
+static void splines_program(struct ops_device *d, uint32_t k)
+{
+    enum { COLUMNS = 5 };
+    static const uint32_t both[] = {QN_T_F64, QN_T_F32};
+    const uint32_t degree = k % 4, mode = k % 5, b = k % 3 ? 7 : 30, type = both[k / 5 % 2];
+    const uint32_t width = k % 2 ? b - 1 : b - 1 + (mode == QN_SPLINE_PERIODIC ? 0 : degree);
+    uint64_t table[256];
+    char what[64];
+    memset(&program, 0, sizeof program);
+    ops_batch_make(&batch, k, 700, COLUMNS * width, &type, 1, k % 4 ? OPS_ROWS : OPS_COLUMNS, 20,
+                   k % 7 == 3, 0);
+    for (uint32_t i = 0; i < COLUMNS * width; i++) {
+        const struct qn_lane *head = &batch.lanes[i - i % width];
+        uint32_t n = spline_table(degree, b, mode, i / width, table);
+        batch.lanes[i].offset = head->offset;
+        batch.lanes[i].data = head->data;
+        if (k >= 10) ops_push(&batch, i, QN_OP_SUB, head->work, 0.25 * (i / width), 0);
+        ops_push_spline(&batch, i, head->work, table, n, i % width, i % width != 0);
+        if (k >= 10) ops_push(&batch, i, QN_OP_MUL, head->work, 1.5 + i, 0);
+        add_slot(i, k % 6 == 5 ? QN_T_F64 : type, QN_MATCH_VALUE);
+    }
+    lay_out_slots(k % 3 == 2 ? OUT_COLUMNS : k % 3 ? OUT_WIDE_ROWS : OUT_ROWS);
+    ops_batch_upload(&batch, d->device);
+    (void)snprintf(what, sizeof what, "splines %u", k);
+    run_and_compare_as(d, what, k < 10 ? "device:splines" : NULL, k % 2);
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+}
+
+void splines_give_the_oracles_bytes(void **state)
+{
+    (void)state;
+    on_every_device(splines_program, 15, 1);
 }
 
 /* ---- CSR ---- */

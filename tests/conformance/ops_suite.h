@@ -41,6 +41,7 @@ void columns_are_joined_with_the_cpus_bits(void **state);
 void one_chain_for_all_columns_runs_generated(void **state);
 void functions_give_the_oracles_bytes(void **state);
 void bins_give_the_oracles_bytes(void **state);
+void splines_give_the_oracles_bytes(void **state);
 void sparse_rows_hold_what_the_dense_ones_do(void **state);
 /* ops_arrays.c */
 void lines_are_sorted_with_their_places(void **state);

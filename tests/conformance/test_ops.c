@@ -121,6 +121,7 @@ int main(void)
         cmocka_unit_test(one_chain_for_all_columns_runs_generated),
         cmocka_unit_test(functions_give_the_oracles_bytes),
         cmocka_unit_test(bins_give_the_oracles_bytes),
+        cmocka_unit_test(splines_give_the_oracles_bytes),
         cmocka_unit_test(sparse_rows_hold_what_the_dense_ones_do),
         cmocka_unit_test(lines_are_sorted_with_their_places),
         cmocka_unit_test(distinct_values_are_the_runs_of_the_sorted_line),

@@ -150,6 +150,11 @@ class SplineTransformer(TransformerMixin, Estimator):
                 raise ValueError(_MISSING) from error
             raise
 
+    @classmethod
+    def _get_base_knot_positions(cls, X, n_knots=10, knots="uniform", sample_weight=None):
+        """The knots that a fit would learn."""
+        return cls(n_knots, knots=knots, handle_missing="zeros")._learned_knots(X, sample_weight)
+
     def _learned_knots(self, X, weights):
         n = self.n_knots
         if self.extrapolation == "periodic" and n <= self.degree:
@@ -297,7 +302,8 @@ class SplineTransformer(TransformerMixin, Estimator):
             if "beyond the limits of the knots" in str(error):
                 assert_all_finite(X, allow_nan=self.handle_missing == "zeros",
                                   estimator_name="SplineTransformer", input_name="X")
-                raise ValueError("`X` contains values beyond the limits of the knots.") from error
+                raise ValueError(("Out of bounds: " if self.sparse_output else "")
+                                 + "`X` contains values beyond the limits of the knots.") from error
             refuse_non_finite(error, X, self, allow_nan=self.handle_missing == "zeros")
         out = out.astype(dtype, copy=False)
         return np.asfortranarray(out) if self.order == "F" else out
