@@ -23,14 +23,14 @@
 /* The stretch of x, and into h the functions there. x may become what is inside of a period. */
 QN_FN qn_u32 qn_splines_at(QN_GLOBAL const qn_u64 *table, double x, double *h, qn_u32 *seen)
 {
-    qn_u32 b = (qn_u32)table[1];
+    qn_u32 b = (qn_u32)table[1], mode = QN_MODE;
     QN_GLOBAL const qn_u64 *t = table + QN_SPLINE_HEAD + QN_DEGREE;
     double first = QN_F64(t[0]), last = QN_F64(t[b - 1u]);
     if (x != x) return QN_NOTHING;
-    if (QN_MODE == QN_SPLINE_PERIODIC) x = qn_spline_wrap(first, last, x);
+    if (mode == QN_SPLINE_PERIODIC) x = qn_spline_wrap(first, last, x);
     int inside = first <= x && x <= last;
-    if (!inside && (QN_MODE == QN_SPLINE_CONSTANT || QN_MODE == QN_SPLINE_LINEAR)) return QN_ALONE;
-    if (!inside && QN_MODE == QN_SPLINE_ERROR) {
+    if (!inside && (mode == QN_SPLINE_CONSTANT || mode == QN_SPLINE_LINEAR)) return QN_ALONE;
+    if (!inside && mode == QN_SPLINE_ERROR) {
         *seen |= QN_SEEN_UNKNOWN;
         return QN_NOTHING;
     }
@@ -56,8 +56,8 @@ QN_FN double qn_splines_value(qn_u64 bits)
 /* Which of the functions that are not 0 is number j; more than QN_DEGREE: none. */
 QN_FN qn_u32 qn_splines_which(QN_GLOBAL const qn_u64 *table, qn_u32 at, qn_u32 j)
 {
-    qn_u32 a = j - at;
-    if (QN_MODE == QN_SPLINE_PERIODIC && a > QN_DEGREE) a += (qn_u32)table[1] - 1u;
+    qn_u32 a = j - at, mode = QN_MODE;
+    if (mode == QN_SPLINE_PERIODIC && a > QN_DEGREE) a += (qn_u32)table[1] - 1u;
     return a;
 }
 

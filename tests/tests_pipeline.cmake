@@ -7,6 +7,7 @@ set(extra_sparse pipeline/sparse_forms.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial
     iterative arrays bins passes expression)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial
+foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial splines
     iterative arrays bins passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
@@ -17,3 +18,4 @@ set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selecto
   polynomial iterative arrays bins expression)
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
   polynomial iterative arrays bins)
+  polynomial splines iterative arrays bins)
