@@ -177,8 +177,9 @@ struct qn_estimator_type {
     int tells_known;
     /* 1 when missing values that reach it are an error; NULL: they never are. */
     int (*refuses_missing)(const struct qn_estimator *);
-    /* How many values a sparse block of its outputs stores; NULL: all. */
-    double (*stored)(const struct qn_attrs *, uint64_t rows);
+    /* How many values a sparse block of its `columns` outputs stores; NULL: all. */
+    double (*stored)(const struct qn_estimator *, const struct qn_attrs *, uint64_t rows,
+                     uint32_t columns);
     /* Those without which emit cannot do, separated by spaces; NULL: none. */
     const char *(*depends_on)(const struct qn_estimator *);
     quern_status (*check)(const struct qn_estimator *);

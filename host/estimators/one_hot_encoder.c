@@ -180,8 +180,11 @@ static quern_status one_hot_emit(struct qn_stage *stage)
 }
 
 /* One for each row and input column, but for rows that no column of the block marks. */
-static double stored_values(const struct qn_attrs *attrs, uint64_t rows)
+static double stored_values(const struct qn_estimator *e, const struct qn_attrs *attrs,
+                            uint64_t rows, uint32_t columns)
 {
+    (void)e;
+    (void)columns;
     const struct qn_attr *lost = qn_attrs_find(attrs, "n_without_column_");
     double stored = 0;
     for (uint32_t i = 0; i < lost->n; i++) stored += (double)rows - (double)lost->i64[i];

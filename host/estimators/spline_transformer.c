@@ -359,6 +359,22 @@ static quern_status spline_emit(struct qn_stage *stage)
     return QUERN_OK;
 }
 
+/* degree + 1 functions of each value, as many as SciPy stores. */
+static double stored_values(const struct qn_estimator *e, const struct qn_attrs *attrs,
+                            uint64_t rows, uint32_t columns)
+{
+    const struct qn_attr *knots = qn_attrs_find(attrs, "knots_");
+    double k = qn_param_f64(e, "degree");
+    double fewer = k + 1 + (qn_param_is(e, "extrapolation", "periodic") ? k : 0);
+    if (!qn_param_bool(e, "include_bias")) fewer++;
+    return (double)rows * (k + 1) * ((double)knots->n - columns) / fewer;
+}
+
+static int refuses_missing(const struct qn_estimator *e)
+{
+    return qn_param_is(e, "handle_missing", "error");
+}
+
 static const char *spline_depends_on(const struct qn_estimator *e)
 {
     (void)e;
@@ -372,6 +388,8 @@ const struct qn_estimator_type qn_spline_transformer = {
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "knots_",
     .input = "number",
+    .refuses_missing = refuses_missing,
+    .stored = stored_values,
     .depends_on = spline_depends_on,
     .check = spline_check,
     .need = spline_need,

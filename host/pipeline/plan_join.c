@@ -20,7 +20,8 @@ static double stored_elements(const struct qn_plan *plan, const struct qn_plan_s
     }
     for (uint32_t k = step->n_apply; k-- > 0 && step->n_ports != 0 && step->ports[0].sparse;)
         if (step->apply[k].type->stored != NULL)
-            return step->apply[k].type->stored(&step->attrs[k], plan->rows);
+            return step->apply[k].type->stored(&step->apply[k], &step->attrs[k], plan->rows,
+                                               step->n_ports);
     return (double)plan->rows * step->n_ports;
 }
 
