@@ -36,6 +36,7 @@ struct spline {
 };
 
 struct spline_loops {
+    void (*widen)(const float *, uint32_t n, double *);
     uint32_t (*enter)(const struct spline *, const double *given, uint32_t n, struct strip *);
     void (*stretches)(const struct spline *, uint32_t n, struct strip *);
     void (*basis)(const struct spline *, uint32_t n, struct strip *);
@@ -159,8 +160,10 @@ void qn_splines(uint32_t work, const uint64_t *table, uint32_t n_numbers, const 
     double given[STRIP];
     for (uint32_t from = 0; from < n; from += STRIP) {
         uint32_t some = n - from < STRIP ? n - from : STRIP;
-        for (uint32_t i = 0; i < some; i++)
-            given[i] = work == QN_W_F32 ? (double)x->f32[from + i] : x->f64[from + i];
+        if (work == QN_W_F32)
+            f->widen(x->f32 + from, some, given);
+        else
+            memcpy(given, x->f64 + from, some * sizeof *given);
         p.n_odd = 0;
         int outside = f->enter(&s, given, some, &p) != 0;
         if (outside) find_odd(&s, given, some, &p);

@@ -3,6 +3,11 @@
 
 #define FN(name) QN_PASTE(name, QN_SUFFIX)
 
+static void FN(widen)(const float *restrict x, uint32_t n, double *restrict out)
+{
+    for (uint32_t i = 0; i < n; i++) out[i] = (double)x[i];
+}
+
 /* x as the recursion takes it; not 0 if a value is outside, or missing. */
 static uint32_t FN(enter)(const struct spline *s, const double *restrict given, uint32_t n,
                           struct strip *restrict p)
@@ -149,11 +154,13 @@ static void FN(narrow)(const struct spline *s, uint32_t n, struct strip *restric
 }
 
 /* Function `number`: one of those that are not 0, or 0. A -0 becomes 0, as in a sum that begins with 0. */
-#define PICK_FROM(H, ZERO, FIRST, COUNT)                                                           \
+#define PICK_FROM(H, ZERO, FIRST, COUNT, ELSE)                                                     \
     for (uint32_t i = 0; i < n; i++) {                                                             \
         const int32_t at = p->at[i];                                                               \
-        _Pragma("GCC unroll 4") for (int32_t a = (FIRST); a < (FIRST) + (COUNT); a++) out[i] =     \
-            at == j - a || at == j - a + again ? p->H[a][i] ZERO : out[i];                         \
+        __typeof__(out[0]) y = ELSE;                                                               \
+        _Pragma("GCC unroll 4") for (int32_t a = (FIRST); a < (FIRST) + (COUNT); a++) y =          \
+            at == j - a || at == j - a + again ? p->H[a][i] ZERO : y;                              \
+        out[i] = y;                                                                                \
     }
 #define PICK(H, ZERO)                                                                              \
     do {                                                                                           \
@@ -161,9 +168,17 @@ static void FN(narrow)(const struct spline *s, uint32_t n, struct strip *restric
                       again = s->mode == QN_SPLINE_PERIODIC ? s->functions : 0,                    \
                       count = s->folded ? s->k : s->k + 1;                                         \
         int32_t first = 0;                                                                         \
-        for (uint32_t i = 0; i < n; i++) out[i] = 0;                                               \
-        for (; first + 4 <= count; first += 4) PICK_FROM(H, ZERO, first, 4)                        \
-        for (; first < count; first++) PICK_FROM(H, ZERO, first, 1)                                \
+        if (count >= 4)                                                                            \
+            PICK_FROM(H, ZERO, 0, 4, 0)                                                            \
+        else if (count == 3)                                                                       \
+            PICK_FROM(H, ZERO, 0, 3, 0)                                                            \
+        else if (count == 2)                                                                       \
+            PICK_FROM(H, ZERO, 0, 2, 0)                                                            \
+        else                                                                                       \
+            PICK_FROM(H, ZERO, 0, 1, 0)                                                            \
+        for (first = count < 4 ? count : 4; first + 4 <= count; first += 4)                        \
+            PICK_FROM(H, ZERO, first, 4, out[i])                                                   \
+        for (; first < count; first++) PICK_FROM(H, ZERO, first, 1, out[i])                        \
     } while (0)
 
 static void FN(pick_f32)(const struct spline *s, uint32_t number, uint32_t n,
@@ -178,8 +193,9 @@ static void FN(pick_f64)(const struct spline *s, uint32_t number, uint32_t n,
     PICK(h, +0.0);
 }
 
-static const struct spline_loops FN(spline_loops) = {
-    FN(enter), FN(stretches), FN(basis), FN(overflows), FN(narrow), FN(pick_f32), FN(pick_f64)};
+static const struct spline_loops FN(spline_loops) = {FN(widen),    FN(enter),     FN(stretches),
+                                                     FN(basis),    FN(overflows), FN(narrow),
+                                                     FN(pick_f32), FN(pick_f64)};
 
 #undef FN
 #undef BASIS
