@@ -138,7 +138,7 @@ static quern_status launch(struct qn_job *job, const struct qn_run_request *rq,
     struct qn_job_kernel kernel = {NULL, "qn_splines", source};
     uint64_t in_stride = (uint64_t)b->lanes[0].stride, out_stride = rq->slots[0].stride;
     if (qn_job_cpu_shape(job->device)) {
-        uint64_t parts = qn_job_parts(job->device, b->rows, 4096 / rq->n_slots + 1, 1);
+        uint64_t parts = qn_job_parts(job->device, b->rows, 4096 / (rq->n_slots + 1u) + 1, 1);
         uint64_t chunk = (b->rows + parts - 1) / parts;
         struct qn_arg args[] = {qn_arg_view(b->base),      qn_arg_view(v->words),
                                 qn_arg_view(v->places),    qn_arg_u32(s->blocks),
