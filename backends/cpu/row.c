@@ -366,9 +366,7 @@ static inline union cell apply(const struct step *s, const struct step *end, uni
         case STEP(QN_OP_SPLINE, QN_W_F32):
             x.f32 = (float)qn_spline(s->u.table, s->k, (double)x.f32, seen);
             break;
-        case STEP(QN_OP_SPLINE, QN_W_F64):
-            x.f64 = qn_spline(s->u.table, s->k, x.f64, seen);
-            break;
+        case STEP(QN_OP_SPLINE, QN_W_F64): x.f64 = qn_spline(s->u.table, s->k, x.f64, seen); break;
         default: x = function(s, x); break;
         }
     }

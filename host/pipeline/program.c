@@ -46,7 +46,8 @@ static void count_chain(const struct qn_chain *chain, struct sizes *sizes)
     for (uint32_t k = 0; k < chain->n_ops; k++) {
         const struct qn_chain_op *op = &chain->ops[k];
         sizes->words += op_words(op);
-        if (op->n_table != 0 && shared_table(&sizes->recent, op->table, op->n_table, 0) == UINT64_MAX)
+        if (op->n_table != 0 &&
+            shared_table(&sizes->recent, op->table, op->n_table, 0) == UINT64_MAX)
             sizes->words += op->n_table;
         sizes->takes += op->code == QN_OP_TAKE;
     }
