@@ -9,6 +9,7 @@ foreach(name pipeline ledger weights fit_push inverse sparse selectors power row
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial splines
     iterative arrays bins passes)
+    iterative arrays bins passes indicator)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
@@ -19,3 +20,4 @@ set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selecto
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
   polynomial iterative arrays bins)
   polynomial splines iterative arrays bins)
+  polynomial iterative arrays bins indicator)

@@ -251,7 +251,8 @@ static void load_row(const struct stage *before, const struct stage *stage, cons
 static uint32_t guilty(const struct stage *stage, uint32_t lane, const union qn_row_value *values)
 {
     const struct qn_chain *chain = stage->lanes[lane].chain;
-    if (!chain->joins || values[lane].f64 - values[lane].f64 != 0) return stage->feeds[lane].column;
+    int own = chain->unknown == NULL && values[lane].f64 - values[lane].f64 != 0;
+    if (!chain->joins || own) return stage->feeds[lane].column;
     for (uint32_t i = stage->n_lanes; i < stage->n_values; i++) {
         if (values[i].f64 - values[i].f64 == 0) continue;
         for (uint32_t k = 0; k < chain->n_ops; k++)
@@ -279,11 +280,9 @@ static quern_status check_row(const quern_server *s, const struct stage *stage,
             return qn_error(QUERN_INVALID,
                             "column \"%s\" has a missing value, which %s cannot take",
                             name != NULL ? name : "?", lane->blame);
-        if (unknown && lane->refuse_unknown && f->lookup == NULL && lane->n_ops != 0 &&
-            lane->chain->ops[lane->n_ops - 1].code == QN_OP_SPLINE)
-            return qn_error(QUERN_INVALID,
-                            "column \"%s\" has a value beyond the limits of the knots that %s has",
-                            name != NULL ? name : "?", lane->blame);
+        if ((seen[i] & QN_SEEN_UNKNOWN) && lane->chain->unknown != NULL)
+            return qn_error(QUERN_INVALID, "%s: column \"%s\" has %s", lane->blame,
+                            name != NULL ? name : "?", lane->chain->unknown);
         if (unknown && lane->refuse_unknown)
             return qn_error(QUERN_INVALID, "column \"%s\" has a category that %s did not see",
                             name != NULL ? name : "?", lane->blame);

@@ -42,7 +42,11 @@ enum qn_param_kind {
     QN_PARAM_DROP,       /* null, "first", "if_binary", or one value per column */
     QN_PARAM_EXPRESSION, /* null or a text; most 2: or a list of them, or {name: text} */
     QN_PARAM_MAYBE,      /* null, true or false */
-    QN_PARAM_SCORE       /* one of `choices`, or {that: {its options}} */
+    QN_PARAM_SCORE,      /* one of `choices`, or {that: {its options}} */
+    QN_PARAM_AUTO_BOOL,  /* true, false or "auto" */
+    QN_PARAM_AUTO_FLOAT, /* a number in [least, most], or "auto" */
+    QN_PARAM_NUMBERS,    /* null, a number, or one of these per column */
+    QN_PARAM_EDGES /* null, a list of numbers, or one list per column; null at an end: no end */
 };
 
 struct qn_param {
@@ -109,10 +113,12 @@ struct qn_known {
 
 /* What the plan must know of a type beside its functions. */
 enum {
-    QN_TRAIT_STATELESS = 1, /* it learns nothing */
-    QN_TRAIT_MERGES = 2,    /* it learns from moments and extremes alone, which merge */
-    QN_TRAIT_COUNTS = 4,    /* it may want the distinct values of its inputs */
-    QN_TRAIT_AFTER_NORM = 8 /* it works on rows that a norm divided, in the same layer */
+    QN_TRAIT_STATELESS = 1,  /* it learns nothing */
+    QN_TRAIT_MERGES = 2,     /* it learns from moments and extremes alone, which merge */
+    QN_TRAIT_COUNTS = 4,     /* it may want the distinct values of its inputs */
+    QN_TRAIT_AFTER_NORM = 8, /* it works on rows that a norm divided, in the same layer */
+    QN_TRAIT_FINDS =
+        16 /* it refuses what a FIND of its own does not know: no other FIND comes first */
 };
 
 struct qn_estimator_type;
@@ -234,10 +240,10 @@ quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory erro
 
 extern const struct qn_estimator_type qn_binarizer, qn_function_transformer,
     qn_generic_univariate_select, qn_iterative_imputer, qn_k_bins_discretizer, qn_kernel_centerer,
-    qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_normalizer, qn_one_hot_encoder,
-    qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer, qn_quantile_transformer,
-    qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe, qn_select_k_best,
-    qn_select_percentile, qn_simple_imputer, qn_spline_transformer, qn_standard_scaler,
-    qn_variance_threshold, qn_passthrough;
+    qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_missing_indicator, qn_normalizer,
+    qn_one_hot_encoder, qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer,
+    qn_quantile_transformer, qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe,
+    qn_select_k_best, qn_select_percentile, qn_simple_imputer, qn_spline_transformer,
+    qn_standard_scaler, qn_variance_threshold, qn_passthrough;
 
 #endif

@@ -130,6 +130,7 @@ static quern_status finish(struct emission *e, const struct code *c, const struc
         if (operand == NULL) continue;
         chain->refuse_nan |= operand->refuse_nan;
         chain->refuse_unknown |= operand->refuse_unknown;
+        if (chain->unknown == NULL) chain->unknown = operand->unknown;
         chain->unseen |= operand->unseen && c->work <= QN_W_F64;
         chain->takes_infinite &= operand->takes_infinite;
         if (chain->blame == NULL) chain->blame = operand->blame;

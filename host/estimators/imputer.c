@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "host/estimators/estimator.h"
+#include "host/estimators/missing.h"
 
 static const struct qn_param PARAMS[] = {
     {"missing_values", QN_PARAM_SCALAR, "null", NULL, 0, 0,
@@ -27,26 +27,6 @@ static enum strategy strategy_of(const struct qn_estimator *e)
     if (qn_param_is(e, "strategy", "mean")) return MEAN;
     if (qn_param_is(e, "strategy", "median")) return MEDIAN;
     return qn_param_is(e, "strategy", "constant") ? CONSTANT : MOST_FREQUENT;
-}
-
-/* The marker of missing cells: NaN, a number or a string. */
-struct marker {
-    int is_nan, is_text;
-    double number;
-    const char *text;
-};
-
-static struct marker marker_of(const struct qn_estimator *e)
-{
-    const json_t *v = qn_param(e, "missing_values");
-    struct marker m = {0};
-    if (qn_json_number(v, &m.number)) {
-        m.is_nan = isnan(m.number);
-    } else {
-        m.is_text = 1;
-        m.text = json_string_value(v);
-    }
-    return m;
 }
 
 /* The step's dtype: floats for mean and median, else what the columns share. */
@@ -82,32 +62,6 @@ static quern_type own_dtype(const struct qn_port *port, quern_type step)
     return step == QUERN_STRING ? port->type : step;
 }
 
-/* The port in its dtype with marked cells made NaN, so that statistics skip them. */
-static quern_status masked_port(struct qn_stage *stage, const struct qn_port *in, quern_type dtype,
-                                struct qn_port *out)
-{
-    struct marker m = marker_of(stage->estimator);
-    QN_TRY(qn_port_convert(stage, in, own_dtype(in, dtype), out));
-    if (m.is_nan || m.is_text) return QUERN_OK;
-    QN_TRY(qn_port_refuse_nan(stage, out));
-    if (out->chain->work == QN_W_I64) { /* integers have no NaN: look at them as doubles */
-        struct qn_port real = *out;
-        QN_TRY(qn_port_convert(stage, &real, QUERN_FLOAT64, out));
-    }
-    double number = out->chain->work == QN_W_F32 ? (double)(float)m.number : m.number;
-    out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_FILL_EQ, qn_word_f64(number),
-                              qn_word_f64(NAN), out->chain->work);
-    return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
-}
-
-/* Cells that are not stored are 0: were they missing, the result would be dense. */
-static quern_status refuse_zero_marker(const struct qn_stage *stage)
-{
-    struct marker m = marker_of(stage->estimator);
-    if (m.is_text || m.is_nan || m.number != 0) return QUERN_OK;
-    return qn_stage_refuse_sparse(stage, "missing_values is 0; make the input dense");
-}
-
 void qn_need_median(struct qn_need *need, quern_type type)
 {
     static const double half[] = {50.0};
@@ -123,7 +77,7 @@ static quern_status imputer_need(struct qn_stage *stage)
     quern_type dtype;
     int raw;
     enum strategy s = strategy_of(stage->estimator);
-    QN_TRY(refuse_zero_marker(stage));
+    QN_TRY(qn_marker_refuse_zero(stage));
     QN_TRY(imputer_dtype(stage, &dtype, &raw));
     QN_TRY(qn_stage_outputs(stage, stage->n_in)); /* the ports that the statistics are taken of */
     for (uint32_t i = 0; i < stage->n_in; i++) {
@@ -133,32 +87,14 @@ static quern_status imputer_need(struct qn_stage *stage)
             need->flags = QN_NEED_CATEGORIES;
             continue;
         }
-        QN_TRY(masked_port(stage, &stage->in[i], dtype, &stage->out[i]));
+        QN_TRY(
+            qn_marker_port(stage, &stage->in[i], own_dtype(&stage->in[i], dtype), &stage->out[i]));
         need->flags = s == MEAN            ? QN_NEED_MOMENTS
                       : s == MOST_FREQUENT ? QN_NEED_CATEGORIES
                                            : QN_NEED_EXTREMES;
         if (s == MEDIAN) qn_need_median(need, dtype);
     }
     return QUERN_OK;
-}
-
-/* Cells of a raw port that are missing, and its most frequent other value (ties: the smallest). */
-static void raw_counts(const struct qn_categories *set, const struct marker *m, uint64_t *missing,
-                       uint32_t *mode)
-{
-    uint64_t most = 0;
-    *missing = m->is_text ? 0 : qn_categories_missing(set);
-    *mode = UINT32_MAX;
-    for (uint32_t i = 0; i < qn_categories_count(set); i++) {
-        uint64_t bytes, rows = qn_categories_rows(set, i);
-        const char *text = qn_categories_string(set, i, &bytes);
-        if (m->is_text && bytes == strlen(m->text) && memcmp(text, m->text, bytes) == 0) {
-            *missing += rows;
-        } else if (rows > most) {
-            most = rows;
-            *mode = i;
-        }
-    }
 }
 
 static double number_mode(const struct qn_categories *set)
@@ -232,20 +168,11 @@ static quern_status learn_raw(struct qn_stage *stage, uint32_t i, const char **s
                               int64_t *missing)
 {
     const struct qn_categories *set = stage->found[i].categories;
-    struct marker m = marker_of(stage->estimator);
+    struct qn_marker m = qn_marker_of(stage->estimator);
     uint64_t n_missing;
     uint32_t mode;
-    if (!m.is_nan && !m.is_text)
-        return qn_error(
-            QUERN_INVALID,
-            "SimpleImputer.missing_values: a number does not match string column \"%s\"",
-            stage->in[i].name);
-    if (m.is_text && stage->in[i].may_nan && qn_categories_missing(set) != 0)
-        return qn_error(QUERN_INVALID,
-                        "SimpleImputer: column \"%s\" has missing cells beside those that "
-                        "missing_values names",
-                        stage->in[i].name);
-    raw_counts(set, &m, &n_missing, &mode);
+    QN_TRY(qn_marker_check_raw(stage, i));
+    qn_marker_count(set, &m, &n_missing, &mode);
     *missing = (int64_t)n_missing;
     *stat = NULL;
     int empty = mode == UINT32_MAX, keep = qn_param_bool(stage->estimator, "keep_empty_features");
@@ -298,7 +225,7 @@ static quern_status imputer_learn(struct qn_stage *stage)
 static quern_status emit_raw(struct qn_stage *stage, uint32_t i, struct qn_port *out)
 {
     const struct qn_attr *text = qn_attrs_find(stage->attrs, "statistics_text_");
-    struct marker m = marker_of(stage->estimator);
+    struct qn_marker m = qn_marker_of(stage->estimator);
     struct qn_raw_fill *fill = qn_arena_alloc(stage->arena, 1, sizeof *fill);
     if (fill == NULL) return qn_stage_memory(stage);
     *out = stage->in[i];
@@ -339,7 +266,7 @@ static const struct qn_known *known_after(struct qn_stage *stage, uint32_t i, do
 static quern_status emit_number(struct qn_stage *stage, uint32_t i, quern_type dtype, double value,
                                 struct qn_port *out)
 {
-    struct marker m = marker_of(stage->estimator);
+    struct qn_marker m = qn_marker_of(stage->estimator);
     QN_TRY(qn_port_convert(stage, &stage->in[i], own_dtype(&stage->in[i], dtype), out));
     uint32_t work = out->chain->work;
     double v = work == QN_W_F32 ? (double)(float)value : value;
@@ -368,52 +295,13 @@ static quern_status emit_number(struct qn_stage *stage, uint32_t i, quern_type d
 static quern_status emit_indicator(struct qn_stage *stage, uint32_t i, quern_type dtype,
                                    struct qn_port *out)
 {
-    struct marker m = marker_of(stage->estimator);
     const struct qn_port *in = &stage->in[i];
-    *out = *in;
-    if (in->raw) {
-        static const double nothing;
-        struct qn_categories *lookup = NULL;
-        const struct qn_chain *chain;
-        int64_t offsets[2] = {0, 0};
-        if (m.is_text) offsets[1] = (int64_t)strlen(m.text);
-        QN_TRY(qn_categories_from(QUERN_STRING, (uint32_t)m.is_text,
-                                  m.is_text ? m.text : (const char *)&nothing, offsets, &lookup));
-        QN_TRY(stage->add_encoding(stage->plan, in->source, lookup, &chain));
-        uint64_t *table = qn_arena_alloc(stage->arena, 3, sizeof *table);
-        if (table == NULL) return qn_stage_memory(stage);
-        table[0] = qn_word_f64(1.0); /* text: the marker; else: a missing cell */
-        table[1] = table[2] = qn_word_f64(0.0);
-        out->raw = 0;
-        out->type = QUERN_BOOL;
-        out->chain = qn_chain_add_table(stage->arena, chain, QN_OP_VALUE, table, m.is_text ? 3 : 2,
-                                        QN_W_F64);
-    } else {
-        out->type = own_dtype(in, dtype);
-        QN_TRY(qn_port_convert(stage, in, out->type, out));
-        uint32_t work = out->chain->work;
-        int whole = work == QN_W_I64;
-        double number = work == QN_W_F32 ? (double)(float)m.number : m.number;
-        if (m.is_nan && !whole) {
-            out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_MISSING, 0, 0, work);
-        } else { /* an integer column has no NaN: an impossible marker gives 0 everywhere */
-            int never = m.is_nan || (whole && m.number != floor(m.number));
-            uint64_t word =
-                whole ? qn_word_i64(never ? INT64_MIN : (int64_t)m.number) : qn_word_f64(number);
-            out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_EQUAL, word, 0, work);
-        }
-        if (out->chain == NULL) return qn_stage_memory(stage);
-        if (dtype == QUERN_STRING) { /* in an array of objects: True and False */
-            struct qn_port flag = *out;
-            QN_TRY(qn_port_convert_op(stage, &flag, QUERN_FLOAT64, out));
-            out->type = QUERN_BOOL;
-        }
-    }
-    out->may_nan = 0;
-    out->known = NULL;
-    out->drops_zeros = in->sparse;
-    out->name = qn_arena_printf(stage->arena, "missingindicator_%s", in->name);
-    return out->chain != NULL && out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
+    QN_TRY(qn_marker_indicator(stage, i, own_dtype(in, dtype), out));
+    if (in->raw || dtype != QUERN_STRING) return QUERN_OK;
+    struct qn_port flag = *out; /* in an array of objects: True and False */
+    QN_TRY(qn_port_convert_op(stage, &flag, QUERN_FLOAT64, out));
+    out->type = QUERN_BOOL;
+    return QUERN_OK;
 }
 
 /* Whether a statistic of NaN is the filler, and not the mark of a column without values. */
@@ -429,14 +317,14 @@ static quern_status imputer_emit(struct qn_stage *stage)
     const struct qn_attr *missing = qn_attrs_find(stage->attrs, "n_missing_");
     int indicator = qn_param_bool(stage->estimator, "add_indicator"), raw;
     quern_type dtype;
-    QN_TRY(refuse_zero_marker(stage));
+    QN_TRY(qn_marker_refuse_zero(stage));
     QN_TRY(imputer_dtype(stage, &dtype, &raw));
     QN_TRY(qn_stage_outputs(stage, 2 * stage->n_in));
     uint32_t n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         int empty = stage->in[i].raw ? text == NULL || text->text[i] == NULL
                                      : isnan(stat->f64[i]) && !fills_nan(stage->estimator);
-        if (empty && marker_of(stage->estimator).is_nan && !stage->in[i].raw &&
+        if (empty && qn_marker_of(stage->estimator).is_nan && !stage->in[i].raw &&
             stage->in[i].chain->refuse_nan)
             return qn_error(QUERN_INVALID, "column \"%s\" has missing values, which %s cannot take",
                             stage->in[i].name, stage->in[i].chain->blame);
@@ -469,7 +357,7 @@ static const char *imputer_depends_on(const struct qn_estimator *e)
 /* NaN beside another marker of missing cells. */
 static int has_other_marker(const struct qn_estimator *e)
 {
-    return !marker_of(e).is_nan;
+    return !qn_marker_of(e).is_nan;
 }
 
 const struct qn_estimator_type qn_simple_imputer = {

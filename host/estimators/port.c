@@ -71,6 +71,7 @@ const struct qn_chain *qn_chain_add_join(struct qn_arena *arena, const struct qn
     own->joins = 1;
     own->refuse_nan |= operand->refuse_nan;
     own->refuse_unknown |= operand->refuse_unknown;
+    if (own->unknown == NULL) own->unknown = operand->unknown;
     if (own->blame == NULL) own->blame = operand->blame;
     return own;
 }

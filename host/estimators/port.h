@@ -41,6 +41,9 @@ struct qn_chain {
     int unseen;              /* it may be infinite, and nobody has looked yet */
     const char *looker;      /* who refuses what is infinite behind a LOOK    */
     int computed; /* by an expression: missing is not what was missing where it was loaded */
+    /* what a value is that a FIND or SPLINE of this chain or of an operand does not know, and that
+     * is refused: "a missing value, …"; NULL: refuse_unknown tells */
+    const char *unknown;
     const char *blame;
 };
 

@@ -7,17 +7,37 @@
 #include "host/core/nearest.h"
 #include "host/estimators/estimator.h"
 
+/* clang-format off */
 static const struct qn_estimator_type *const TYPES[] = {
-    &qn_binarizer,           &qn_function_transformer, &qn_generic_univariate_select,
-    &qn_iterative_imputer,   &qn_k_bins_discretizer,   &qn_kernel_centerer,
-    &qn_knn_imputer,         &qn_max_abs_scaler,       &qn_min_max_scaler,
-    &qn_normalizer,          &qn_one_hot_encoder,      &qn_ordinal_encoder,
-    &qn_polynomial_features, &qn_power_transformer,    &qn_quantile_transformer,
-    &qn_robust_scaler,       &qn_select_fdr,           &qn_select_fpr,
-    &qn_select_fwe,          &qn_select_k_best,        &qn_select_percentile,
-    &qn_simple_imputer,      &qn_spline_transformer,   &qn_standard_scaler,
-    &qn_variance_threshold,  &qn_passthrough,
+    &qn_binarizer,
+    &qn_function_transformer,
+    &qn_generic_univariate_select,
+    &qn_iterative_imputer,
+    &qn_k_bins_discretizer,
+    &qn_kernel_centerer,
+    &qn_knn_imputer,
+    &qn_max_abs_scaler,
+    &qn_min_max_scaler,
+    &qn_missing_indicator,
+    &qn_normalizer,
+    &qn_one_hot_encoder,
+    &qn_ordinal_encoder,
+    &qn_polynomial_features,
+    &qn_power_transformer,
+    &qn_quantile_transformer,
+    &qn_robust_scaler,
+    &qn_select_fdr,
+    &qn_select_fpr,
+    &qn_select_fwe,
+    &qn_select_k_best,
+    &qn_select_percentile,
+    &qn_simple_imputer,
+    &qn_spline_transformer,
+    &qn_standard_scaler,
+    &qn_variance_threshold,
+    &qn_passthrough,
 };
+/* clang-format on */
 enum { N_TYPES = sizeof TYPES / sizeof *TYPES, MOST_PARAMS = 24 };
 
 const struct qn_estimator_type *const *qn_estimator_types(uint32_t *count)
@@ -133,6 +153,19 @@ static int are_rows(const json_t *v)
     return json_is_array(v);
 }
 
+static int is_auto(const json_t *v)
+{
+    return json_is_string(v) && strcmp(json_string_value(v), "auto") == 0;
+}
+
+static int are_numbers(const json_t *v)
+{
+    if (!json_is_array(v)) return json_is_null(v) || json_is_number(v);
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_is_null(json_array_get(v, i)) && !json_is_number(json_array_get(v, i))) return 0;
+    return 1;
+}
+
 /* The sentence's end: what the parameter wants. NULL when the value is fine. */
 static const char *complaint(const struct qn_param *p, const json_t *v)
 {
@@ -204,6 +237,15 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
     case QN_PARAM_MAYBE:
         return json_is_null(v) || json_is_boolean(v) ? NULL : "null, true or false";
     case QN_PARAM_SCORE: return is_score(p->choices, v) ? NULL : p->choices;
+    case QN_PARAM_AUTO_BOOL:
+        return json_is_boolean(v) || is_auto(v) ? NULL : "true, false or \"auto\"";
+    case QN_PARAM_AUTO_FLOAT:
+        return is_auto(v) || (json_is_number(v) && number >= p->least && number <= p->most)
+                   ? NULL
+                   : "\"auto\" or a number in its range";
+    case QN_PARAM_NUMBERS: return are_numbers(v) ? NULL : "null, a number, or one per column";
+    case QN_PARAM_EDGES:
+        return json_is_null(v) || json_is_array(v) ? NULL : "a list of edges, or one per column";
     }
     return "a value of another kind";
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/estimators/row_imputer.h"
 
-#include <math.h>
+#include "host/estimators/missing.h"
 
 quern_status qn_row_imputer_check(const struct qn_estimator *e)
 {
@@ -10,13 +10,6 @@ quern_status qn_row_imputer_check(const struct qn_estimator *e)
     return qn_error(QUERN_INVALID,
                     "%s.missing_values: it fills numbers; the marker is null or a number",
                     e->type->name);
-}
-
-static double marker_of(const struct qn_estimator *e)
-{
-    double marker = NAN;
-    (void)qn_json_number(qn_param(e, "missing_values"), &marker);
-    return marker;
 }
 
 /* In float work, so that marked cells can be NaN. */
@@ -35,31 +28,21 @@ static quern_status float_port(struct qn_stage *stage, const struct qn_port *in,
 quern_status qn_row_imputer_port(struct qn_stage *stage, const struct qn_port *in, quern_type type,
                                  struct qn_port *out)
 {
-    double marker = marker_of(stage->estimator);
-    QN_TRY(float_port(stage, in, type, out));
-    if (isnan(marker)) return QUERN_OK;
-    QN_TRY(qn_port_refuse_nan(stage, out));
-    uint32_t work = out->chain->work;
-    if (work == QN_W_F32) marker = (double)(float)marker;
-    out->chain = qn_chain_add(stage->arena, out->chain, QN_OP_FILL_EQ, qn_word_f64(marker),
-                              qn_word_f64(NAN), work);
-    out->may_nan = 1;
-    return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
+    struct qn_port given;
+    QN_TRY(float_port(stage, in, type, &given));
+    QN_TRY(qn_marker_port(stage, &given, type, out));
+    if (!qn_marker_of(stage->estimator).is_nan) out->may_nan = 1;
+    return QUERN_OK;
 }
 
 quern_status qn_row_imputer_indicator(struct qn_stage *stage, const struct qn_port *in,
                                       quern_type type, struct qn_port *out)
 {
-    double marker = marker_of(stage->estimator);
     QN_TRY(float_port(stage, in, type, out));
-    uint32_t work = out->chain->work;
-    if (work == QN_W_F32) marker = (double)(float)marker;
-    out->chain = isnan(marker) ? qn_chain_add(stage->arena, out->chain, QN_OP_MISSING, 0, 0, work)
-                               : qn_chain_add(stage->arena, out->chain, QN_OP_EQUAL,
-                                              qn_word_f64(marker), 0, work);
+    QN_TRY(qn_marker_test(stage, out));
     out->may_nan = 0;
     out->name = qn_arena_printf(stage->arena, "missingindicator_%s", in->name);
-    return out->chain != NULL && out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
+    return out->name != NULL ? QUERN_OK : qn_stage_memory(stage);
 }
 
 void qn_row_imputer_output(const struct qn_port *in, quern_type type, struct qn_port *out)

@@ -328,7 +328,7 @@ static quern_status emit_column(struct qn_stage *stage, const struct qn_attr *kn
     if (says(stage, "extrapolation", "error")) {
         struct qn_chain *own = qn_chain_copy(stage->arena, port.chain);
         if (own == NULL) return qn_stage_memory(stage);
-        own->refuse_unknown = 1;
+        own->unknown = "a value beyond the limits of the knots";
         own->blame = stage->estimator->type->name;
         port.chain = own;
     }

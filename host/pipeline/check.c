@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "host/pipeline/frame.h"
-#include "kernels/spline.h"
+#include "kernels/chain.k.h"
 
 static double cell_number(const struct qn_cells *c, uint64_t row)
 {
@@ -37,75 +37,60 @@ static const char *name_of(const struct quern_table *table, uint32_t column, cha
     return out;
 }
 
-static int is_found(const struct qn_chain *chain, double x)
+/* Whether the lane's ops find x unknown: those before it takes in other columns. */
+static int is_unknown(const struct qn_program *p, const struct qn_program_lane *lane, double x)
 {
-    const struct qn_chain_op *op = &chain->ops[0];
-    for (uint32_t k = 0; k < op->n_table; k++) {
-        int64_t whole;
-        memcpy(&whole, &op->table[k], sizeof whole);
-        if ((op->work == QN_W_I64 ? (double)whole : qn_f64_word(op->table[k])) == x) return 1;
-    }
-    return 0;
-}
-
-/* The value, as it was loaded, has no splines. */
-static int is_beyond(const struct qn_chain *chain, double x)
-{
+    /* a table without norms and operands: these ops need none */
+    static const uint64_t empty[sizeof(struct qn_table_head) / sizeof(uint64_t) + 1];
+    struct qn_norm_source none = {empty, 0, 0, (const unsigned char *)empty, empty};
+    const struct qn_op *op = p->ops + lane->first_op;
+    uint64_t value = qn_work_f64(x, lane->work);
     uint32_t seen = 0;
-    (void)qn_spline(chain->ops[0].table, chain->ops[0].words[0], x, &seen);
-    return seen != 0;
-}
-
-static int has_spline(const struct qn_chain *chain)
-{
-    for (uint32_t k = 0; k < chain->n_ops; k++)
-        if (chain->ops[k].code == QN_OP_SPLINE) return 1;
-    return 0;
+    for (uint32_t k = 0; k < lane->n_ops && op[k].code != QN_OP_NORM && op[k].code < QN_OP_TAKE;
+         k++)
+        value = qn_step(value, &op[k], p->words, none, &seen);
+    return (seen & QN_SEEN_UNKNOWN) != 0;
 }
 
 enum wanted { INFINITE, MISSING, UNKNOWN };
 
 /* The first row of a number column that has what was seen; `rows` when it cannot be told. */
-static uint64_t find_row(const struct qn_frame *f, const struct qn_cells *c,
-                         const struct qn_chain *chain, enum wanted what)
+static uint64_t find_row(const struct qn_frame *f, const struct qn_program *p,
+                         const struct qn_program_lane *lane, enum wanted what)
 {
-    if (c->data == NULL) return f->rows;
-    int spline = chain->n_ops != 0 && chain->ops[0].code == QN_OP_SPLINE;
-    if (what == UNKNOWN && !spline && (chain->n_ops == 0 || chain->ops[0].code != QN_OP_FIND))
-        return f->rows;
+    const struct qn_cells *c = &f->cells[lane->source];
+    if (c->data == NULL || lane->source >= f->n_inputs) return f->rows;
     for (uint64_t row = 0; row < f->rows; row++) {
         double x = cell_number(c, row);
-        if (what == INFINITE  ? isinf(x)
-            : what == MISSING ? isnan(x)
-            : spline          ? is_beyond(chain, x)
-                              : !isnan(x) && !is_found(chain, x))
+        if (what == INFINITE ? isinf(x) : what == MISSING ? isnan(x) : is_unknown(p, lane, x))
             return row;
     }
     return f->rows;
 }
 
 /* Which of the columns that a lane reads it was: its own, or an operand's. */
-static const struct qn_cells *guilty(const struct qn_frame *f, const struct qn_program_lane *lane,
-                                     enum wanted what, uint64_t *row)
+static const struct qn_cells *guilty(const struct qn_frame *f, const struct qn_program *p,
+                                     const struct qn_program_lane *lane, enum wanted what,
+                                     uint64_t *row)
 {
-    const struct qn_cells *own = &f->cells[lane->source];
-    *row = find_row(f, own, lane->chain, what);
-    for (uint32_t k = 0; *row == f->rows && k < lane->chain->n_ops; k++) {
-        const struct qn_chain *operand = lane->chain->ops[k].operand;
-        if (operand == NULL) continue;
-        const struct qn_cells *c = &f->cells[operand->source];
-        *row = find_row(f, c, operand, what);
-        if (*row != f->rows) return c;
+    *row = find_row(f, p, lane, what);
+    for (uint32_t k = 0; *row == f->rows && k < lane->n_ops; k++) {
+        const struct qn_op *op = &p->ops[lane->first_op + k];
+        if (op->code != QN_OP_TAKE) continue;
+        const struct qn_program_lane *operand = &p->lanes[p->n_lanes + op->arg];
+        *row = find_row(f, p, operand, what);
+        if (*row != f->rows) return &f->cells[operand->source];
     }
-    return own;
+    return &f->cells[lane->source];
 }
 
 static quern_status complain(const struct quern_table *table, const struct qn_frame *f,
-                             uint32_t layer, const struct qn_program_lane *lane, enum wanted what)
+                             uint32_t layer, const struct qn_program *p,
+                             const struct qn_program_lane *lane, enum wanted what)
 {
     char where[320] = "", own[32];
     uint64_t row;
-    const struct qn_cells *c = guilty(f, lane, what, &row);
+    const struct qn_cells *c = guilty(f, p, lane, what, &row);
     const char *name = layer == 0 ? name_of(table, c->table_column, own, sizeof own) : "(derived)";
     if (row < f->rows && layer == 0) qn_place(table, row, f->first_row, where, sizeof where);
     const char *glue = where[0] != '\0' ? ": " : "";
@@ -116,10 +101,9 @@ static quern_status complain(const struct quern_table *table, const struct qn_fr
         return qn_error(QUERN_INVALID,
                         "%s%scolumn \"%s\" has a missing value, which %s cannot take", where, glue,
                         name, lane->blame);
-    if (has_spline(lane->chain))
-        return qn_error(QUERN_INVALID,
-                        "%s%scolumn \"%s\" has a value beyond the limits of the knots that %s has",
-                        where, glue, name, lane->blame);
+    if (lane->chain->unknown != NULL)
+        return qn_error(QUERN_INVALID, "%s%s%s: column \"%s\" has %s", where, glue, lane->blame,
+                        name, lane->chain->unknown);
     return qn_error(QUERN_INVALID,
                     "%s%scolumn \"%s\" has a category that %s did not see at the fit", where, glue,
                     name, lane->blame);
@@ -171,15 +155,15 @@ quern_status qn_frame_check(struct qn_exec *x, const struct quern_table *table,
         if (x->device != NULL) QN_TRY(qn_device_finish(x->device, f->queue));
         int looks = lane->n_ops != 0 && !lane->chain->takes_infinite;
         if ((seen[i] & QN_SEEN_INF) && (looks || lane->chain->refuse_infinite))
-            return complain(table, f, layer, lane, INFINITE);
+            return complain(table, f, layer, p, lane, INFINITE);
         if (seen[i] & QN_SEEN_MADE_INF)
             return qn_error(QUERN_INVALID,
                             "an expression gives an infinite value, which %s cannot take",
                             lane->chain->looker);
         if ((seen[i] & QN_SEEN_NAN) && lane->refuse_nan)
-            return complain(table, f, layer, lane, MISSING);
-        if ((seen[i] & QN_SEEN_UNKNOWN) && lane->refuse_unknown)
-            return complain(table, f, layer, lane, UNKNOWN);
+            return complain(table, f, layer, p, lane, MISSING);
+        if ((seen[i] & QN_SEEN_UNKNOWN) && (lane->refuse_unknown || lane->chain->unknown != NULL))
+            return complain(table, f, layer, p, lane, UNKNOWN);
     }
     return QUERN_OK;
 }

@@ -247,11 +247,12 @@ static quern_status each_word(const struct reader *r, const char *place, struct 
 static quern_status read_attribute(const struct reader *r, const char *place,
                                    struct qn_attrs *attrs, const char *word, uint32_t columns)
 {
-    int integers = strcmp(word, "n_missing_") == 0 || strcmp(word, "n_bins_") == 0;
+    int integers = strcmp(word, "n_missing_") == 0 || strcmp(word, "n_bins_") == 0 ||
+                   strcmp(word, "features_") == 0;
     /* lists of their own lengths, which the estimator checks */
     int lists = strcmp(word, "bin_edges_") == 0 || strcmp(word, "quantiles_") == 0 ||
                 strcmp(word, "references_") == 0 || strcmp(word, "K_fit_all_") == 0 ||
-                strcmp(word, "knots_") == 0;
+                strcmp(word, "knots_") == 0 || strcmp(word, "features_") == 0;
     if (strcmp(word, "n_samples_seen_") == 0) return read_seen(r, place, attrs);
     return read_numbers(r, place, attrs, word, integers, columns, lists);
 }

@@ -135,6 +135,13 @@ static int changes_missing(const struct qn_chain *chain, uint32_t n_inputs)
     return 0;
 }
 
+static int has_find(const struct qn_chain *chain)
+{
+    for (uint32_t i = 0; i < chain->n_ops; i++)
+        if (chain->ops[i].code == QN_OP_FIND) return 1;
+    return 0;
+}
+
 /* 1 when the estimator cannot work on these ports inside the present layer. */
 static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step *step)
 {
@@ -150,9 +157,10 @@ static int needs_new_layer(const struct qn_plan *plan, const struct qn_plan_step
         if (p->match != QN_MATCH_VALUE) return 1;
         if (p->chain->has_norm && !(type->traits & QN_TRAIT_AFTER_NORM)) return 1;
         if (p->chain->joins && type == &qn_normalizer) return 1; /* no chain does both */
-        if (counts && p->chain->source >= n_inputs) return 1; /* values of a code column */
+        if (counts && p->chain->source >= n_inputs) return 1;    /* values of a code column */
         if (p->chain->joins && (counts || type->joins || p->sparse)) return 1;
         if (p->constant) return 1;
+        if ((type->traits & QN_TRAIT_FINDS) && has_find(p->chain)) return 1;
         if (p->may_nan && refuses && changes_missing(p->chain, n_inputs)) return 1;
     }
     return 0;

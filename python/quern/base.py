@@ -35,6 +35,7 @@ SIGNATURES = {
                          ("subsample", 200_000), ("random_state", None)),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
     "MinMaxScaler": ("feature_range", "*", ("copy", True), "clip"),
+    "MissingIndicator": ("*", "missing_values", "features", "sparse", "error_on_new"),
     "Normalizer": ("norm", "*", ("copy", True)),
     "OneHotEncoder": ("*", "categories", "drop", "sparse_output", "dtype", "handle_unknown",
                       "min_frequency", "max_categories", ("feature_name_combiner", "concat")),
@@ -63,6 +64,7 @@ SIGNATURES = {
 DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
             ("KNNImputer", "missing_values"): np.nan,
             ("IterativeImputer", "missing_values"): np.nan,
+            ("MissingIndicator", "missing_values"): np.nan,
             ("IterativeImputer", "min_value"): -np.inf, ("IterativeImputer", "max_value"): np.inf,
             ("OrdinalEncoder", "encoded_missing_value"): np.nan}
 # What may be given, where the descriptor's kind does not say it in scikit-learn's words.
@@ -108,6 +110,7 @@ _KINDS = {
     "drop": [StrOptions({"first", "if_binary"}), "array-like", None],
     "amount": [Interval(numbers.Real, 0, None, closed="left"), StrOptions({"all"})],
     "count": [Interval(numbers.Integral, 1, None, closed="left"), None],
+    "auto_bool": ["boolean", StrOptions({"auto"})],
     "frequency": [Interval(numbers.Integral, 1, None, closed="left"),
                   Interval(RealNotInt, 0, 1, closed="neither"), None],
 }
@@ -330,7 +333,7 @@ class Estimator(DeviceRow, BaseEstimator):
 
     def _will_serve(self, X, out, model, exactly=None):
         """X became `out`, by the model: so may the next few rows. exactly: so many alone."""
-        if self.copy:
+        if getattr(self, "copy", True):
             self._native.service = service_for(self, X, model, out, exactly=exactly)
 
     def _validate_params(self):

@@ -9,7 +9,6 @@ import inspect
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401 (sklearn.impute has it then)
-from sklearn.impute import MissingIndicator
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
@@ -210,16 +209,12 @@ class _Conversion:
         if made is not None:
             return made
         cls = plain_class(type(estimator))
-        if type(estimator) is MissingIndicator:  # indicator_
-            made = copy.deepcopy(estimator)
-        else:
-            target = self.classes.get(cls)
-            if target is None:
-                target = cls if cls in self.classes.values() else None
-            if target is None:
-                raise UnsupportedError(
-                    f"{cls.__module__}.{cls.__qualname__} has no counterpart")
-            made = self._converted(estimator, target)
+        target = self.classes.get(cls)
+        if target is None:
+            target = cls if cls in self.classes.values() else None
+        if target is None:
+            raise UnsupportedError(f"{cls.__module__}.{cls.__qualname__} has no counterpart")
+        made = self._converted(estimator, target)
         self.done[id(estimator)] = made
         return made
 

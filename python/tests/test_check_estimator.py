@@ -10,6 +10,7 @@ from quern.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretize
                                  MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures,
                                  PowerTransformer, QuantileTransformer, RobustScaler, SplineTransformer,
                                  StandardScaler)
+from quern.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
 from sklearn.base import clone
@@ -22,6 +23,8 @@ ESTIMATORS = [
     SplineTransformer(), SplineTransformer(n_knots=4, extrapolation="linear", include_bias=False),
     SplineTransformer(degree=2, extrapolation="periodic", handle_missing="zeros", sparse_output=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
+    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
+    MissingIndicator(), MissingIndicator(features="all", sparse=True), IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
     Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
     QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),
     MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),

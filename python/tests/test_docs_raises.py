@@ -389,9 +389,9 @@ def imputer():
         yield "IterativeImputer.transform ValueError", lambda r=rows: IterativeImputer().fit(X).transform(r)
     yield "IterativeImputer.transform TypeError", lambda: IterativeImputer().fit(X).transform(ROWS)
     yield f"IterativeImputer.transform {NOT_FITTED}", lambda: IterativeImputer().transform(X)
-    names = "IterativeImputer.get_feature_names_out"
-    yield f"{names} {NOT_FITTED}", lambda: IterativeImputer().get_feature_names_out()
-    yield f"{names} ValueError", lambda: IterativeImputer().fit(X).get_feature_names_out(["one"])
+    for cls in (IterativeImputer, KNNImputer, SimpleImputer):
+        yield f"Imputer.get_feature_names_out {NOT_FITTED}", lambda c=cls: c().get_feature_names_out()
+        yield "Imputer.get_feature_names_out ValueError", lambda c=cls: c().fit(X).get_feature_names_out(["a"])
     for rows in (INFINITE, X[:0], X[:, :0], WORDS):
         yield "KNNImputer.fit ValueError", lambda r=rows: KNNImputer().fit(r)
     for words, rows in (({"weights": "no"}, X), ({"n_neighbors": 0}, X), ({"missing_values": 3}, NAN)):
@@ -401,9 +401,6 @@ def imputer():
         yield "KNNImputer.transform ValueError", lambda r=rows: KNNImputer().fit(X).transform(r)
     yield "KNNImputer.transform TypeError", lambda: KNNImputer().fit(X).transform(ROWS)
     yield f"KNNImputer.transform {NOT_FITTED}", lambda: KNNImputer().transform(X)
-    yield f"KNNImputer.get_feature_names_out {NOT_FITTED}", lambda: KNNImputer().get_feature_names_out()
-    yield "KNNImputer.get_feature_names_out ValueError", lambda: KNNImputer().fit(
-        X).get_feature_names_out(["one"])
     for rows in (INFINITE, X[:0], X[:, :0], WORDS):
         yield "SimpleImputer.fit ValueError", lambda r=rows: SimpleImputer().fit(r)
     for words, rows in (({"strategy": "no"}, X), ({"missing_values": 3}, NAN), ({"missing_values": "a"}, X),
@@ -414,9 +411,15 @@ def imputer():
     for rows in (INFINITE, WIDE, [["a", "b"]]):
         yield "SimpleImputer.transform ValueError", lambda r=rows: SimpleImputer().fit(X).transform(r)
     yield "SimpleImputer.inverse_transform ValueError", lambda: SimpleImputer().fit(X).inverse_transform(X)
-    names = "SimpleImputer.get_feature_names_out"
-    yield f"{names} {NOT_FITTED}", lambda: SimpleImputer().get_feature_names_out()
-    yield f"{names} ValueError", lambda: SimpleImputer().fit(X).get_feature_names_out(["a"])
+    for words, rows in (({"features": "no"}, X), ({"missing_values": 3}, NAN), ({"missing_values": "a"}, X),
+                        ({"missing_values": 0}, ROWS), ({}, X > 1), ({}, INFINITE), ({}, X[:0]), ({}, X[:, :0])):
+        yield "MissingIndicator.fit ValueError", lambda w=words, r=rows: MissingIndicator(**w).fit(r)
+    for rows in (INFINITE, WIDE, [["a", "b"]], NAN):
+        yield "MissingIndicator.transform ValueError", lambda r=rows: MissingIndicator().fit(X).transform(r)
+    yield f"MissingIndicator.transform {NOT_FITTED}", lambda: MissingIndicator().transform(X)
+    names = "MissingIndicator.get_feature_names_out"
+    yield f"{names} {NOT_FITTED}", lambda: MissingIndicator().get_feature_names_out()
+    yield f"{names} ValueError", lambda: MissingIndicator().fit(X).get_feature_names_out(["a"])
 
 
 def composites():

@@ -84,6 +84,7 @@ def test_to_scikit_learn_and_back(name, params, dtype):
 # Within rounding errors: test_row_imputers.py, test_iterative_imputer.py, test_power.py.
 ELSEWHERE = {"FunctionTransformer", "IterativeImputer", "KNNImputer", "PowerTransformer", "SplineTransformer"}
 TEXTS = np.array([["a", "x"], ["b", "y"], ["a", "z"], [np.nan, "x"]] * 3, object)
+HOLES = np.where(np.arange(24.0).reshape(6, 4) % 5 == 3, np.nan, 2.5)
 COLUMNS = [
     ("preprocessing", "KBinsDiscretizer", {"encode": "ordinal"}, np.random.default_rng(8).normal(size=(40, 3))),
     ("preprocessing", "KBinsDiscretizer", {"strategy": "uniform", "n_bins": [3, 4, 2]},
@@ -98,6 +99,9 @@ COLUMNS = [
     ("preprocessing", "OrdinalEncoder", {"encoded_missing_value": -3, "max_categories": 2}, TEXTS),
     ("preprocessing", "OrdinalEncoder", {"handle_unknown": "use_encoded_value",
                                          "unknown_value": np.nan}, np.arange(12).reshape(6, 2) % 5),
+    ("impute", "MissingIndicator", {}, HOLES),
+    ("impute", "MissingIndicator", {"features": "all", "sparse": True}, HOLES),
+    ("impute", "MissingIndicator", {"features": "all"}, TEXTS),
     ("impute", "SimpleImputer", {}, data("x", "f4")),
     ("impute", "SimpleImputer", {"strategy": "median", "add_indicator": True}, data("x", "f8")),
     ("impute", "SimpleImputer", {"strategy": "constant", "fill_value": 7.0}, data("x", "f8")),

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 import api_parity as base
@@ -31,6 +31,8 @@ CASES = [
     *[([("SimpleImputer", {"strategy": s, "missing_values": 2.0})], 2.0) for s in ("mean", "median", "most_frequent")],
     ([("SimpleImputer", {"strategy": "mean", "keep_empty_features": True})], NAN),
     ([("SimpleImputer", {"strategy": "median", "add_indicator": True})], NAN),
+    ([("MissingIndicator", {"features": "all"})], NAN),
+    ([("MissingIndicator", {"error_on_new": False})], NAN),
     ([("SimpleImputer", {}), ("StandardScaler", {"with_mean": False})], NAN),
     ([("SimpleImputer", {"strategy": "median"}), ("MaxAbsScaler", {}), ("Normalizer", {})], NAN),
     ([("Normalizer", {}), ("StandardScaler", {"with_mean": False})], None),
@@ -91,8 +93,8 @@ def forms(x):
 
 def estimator(name, parameters):
     own = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
-    if name == "SimpleImputer":
-        return SimpleImputer(**own)
+    if name in ("SimpleImputer", "MissingIndicator"):
+        return {"SimpleImputer": SimpleImputer, "MissingIndicator": MissingIndicator}[name](**own)
     return getattr(preprocessing, name)(**own)
 
 

@@ -164,6 +164,8 @@ CASES = [
     Case("PowerTransformer", standardize=False, attributes=likelier_lambdas, exact=power_units),
     Case("PowerTransformer", standardize=False, method="box-cox", without=("constant", "tiny"), domain=lambda X: np.abs(X) + X.dtype.type(1),
          attributes=likelier_lambdas, exact=power_units),
+    Case("MissingIndicator", attributes=equal_arrays("features_")),
+    Case("MissingIndicator", attributes=equal_arrays("features_"), features="all", sparse=True),
     Case("SimpleImputer"),
     Case("SimpleImputer", strategy="median", add_indicator=True),
     Case("SimpleImputer", strategy="most_frequent", keep_empty_features=True),

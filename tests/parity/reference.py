@@ -24,7 +24,7 @@ from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
 from sklearn import feature_selection
 from sklearn.feature_selection import VarianceThreshold
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 
 ESTIMATORS = {
@@ -35,6 +35,7 @@ ESTIMATORS = {
 ESTIMATORS |= {name: getattr(preprocessing, name)
                for name in ("KBinsDiscretizer", "PolynomialFeatures", "QuantileTransformer",
                             "SplineTransformer")}
+ESTIMATORS["MissingIndicator"] = MissingIndicator
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",

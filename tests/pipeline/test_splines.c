@@ -121,8 +121,8 @@ static void values_beyond_the_knots_are_refused_by_name(void **state)
     memset(&out, 0, sizeof out);
     assert_int_equal(quern_model_transform(cx, model, other, &out, NULL), QUERN_INVALID);
     assert_string_equal(quern_last_error(),
-                        "row 1: column \"x1\" has a value beyond the limits of the "
-                        "knots that SplineTransformer has");
+                        "row 1: SplineTransformer: column \"x1\" has a value beyond the limits of "
+                        "the knots");
     OK(quern_server_open(model, &server));
     cells[1].number = 9.5;
     assert_int_equal(quern_server_row(server, cells, row), QUERN_INVALID);

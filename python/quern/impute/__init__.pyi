@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import sparray, spmatrix
 from sklearn.base import TransformerMixin
-from sklearn.impute import MissingIndicator
 from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["IterativeImputer", "KNNImputer", "SimpleImputer"]
+__all__ = ["IterativeImputer", "KNNImputer", "MissingIndicator", "SimpleImputer"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
 _Out: TypeAlias = Any  # an array; of sparse rows a sparse matrix; a frame where set_output asks for one
@@ -78,6 +77,22 @@ class KNNImputer(TransformerMixin, Estimator):
     def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
     def transform(self, X: ArrayLike) -> _Out: ...
     def fit_transform(self, X: ArrayLike, y: Any = None, **fit_params: Any) -> _Out: ...
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
+    def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
+
+class MissingIndicator(TransformerMixin, Estimator):
+    missing_values: Any
+    features: Literal["missing-only", "all"]
+    sparse: bool | Literal["auto"]
+    error_on_new: bool
+    features_: NDArray[np.int64]
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    def __init__(self, *, missing_values: Any = ..., features: Literal["missing-only", "all"] = "missing-only",
+                 sparse: bool | Literal["auto"] = "auto", error_on_new: bool = True) -> None: ...
+    def fit(self, X: _Rows, y: Any = None) -> Self: ...
+    def transform(self, X: _Rows) -> _Out: ...
+    def fit_transform(self, X: _Rows, y: Any = None, **fit_params: Any) -> _Out: ...
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]: ...
     def set_output(self, *, transform: Literal["default", "pandas", "polars"] | None = None) -> Self: ...
 

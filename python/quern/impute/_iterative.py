@@ -5,20 +5,21 @@ import warnings
 
 import numpy as np
 from scipy import stats
-from sklearn.base import TransformerMixin, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute._iterative import _ImputerTriplet
 from sklearn.linear_model import BayesianRidge
 from sklearn.utils import _safe_indexing, check_array, check_random_state
 from sklearn.utils._mask import _get_mask
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils.metadata_routing import (MetadataRouter, MethodMapping, _raise_for_params,
                                             process_routing)
-from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, _num_samples, check_is_fitted
+from sklearn.utils.validation import FLOAT_DTYPES, _num_samples, check_is_fitted
 
 from .. import _config, _core
-from ..base import (Estimator, as_given, described, learned, library_floats, model_of,
+from ..base import (as_given, described, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
+from ._base import Imputer
 from ._knn import _Spec
 from ._simple import SimpleImputer
 
@@ -26,7 +27,7 @@ HEAD = ("target", "intercept", "alpha", "lambda", "rounds")  # of a row of seque
 
 
 @described
-class IterativeImputer(TransformerMixin, Estimator):
+class IterativeImputer(Imputer):
     """Fill missing cells by regressions on the other columns, in rounds.
 
     Parameters
@@ -77,7 +78,7 @@ class IterativeImputer(TransformerMixin, Estimator):
         Rounds.
     n_features_with_missing_ : int
         Columns that are regressed in a round.
-    indicator_ : sklearn.impute.MissingIndicator or None
+    indicator_ : quern.impute.MissingIndicator or None
         The columns with an indicator. None without `add_indicator`.
     random_state_ : RandomState instance
         Where draws come from.
@@ -317,7 +318,7 @@ class IterativeImputer(TransformerMixin, Estimator):
         self._estimator = BayesianRidge() if self.estimator is None else clone(self.estimator)
         self.imputation_sequence_, self.initial_imputer_, self.n_iter_ = [], None, 0
         X, marks = self._start(X, True)
-        SimpleImputer._set_indicator(self, marks.sum(axis=0), X)
+        self._set_indicator(marks.sum(axis=0), X)
         kept = np.ones(X.shape[1], bool) if self.keep_empty_features else ~self._is_empty_feature
         imputed = marks & (kept & ~(self._is_empty_feature & self.keep_empty_features))
         if self.max_iter == 0 or np.all(imputed[:, kept]) or np.count_nonzero(kept) == 1:
@@ -516,32 +517,8 @@ class IterativeImputer(TransformerMixin, Estimator):
         filled[~missing] = kept[~missing]
         return self._with_marks(filled, marks)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns that stay, then of the indicator columns.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the columns; None: those of the fit, or ``x0``, ``x1``, ….
-
-        Returns
-        -------
-        feature_names_out : ndarray of shape (n_features_out,), dtype object
-            The names; an indicator is called ``missingindicator_`` and its column.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Nothing was fitted.
-        ValueError
-            There is not one name for each column, or they are not those of the fit.
-        """
-        check_is_fitted(self, "n_features_in_")
-        features = _check_feature_names_in(self, input_features)
-        names = self.initial_imputer_.get_feature_names_out(features)
-        if not self.add_indicator:
-            return names
-        return np.concatenate([names, self.indicator_.get_feature_names_out(features)])
+    def _kept(self, features):
+        return self.initial_imputer_.get_feature_names_out(features)
 
     def get_metadata_routing(self):
         """Where parameters of `fit` go, for scikit-learn's metadata routing.
@@ -553,12 +530,6 @@ class IterativeImputer(TransformerMixin, Estimator):
         """
         return MetadataRouter(owner=self).add(
             estimator=self.estimator, method_mapping=MethodMapping().add(callee="fit", caller="fit"))
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = (is_pandas_na(self.missing_values)
-                                     or is_scalar_nan(self.missing_values))
-        return tags
 
 
 def is_default_ridge(estimator):

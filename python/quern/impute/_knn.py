@@ -1,21 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """KNNImputer."""
 import numpy as np
-from sklearn.base import TransformerMixin
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._mask import _get_mask
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
-from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted
+from sklearn.utils._missing import is_scalar_nan
+from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .. import _config, _core
 from .._host import fit_context
-from ..base import (Estimator, as_given, described, library_floats, model_of, refuse_non_finite,
-                    table_of)
-from ._simple import SimpleImputer
+from ..base import as_given, described, library_floats, model_of, refuse_non_finite, table_of
+from ._base import Imputer
 
 
 @described
-class KNNImputer(TransformerMixin, Estimator):
+class KNNImputer(Imputer):
     """Fill missing cells with the mean of the nearest training rows that have the column.
 
     Parameters
@@ -39,7 +37,7 @@ class KNNImputer(TransformerMixin, Estimator):
 
     Attributes
     ----------
-    indicator_ : sklearn.impute.MissingIndicator or None
+    indicator_ : quern.impute.MissingIndicator or None
         The columns with an indicator. None without `add_indicator`.
     n_features_in_ : int
         Number of columns.
@@ -118,7 +116,7 @@ class KNNImputer(TransformerMixin, Estimator):
     def _keep(self, X, mask):
         self._fit_X, self._mask_fit_X = X, mask
         self._valid_mask = ~mask.all(axis=0)
-        SimpleImputer._set_indicator(self, mask.sum(axis=0), X)
+        self._set_indicator(mask.sum(axis=0), X)
 
     @fit_context
     def fit(self, X, y=None):
@@ -248,38 +246,8 @@ class KNNImputer(TransformerMixin, Estimator):
         with np.errstate(divide="ignore"):
             return np.where(same.any(axis=1, keepdims=True), same, 1 / distances).astype(np.float64)
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns that stay, then of the indicator columns.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the columns; None: those of the fit, or ``x0``, ``x1``, ….
-
-        Returns
-        -------
-        feature_names_out : ndarray of shape (n_features_out,), dtype object
-            The names; an indicator is called ``missingindicator_`` and its column.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Nothing was fitted.
-        ValueError
-            There is not one name for each column, or they are not those of the fit.
-        """
-        check_is_fitted(self, "n_features_in_")
-        features = _check_feature_names_in(self, input_features)
-        names = features[self._valid_mask]
-        if not self.add_indicator:
-            return names
-        return np.concatenate([names, self.indicator_.get_feature_names_out(features)])
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = (is_pandas_na(self.missing_values)
-                                     or is_scalar_nan(self.missing_values))
-        return tags
+    def _kept(self, features):
+        return features[self._valid_mask]
 
 
 class _Spec:

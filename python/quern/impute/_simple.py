@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """SimpleImputer."""
 import json
-import numbers
 import warnings
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import TransformerMixin
-from sklearn.impute import MissingIndicator
 from sklearn.utils._mask import _get_mask
-from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._sparse import _align_api_if_sparse
-from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, assert_all_finite,
-                                      check_is_fitted)
+from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite, check_is_fitted
 
 from .. import _attributes, _core
 from .._host import fit_context
 from .._sparse import from_sparse, to_sparse
-from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, refuse_non_finite,
-                    table_of)
+from ..base import described, is_plain_matrix, learned, library_floats, refuse_non_finite, table_of
+from ._base import Imputer
+from ._marker import as_spec, check_numbers, is_nan
 
 DENSIFIES = ("Imputation not possible when missing_values == 0 and input is sparse. Provide a dense "
              "array instead.")
 
 
 @described
-class SimpleImputer(TransformerMixin, Estimator):
+class SimpleImputer(Imputer):
     """Fill missing cells with the column's mean, median, most frequent value or a constant.
 
     Parameters
@@ -48,7 +45,7 @@ class SimpleImputer(TransformerMixin, Estimator):
     ----------
     statistics_ : ndarray of shape (n_features,)
         What the cells of each column are filled with; NaN for columns that are left out.
-    indicator_ : sklearn.impute.MissingIndicator or None
+    indicator_ : quern.impute.MissingIndicator or None
         The columns with an indicator. None without `add_indicator`.
     n_features_in_ : int
         Number of columns.
@@ -149,7 +146,7 @@ class SimpleImputer(TransformerMixin, Estimator):
             dtype = object if texts else None
         if not in_fit and self._fit_dtype.kind == "O":
             dtype = self._fit_dtype
-        nan = is_pandas_na(self.missing_values) or is_scalar_nan(self.missing_values)
+        nan = is_nan(self.missing_values)
         try:
             X = self._validated(X, nan and (not in_fit or self._fit_sees_infinities()),
                                 reset=in_fit, accept_sparse="csc", dtype=dtype, copy=False,
@@ -172,11 +169,7 @@ class SimpleImputer(TransformerMixin, Estimator):
         return self.strategy in ("mean", "median", "constant")
 
     def _check_dtype(self, X):
-        marker = self.missing_values
-        if (X.dtype.kind in "fiu" and not is_pandas_na(marker)
-                and not isinstance(marker, numbers.Real)):
-            raise ValueError("'X' and 'missing_values' types are expected to be both numerical. "
-                             f"Got X.dtype={X.dtype} and  type(missing_values)={type(marker)}.")
+        check_numbers(X, self.missing_values)
         if X.dtype.kind not in "iufO":
             raise ValueError(
                 f"SimpleImputer does not support data with dtype {X.dtype}. Please provide either "
@@ -206,13 +199,6 @@ class SimpleImputer(TransformerMixin, Estimator):
             raise ValueError(message)
 
     # -- the library --
-
-    def _marker(self):
-        """missing_values as the spec has it."""
-        marker = self.missing_values
-        if is_pandas_na(marker) or is_scalar_nan(marker):
-            return None
-        return int(marker) if isinstance(marker, numbers.Integral) else float(marker)
 
     def _spec_of(self, strategy, indicator=False, marker=None, keep=True):
         """keep: columns without values stay, filled with 0."""
@@ -287,17 +273,6 @@ class SimpleImputer(TransformerMixin, Estimator):
         self._set_indicator(missing, X)
         return self
 
-    def _set_indicator(self, missing, X):
-        """A MissingIndicator as scikit-learn's imputer leaves it."""
-        self.indicator_ = None
-        if not self.add_indicator:
-            return
-        found = MissingIndicator(missing_values=self.missing_values, error_on_new=False)
-        found._precomputed = True
-        found.n_features_in_ = found._n_features = X.shape[1]
-        found.features_ = np.flatnonzero(missing)
-        self.indicator_ = found
-
     def _filler(self, X):
         if self.fill_value is not None:
             return self.fill_value
@@ -309,7 +284,7 @@ class SimpleImputer(TransformerMixin, Estimator):
         is_sparse = sparse.issparse(X)
         table = from_sparse(given) if is_sparse else table_of(given)
         try:
-            statistics, missing = self._library_fit(table, strategy, self._marker())
+            statistics, missing = self._library_fit(table, strategy, as_spec(self.missing_values))
         except ValueError as error:
             refuse_non_finite(error, X, self)
         empty = missing == X.shape[0]
@@ -464,12 +439,12 @@ class SimpleImputer(TransformerMixin, Estimator):
         if left_out.any() and is_plain_matrix(X):  # columns that the library does not look at
             assert_all_finite(X, allow_nan=True, estimator_name="SimpleImputer", input_name="X")
         try:
-            return self._library_fill(X, fill, counts, self.add_indicator, self._marker())
+            return self._library_fill(X, fill, counts, self.add_indicator, as_spec(self.missing_values))
         except ValueError as error:
             refuse_non_finite(error, X, self)
 
     def _fill_sparse(self, X, fill, counts):
-        out = self._library_fill(X, fill, counts, False, self._marker())
+        out = self._library_fill(X, fill, counts, False, as_spec(self.missing_values))
         if not self.add_indicator:
             return out
         mask = X.copy()
@@ -530,38 +505,12 @@ class SimpleImputer(TransformerMixin, Estimator):
         out[missing] = self.missing_values
         return out
 
-    def get_feature_names_out(self, input_features=None):
-        """Names of the columns that stay, then of the indicator columns.
-
-        Parameters
-        ----------
-        input_features : array-like of str or None, default=None
-            Names of the columns; None: those of the fit, or ``x0``, ``x1``, ….
-
-        Returns
-        -------
-        feature_names_out : ndarray of shape (n_features_out,), dtype object
-            The names; an indicator is called ``missingindicator_`` and its column.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            Nothing was fitted.
-        ValueError
-            There is not one name for each column, or they are not those of the fit.
-        """
-        check_is_fitted(self, "n_features_in_")
-        features = _check_feature_names_in(self, input_features)
-        names = features[~_get_mask(self.statistics_, np.nan)]
-        if not self.add_indicator:
-            return names
-        return np.concatenate([names, self.indicator_.get_feature_names_out(features)])
+    def _kept(self, features):
+        return features[~_get_mask(self.statistics_, np.nan)]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = (is_pandas_na(self.missing_values)
-                                     or is_scalar_nan(self.missing_values))
         return tags
 
 
