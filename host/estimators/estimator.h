@@ -181,6 +181,8 @@ struct qn_estimator_type {
      * (tells_known), takes in its own pass, so that this one needs none. */
     uint32_t ahead;
     int tells_known;
+    /* 1 when, with these parameters, it does what QN_TRAIT_MERGES says; NULL: it never does. */
+    int (*merges)(const struct qn_estimator *);
     /* 1 when missing values that reach it are an error; NULL: they never are. */
     int (*refuses_missing)(const struct qn_estimator *);
     /* How many values a sparse block of its `columns` outputs stores; NULL: all. */
@@ -238,12 +240,13 @@ quern_status qn_port_convert_op(struct qn_stage *, const struct qn_port *in, que
 quern_status qn_port_refuse_nan(struct qn_stage *, struct qn_port *);
 quern_status qn_stage_memory(const struct qn_stage *); /* the out-of-memory error */
 
-extern const struct qn_estimator_type qn_binarizer, qn_function_transformer,
-    qn_generic_univariate_select, qn_iterative_imputer, qn_k_bins_discretizer, qn_kernel_centerer,
-    qn_knn_imputer, qn_max_abs_scaler, qn_min_max_scaler, qn_missing_indicator, qn_normalizer,
+extern const struct qn_estimator_type qn_binarizer, qn_bucketizer, qn_clipper, qn_cyclical_features,
+    qn_function_transformer, qn_generic_univariate_select, qn_iterative_imputer,
+    qn_k_bins_discretizer, qn_kernel_centerer, qn_knn_imputer, qn_max_abs_scaler,
+    qn_mean_normalization_scaler, qn_min_max_scaler, qn_missing_indicator, qn_normalizer,
     qn_one_hot_encoder, qn_ordinal_encoder, qn_polynomial_features, qn_power_transformer,
     qn_quantile_transformer, qn_robust_scaler, qn_select_fdr, qn_select_fpr, qn_select_fwe,
     qn_select_k_best, qn_select_percentile, qn_simple_imputer, qn_spline_transformer,
-    qn_standard_scaler, qn_variance_threshold, qn_passthrough;
+    qn_standard_scaler, qn_variance_threshold, qn_winsorizer, qn_passthrough;
 
 #endif

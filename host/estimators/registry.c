@@ -10,6 +10,9 @@
 /* clang-format off */
 static const struct qn_estimator_type *const TYPES[] = {
     &qn_binarizer,
+    &qn_bucketizer,
+    &qn_clipper,
+    &qn_cyclical_features,
     &qn_function_transformer,
     &qn_generic_univariate_select,
     &qn_iterative_imputer,
@@ -17,6 +20,7 @@ static const struct qn_estimator_type *const TYPES[] = {
     &qn_kernel_centerer,
     &qn_knn_imputer,
     &qn_max_abs_scaler,
+    &qn_mean_normalization_scaler,
     &qn_min_max_scaler,
     &qn_missing_indicator,
     &qn_normalizer,
@@ -35,6 +39,7 @@ static const struct qn_estimator_type *const TYPES[] = {
     &qn_spline_transformer,
     &qn_standard_scaler,
     &qn_variance_threshold,
+    &qn_winsorizer,
     &qn_passthrough,
 };
 /* clang-format on */

@@ -5,7 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-#include "host/estimators/estimator.h"
+#include "host/estimators/floats.h"
 #include "host/stats/normal.h"
 
 /* What to do with sparse input, which stays sparse only if 0 stays 0. */
@@ -20,21 +20,6 @@ static double zero_is_one(double scale, quern_type dtype)
     return scale < 10.0 * eps ? 1.0 : scale;
 }
 
-/* A value as an array of the dtype would hold it. */
-static double in_dtype(double value, quern_type dtype)
-{
-    return dtype == QUERN_FLOAT32 ? (double)(float)value : value;
-}
-
-static quern_status add_op(struct qn_stage *stage, struct qn_port *port, uint32_t code, double p0,
-                           double p1)
-{
-    port->chain =
-        qn_chain_add(stage->arena, port->chain, code, qn_word_f64(in_dtype(p0, port->type)),
-                     qn_word_f64(in_dtype(p1, port->type)), port->chain->work);
-    return port->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
-}
-
 /* array op= attribute, as NumPy does it in place: a float32 array with a float64 attribute is
  * computed in float64, and the result is rounded. */
 static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, uint32_t code,
@@ -42,9 +27,9 @@ static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, ui
 {
     quern_type type = port->type;
     struct qn_port wide;
-    if (attribute == type || type == QUERN_FLOAT64) return add_op(stage, port, code, value, 0);
+    if (attribute == type || type == QUERN_FLOAT64) return qn_port_add(stage, port, code, value, 0);
     QN_TRY(qn_port_convert_op(stage, port, QUERN_FLOAT64, &wide));
-    QN_TRY(add_op(stage, &wide, code, value, 0));
+    QN_TRY(qn_port_add(stage, &wide, code, value, 0));
     return qn_port_convert_op(stage, &wide, type, port);
 }
 
@@ -53,7 +38,7 @@ static quern_status in_place_op(struct qn_stage *stage, struct qn_port *port, ui
  * ways of in_place_op give the same, and the narrow one is faster. */
 static quern_type dtype_of(double value, quern_type input)
 {
-    return isnan(value) || in_dtype(value, input) == value ? input : QUERN_FLOAT64;
+    return isnan(value) || qn_in_dtype(value, input) == value ? input : QUERN_FLOAT64;
 }
 
 static quern_status apply_op(struct qn_stage *stage, struct qn_port *port, uint32_t code,
@@ -62,36 +47,12 @@ static quern_status apply_op(struct qn_stage *stage, struct qn_port *port, uint3
     return in_place_op(stage, port, code, value, dtype_of(value, port->type));
 }
 
-/* Makes the output ports: the inputs in the step's float dtype. */
-static quern_status begin_emit(struct qn_stage *stage)
-{
-    quern_type dtype;
-    QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    QN_TRY(qn_stage_outputs(stage, stage->n_in));
-    for (uint32_t i = 0; i < stage->n_in; i++) {
-        QN_TRY(qn_port_convert(stage, &stage->in[i], dtype, &stage->out[i]));
-        stage->out[i].known = NULL;
-    }
-    return QUERN_OK;
-}
-
 /* scikit-learn multiplies the stored values of a sparse array by 1 / scale, an array of its own. */
 static quern_status divide(struct qn_stage *stage, struct qn_port *port, double scale,
                            quern_type attribute)
 {
     double share = attribute == QUERN_FLOAT32 ? (double)(1.0F / (float)scale) : 1.0 / scale;
     return in_place_op(stage, port, QN_OP_MUL, share, attribute);
-}
-
-static quern_status refuse_infinity(const struct qn_stage *stage)
-{
-    for (uint32_t i = 0; i < stage->n_in; i++) {
-        const struct qn_extremes *e = &stage->found[i].extremes;
-        if (e->count != 0 && (isinf(e->min) || isinf(e->max)))
-            return qn_error(QUERN_INVALID, "%s: column \"%s\" has infinite values",
-                            stage->estimator->type->name, stage->in[i].name);
-    }
-    return QUERN_OK;
 }
 
 static quern_status need_extremes(struct qn_stage *stage)
@@ -169,14 +130,14 @@ static quern_status standard_emit(struct qn_stage *stage)
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     int with_mean = qn_param_bool(stage->estimator, "with_mean");
     if (with_mean) QN_TRY(qn_stage_refuse_sparse(stage, NO_MEAN));
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_SUB, mean->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(qn_port_add(stage, port, QN_OP_SUB, mean->f64[i], 0));
         if (scale != NULL && port->sparse)
             QN_TRY(divide(stage, port, scale->f64[i], QUERN_FLOAT64));
         else if (scale != NULL)
-            QN_TRY(add_op(stage, port, QN_OP_DIV, scale->f64[i], 0));
+            QN_TRY(qn_port_add(stage, port, QN_OP_DIV, scale->f64[i], 0));
     }
     return QUERN_OK;
 }
@@ -187,11 +148,11 @@ static quern_status standard_invert(struct qn_stage *stage)
     const struct qn_attr *mean = qn_attrs_find(stage->attrs, "mean_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     int with_mean = qn_param_bool(stage->estimator, "with_mean");
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
-        if (scale != NULL) QN_TRY(add_op(stage, port, QN_OP_MUL, scale->f64[i], 0));
-        if (with_mean && mean != NULL) QN_TRY(add_op(stage, port, QN_OP_ADD, mean->f64[i], 0));
+        if (scale != NULL) QN_TRY(qn_port_add(stage, port, QN_OP_MUL, scale->f64[i], 0));
+        if (with_mean && mean != NULL) QN_TRY(qn_port_add(stage, port, QN_OP_ADD, mean->f64[i], 0));
     }
     return QUERN_OK;
 }
@@ -252,7 +213,7 @@ static quern_status min_max_learn(struct qn_stage *stage)
     quern_type dtype;
     double lo, hi;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    QN_TRY(refuse_infinity(stage));
+    QN_TRY(qn_stage_refuse_infinity(stage));
     feature_range(stage->estimator, &lo, &hi);
     double *data_min = qn_attrs_f64(stage->attrs, "data_min_", n);
     double *data_max = qn_attrs_f64(stage->attrs, "data_max_", n);
@@ -264,14 +225,15 @@ static quern_status min_max_learn(struct qn_stage *stage)
         seen == NULL)
         return qn_stage_memory(stage);
     seen[0] = (int64_t)stage->found[0].rows;
-    double width = in_dtype(in_dtype(hi, dtype) - in_dtype(lo, dtype), dtype);
+    double width = qn_in_dtype(qn_in_dtype(hi, dtype) - qn_in_dtype(lo, dtype), dtype);
     for (uint32_t i = 0; i < n; i++) { /* every step is rounded to the dtype, as arrays of it are */
         const struct qn_extremes *e = &stage->found[i].extremes;
         data_min[i] = e->count != 0 ? e->min : NAN;
         data_max[i] = e->count != 0 ? e->max : NAN;
-        range[i] = in_dtype(data_max[i] - data_min[i], dtype);
-        scale[i] = in_dtype(width / zero_is_one(range[i], dtype), dtype);
-        min[i] = in_dtype(in_dtype(lo, dtype) - in_dtype(data_min[i] * scale[i], dtype), dtype);
+        range[i] = qn_in_dtype(data_max[i] - data_min[i], dtype);
+        scale[i] = qn_in_dtype(width / zero_is_one(range[i], dtype), dtype);
+        min[i] =
+            qn_in_dtype(qn_in_dtype(lo, dtype) - qn_in_dtype(data_min[i] * scale[i], dtype), dtype);
     }
     return QUERN_OK;
 }
@@ -283,13 +245,13 @@ static quern_status min_max_emit(struct qn_stage *stage)
     double lo, hi;
     feature_range(stage->estimator, &lo, &hi);
     QN_TRY(qn_stage_refuse_sparse(stage, NO_RANGE));
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         QN_TRY(apply_op(stage, port, QN_OP_MUL, scale->f64[i]));
         QN_TRY(apply_op(stage, port, QN_OP_ADD, min->f64[i]));
         if (qn_param_bool(stage->estimator, "clip"))
-            QN_TRY(add_op(stage, port, QN_OP_CLIP, lo, hi));
+            QN_TRY(qn_port_add(stage, port, QN_OP_CLIP, lo, hi));
     }
     return QUERN_OK;
 }
@@ -299,7 +261,7 @@ static quern_status min_max_invert(struct qn_stage *stage)
 {
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     const struct qn_attr *min = qn_attrs_find(stage->attrs, "min_");
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         QN_TRY(in_place_op(stage, port, QN_OP_SUB, min->f64[i], stage->learned));
@@ -342,7 +304,7 @@ static quern_status max_abs_learn(struct qn_stage *stage)
     uint32_t n = stage->n_in;
     quern_type dtype;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    QN_TRY(refuse_infinity(stage));
+    QN_TRY(qn_stage_refuse_infinity(stage));
     double *max_abs = qn_attrs_f64(stage->attrs, "max_abs_", n);
     double *scale = qn_attrs_f64(stage->attrs, "scale_", n);
     int64_t *seen = qn_attrs_i64(stage->attrs, "n_samples_seen_", 1);
@@ -360,13 +322,13 @@ static quern_status max_abs_learn(struct qn_stage *stage)
 static quern_status max_abs_emit(struct qn_stage *stage)
 {
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         QN_TRY(port->sparse ? divide(stage, port, scale->f64[i], stage->learned)
                             : apply_op(stage, port, QN_OP_DIV, scale->f64[i]));
         if (qn_param_bool(stage->estimator, "clip"))
-            QN_TRY(add_op(stage, port, QN_OP_CLIP, -1.0, 1.0));
+            QN_TRY(qn_port_add(stage, port, QN_OP_CLIP, -1.0, 1.0));
     }
     return QUERN_OK;
 }
@@ -374,7 +336,7 @@ static quern_status max_abs_emit(struct qn_stage *stage)
 static quern_status max_abs_invert(struct qn_stage *stage)
 {
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++)
         QN_TRY(in_place_op(stage, &stage->out[i], QN_OP_MUL, scale->f64[i], stage->learned));
     return QUERN_OK;
@@ -459,7 +421,7 @@ static quern_status robust_learn(struct qn_stage *stage)
     double lo, hi, adjust = 1.0;
     quern_type dtype;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    QN_TRY(refuse_infinity(stage));
+    QN_TRY(qn_stage_refuse_infinity(stage));
     quantile_range(stage->estimator, &lo, &hi);
     if (qn_param_bool(stage->estimator, "unit_variance"))
         adjust = qn_normal_quantile(hi / 100.0) - qn_normal_quantile(lo / 100.0);
@@ -484,7 +446,7 @@ static quern_status robust_emit(struct qn_stage *stage)
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
     if (center != NULL) QN_TRY(qn_stage_refuse_sparse(stage, NO_CENTER));
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         if (center != NULL) QN_TRY(apply_op(stage, port, QN_OP_SUB, center->f64[i]));
@@ -499,7 +461,7 @@ static quern_status robust_invert(struct qn_stage *stage)
 {
     const struct qn_attr *center = qn_attrs_find(stage->attrs, "center_");
     const struct qn_attr *scale = qn_attrs_find(stage->attrs, "scale_");
-    QN_TRY(begin_emit(stage));
+    QN_TRY(qn_stage_floats(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_port *port = &stage->out[i];
         if (scale != NULL)

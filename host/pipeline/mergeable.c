@@ -13,14 +13,19 @@ static int has(const struct qn_estimator_type *type, uint32_t trait)
     return (type->traits & trait) != 0;
 }
 
+static int merges(const struct qn_estimator *e)
+{
+    return has(e->type, QN_TRAIT_MERGES) || (e->type->merges != NULL && e->type->merges(e));
+}
+
 const char *qn_mergeable_blame(const struct qn_spec *spec)
 {
     for (uint32_t i = 0; i < spec->n_steps; i++) {
         int raw = 1; /* the table's own values still */
         for (uint32_t k = 0; k < spec->steps[i].n_apply; k++) {
-            const struct qn_estimator_type *type = spec->steps[i].apply[k].type;
-            if (!has(type, QN_TRAIT_STATELESS) && !(raw && has(type, QN_TRAIT_MERGES)))
-                return type->name;
+            const struct qn_estimator *e = &spec->steps[i].apply[k];
+            const struct qn_estimator_type *type = e->type;
+            if (!has(type, QN_TRAIT_STATELESS) && !(raw && merges(e))) return type->name;
             raw &= type == &qn_passthrough;
         }
     }

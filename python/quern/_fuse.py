@@ -247,8 +247,7 @@ class Plan:
                 block.chain[-1] is e for e in changing for block in blocks if e in block.chain)):
             raise NotFused(f"a chain goes on with the columns of {type(changing[0]).__name__}")
         self.widens = bool(changing)  # the width is known after the fit
-        self.sparse = any(getattr(e, "sparse_output", False) or getattr(e, "sparse", None) is True
-                          for e in changing)
+        self.sparse = any(e._gives_sparse() for e in changing)
         self.threshold = threshold
         width = sum(len(block.indices) for block in blocks)
         joined = [np.result_type(*self.dtypes)] * width

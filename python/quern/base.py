@@ -24,6 +24,9 @@ from ._serve import service_for
 # has no parameter of that name for has its default here; the others' come from the descriptor.
 SIGNATURES = {
     "Binarizer": ("*", "threshold", ("copy", True)),
+    "Bucketizer": ("edges", "*", "encode", "closed", "outside", "handle_missing", "dtype"),
+    "Clipper": ("lower", "upper"),
+    "CyclicalFeatures": ("max_values", "*", "drop_original"),
     "IterativeImputer": (("estimator", None), "*", "missing_values", ("sample_posterior", False), "max_iter",
                          "tol", ("n_nearest_features", None), "initial_strategy", "fill_value",
                          "imputation_order", "skip_complete", "min_value", "max_value", ("verbose", 0),
@@ -34,6 +37,7 @@ SIGNATURES = {
     "KBinsDiscretizer": ("n_bins", "*", "encode", "strategy", "quantile_method", "dtype",
                          ("subsample", 200_000), ("random_state", None)),
     "MaxAbsScaler": ("*", ("copy", True), "clip"),
+    "MeanNormalizationScaler": ("*", ("copy", True)),
     "MinMaxScaler": ("feature_range", "*", ("copy", True), "clip"),
     "MissingIndicator": ("*", "missing_values", "features", "sparse", "error_on_new"),
     "Normalizer": ("norm", "*", ("copy", True)),
@@ -59,6 +63,7 @@ SIGNATURES = {
     "SelectKBest": ("score_func", "*", "k"),
     "SelectPercentile": ("score_func", "*", "percentile"),
     "VarianceThreshold": ("threshold",),
+    "Winsorizer": ("capping_method", "tail", "fold", "*", "add_indicators", "missing_values"),
 }
 # Where JSON's default is not Python's.
 DEFAULTS = {("SimpleImputer", "missing_values"): np.nan,
@@ -92,11 +97,9 @@ CONSTRAINTS = {
     "encoded_missing_value": [numbers.Integral, type(np.nan)],
     "score_func": [callable],
     "k": [StrOptions({"all"}), Interval(numbers.Integral, 0, None, closed="left")],
-}
-# The same of one estimator's parameter.
-OWN_CONSTRAINTS = {
     ("SplineTransformer", "n_knots"): [Interval(numbers.Integral, 2, None, closed="left")],
     ("SplineTransformer", "degree"): [Interval(numbers.Integral, 0, None, closed="left")],
+    ("Winsorizer", "missing_values"): [StrOptions({"raise", "ignore"})],
 }
 CALLABLES = {("SimpleImputer", "strategy")}
 _KINDS = {
@@ -111,6 +114,9 @@ _KINDS = {
     "amount": [Interval(numbers.Real, 0, None, closed="left"), StrOptions({"all"})],
     "count": [Interval(numbers.Integral, 1, None, closed="left"), None],
     "auto_bool": ["boolean", StrOptions({"auto"})],
+    "auto_float": [Interval(numbers.Real, 0, None, closed="neither"), StrOptions({"auto"})],
+    "numbers": [Interval(numbers.Real, None, None, closed="both"), "array-like", None],
+    "edges": ["array-like", None],
     "frequency": [Interval(numbers.Integral, 1, None, closed="left"),
                   Interval(RealNotInt, 0, 1, closed="neither"), None],
 }
@@ -126,8 +132,8 @@ def _default(name, parameter):
 
 
 def _constraint(name, parameter):
-    if (name, parameter["name"]) in OWN_CONSTRAINTS:
-        return OWN_CONSTRAINTS[name, parameter["name"]]
+    if (name, parameter["name"]) in CONSTRAINTS:
+        return CONSTRAINTS[name, parameter["name"]]
     if parameter["name"] in CONSTRAINTS:
         return CONSTRAINTS[parameter["name"]]
     if parameter["kind"] == "choice":
@@ -281,6 +287,10 @@ class Estimator(DeviceRow, BaseEstimator):
         """The attributes as a model has them."""
         return {}
 
+    def _gives_sparse(self):
+        """Whether its output is a sparse matrix whatever the input is."""
+        return getattr(self, "sparse_output", False)
+
     _changes_width = False  # whether the width of the output is known after the fit alone
 
     def _output_width(self, width):
@@ -302,8 +312,8 @@ class Estimator(DeviceRow, BaseEstimator):
         Raises
         ------
         quern.UnsupportedError
-            The class was derived from quern's; or there is a parameter that scikit-learn's, of this version,
-            has not.
+            Scikit-learn has no such class, or it was derived from quern's; or there is a parameter that
+            scikit-learn's, of this version, has not.
 
         See Also
         --------

@@ -18,17 +18,20 @@ from ._core import UnsupportedError
 MODULES = {"quern.preprocessing": "sklearn.preprocessing", "quern.impute": "sklearn.impute",
            "quern.feature_selection": "sklearn.feature_selection",
            "quern.compose": "sklearn.compose", "quern.pipeline": "sklearn.pipeline"}
+# what scikit-learn has no class for
+OURS_ALONE = frozenset({"Bucketizer", "Clipper", "CyclicalFeatures", "MeanNormalizationScaler", "Winsorizer"})
 _theirs = {}  # class of quern: class of scikit-learn, as it was before any patch
 
 
 def pairs():
-    """{class of quern: class of scikit-learn}."""
+    """{class of quern: class of scikit-learn}, of those that have one."""
     if not _theirs:
         for ours, theirs in MODULES.items():
             module, other = importlib.import_module(ours), importlib.import_module(theirs)
             for name in module.__all__:
                 found = getattr(module, name)
-                if isinstance(found, type) and found.__module__.startswith("quern."):
+                if (isinstance(found, type) and found.__module__.startswith("quern.")
+                        and name not in OURS_ALONE):
                     _theirs[found] = getattr(other, name)
     return _theirs
 
@@ -77,7 +80,7 @@ def from_sklearn(estimator):
     ('quern', array([2.]))
     """
     return _Conversion({theirs: ours for ours, theirs in pairs().items()},
-                       {theirs: ours for ours, theirs in score_functions().items()}).of(estimator)
+                       {theirs: ours for ours, theirs in score_functions().items()}, OURS_ALONE).of(estimator)
 
 
 def to_sklearn(estimator):
@@ -97,8 +100,8 @@ def to_sklearn(estimator):
     Raises
     ------
     quern.UnsupportedError
-        An estimator has no counterpart, as a class that was derived from quern's; or it has a parameter
-        that scikit-learn's, of this version, has not.
+        An estimator has no counterpart, as Winsorizer or a class that was derived from quern's; or it has a
+        parameter that scikit-learn's, of this version, has not.
 
     See Also
     --------
@@ -189,8 +192,9 @@ def score_functions():
 class _Conversion:
     """Estimators within estimators; one that is met twice is one afterwards too."""
 
-    def __init__(self, classes, functions):
-        self.classes, self.functions, self.done = classes, functions, {}
+    def __init__(self, classes, functions, copied=()):
+        """copied: names of classes of quern that stay what they are."""
+        self.classes, self.functions, self.copied, self.done = classes, functions, copied, {}
 
     def of(self, value):
         if inspect.isfunction(value) and value in self.functions:
@@ -211,7 +215,8 @@ class _Conversion:
         cls = plain_class(type(estimator))
         target = self.classes.get(cls)
         if target is None:
-            target = cls if cls in self.classes.values() else None
+            alone = cls.__module__.startswith("quern.") and cls.__name__ in self.copied
+            target = cls if alone or cls in self.classes.values() else None
         if target is None:
             raise UnsupportedError(f"{cls.__module__}.{cls.__qualname__} has no counterpart")
         made = self._converted(estimator, target)

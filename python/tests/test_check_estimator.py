@@ -5,36 +5,39 @@ import os
 import numpy as np
 import pytest
 from quern import _core, config_context
-from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
-from quern.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, KernelCenterer, MaxAbsScaler,
-                                 MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures,
-                                 PowerTransformer, QuantileTransformer, RobustScaler, SplineTransformer,
-                                 StandardScaler)
-from quern.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold)
+from quern.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
+from quern.preprocessing import (Binarizer, Bucketizer, Clipper, CyclicalFeatures, FunctionTransformer,
+                                 KBinsDiscretizer, KernelCenterer, MaxAbsScaler, MeanNormalizationScaler,
+                                 MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, PolynomialFeatures,
+                                 PowerTransformer, QuantileTransformer, RobustScaler, SplineTransformer,
+                                 StandardScaler, Winsorizer)
 from sklearn.base import clone
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
+INFINITE = float("inf")
 ESTIMATORS = [
     FunctionTransformer(), FunctionTransformer(np.arcsinh, np.sinh, validate=True), FunctionTransformer("arcsinh(x)"),
-    KernelCenterer(), PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
-    SplineTransformer(), SplineTransformer(n_knots=4, knots="quantile", extrapolation="linear", include_bias=False),
-    SplineTransformer(), SplineTransformer(n_knots=4, extrapolation="linear", include_bias=False),
+    KernelCenterer(), PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False), SplineTransformer(),
+    SplineTransformer(n_knots=4, extrapolation="linear", include_bias=False),
     SplineTransformer(degree=2, extrapolation="periodic", handle_missing="zeros", sparse_output=True),
     IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
-    PolynomialFeatures(), PolynomialFeatures((1, 3), include_bias=False),
-    MissingIndicator(), MissingIndicator(features="all", sparse=True), IterativeImputer(), KNNImputer(), KNNImputer(weights="distance", add_indicator=True),
-    Binarizer(), KBinsDiscretizer(), KBinsDiscretizer(encode="ordinal", strategy="uniform"),
-    QuantileTransformer(n_quantiles=10), QuantileTransformer(output_distribution="normal"),
-    MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(), MinMaxScaler(clip=True),
-    Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
-    OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(), RobustScaler(with_centering=False), SimpleImputer(),
-    SimpleImputer(add_indicator=True), SimpleImputer(strategy="median"),
-    SimpleImputer(strategy="most_frequent"), StandardScaler(), StandardScaler(with_mean=False),
-    VarianceThreshold(), VarianceThreshold(0.01), SelectKBest(k=1), SelectKBest(k="all"),
-    SelectPercentile(percentile=60), SelectFpr(alpha=0.9), SelectFdr(alpha=0.9), SelectFwe(alpha=0.9),
-    GenericUnivariateSelect(param=60)]
+    Bucketizer([-INFINITE, 0, 1, INFINITE]), Bucketizer([-1, 0, 2], encode="onehot-dense", outside="keep"),
+    Bucketizer([0, 1], outside="clip", handle_missing="keep", closed="right"), Clipper(), Clipper(-1, 1.5),
+    CyclicalFeatures(max_values=7), CyclicalFeatures(drop_original=True), MeanNormalizationScaler(), Winsorizer(),
+    Winsorizer("iqr", "both"), Winsorizer("mad", "left", missing_values="ignore"),
+    Winsorizer("quantiles", "both", 0.1, add_indicators=True), MissingIndicator(),
+    MissingIndicator(features="all", sparse=True), Binarizer(), KBinsDiscretizer(),
+    KBinsDiscretizer(encode="ordinal", strategy="uniform"), QuantileTransformer(n_quantiles=10),
+    QuantileTransformer(output_distribution="normal"), MaxAbsScaler(), MaxAbsScaler(clip=True), MinMaxScaler(),
+    MinMaxScaler(clip=True), Normalizer(), Normalizer(norm="l1"), OneHotEncoder(), OneHotEncoder(sparse_output=False),
+    OrdinalEncoder(), PowerTransformer(), PowerTransformer(standardize=False), RobustScaler(),
+    RobustScaler(with_centering=False), SimpleImputer(), SimpleImputer(add_indicator=True),
+    SimpleImputer(strategy="median"), SimpleImputer(strategy="most_frequent"), StandardScaler(),
+    StandardScaler(with_mean=False), VarianceThreshold(), VarianceThreshold(0.01), SelectKBest(k=1),
+    SelectKBest(k="all"), SelectPercentile(percentile=60), SelectFpr(alpha=0.9), SelectFdr(alpha=0.9),
+    SelectFwe(alpha=0.9), GenericUnivariateSelect(param=60)]
 PRESENT = {d["id"] for d in _core.Context("cpu").devices() if d["present"]}
 
 

@@ -71,7 +71,7 @@ def test_what_is_to_be_seen_is_there(name):
 # ---- attributes ----
 
 CELLS = pd.DataFrame({"a": [1.0, 2.0, np.nan, 2.0, 2.0], "b": [0.0, 3.0, 1.0, 3.0, 3.0]})
-SETTINGS = {"OneHotEncoder": {"min_frequency": 2}, "OrdinalEncoder": {"min_frequency": 2},
+SETTINGS = {"Bucketizer": {"edges": [0, 1, 3]}, "OneHotEncoder": {"min_frequency": 2}, "OrdinalEncoder": {"min_frequency": 2},
             "ColumnTransformer": {"transformers": [("a", quern.impute.SimpleImputer(), ["a"])]},
             "Pipeline": {"steps": [("a", quern.impute.SimpleImputer()),
                                    ("b", quern.preprocessing.MinMaxScaler())]}}
@@ -84,7 +84,8 @@ def test_attributes_are_those_of_a_fit(name):
     cls = CLASSES[name]
     word = cls.__name__
     made = cls(**SETTINGS.get(word, {}))
-    complete = word in ("Normalizer", "Binarizer", "KBinsDiscretizer", "PolynomialFeatures", "SplineTransformer")
+    complete = word in ("Normalizer", "Binarizer", "Bucketizer", "KBinsDiscretizer", "PolynomialFeatures",
+                        "SplineTransformer", "Winsorizer")
     whole = CELLS.fillna(1.0) if complete else CELLS
     if getattr(cls, "_supervised", False):
         made.fit(CELLS.fillna(1.0), [0, 1, 0, 1, 1])

@@ -11,6 +11,7 @@ import pytest
 from docstrings import documented, entries_of, key_of, sections_of
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 
 import quern
@@ -259,6 +260,7 @@ def cases():
     yield from splines()
     yield from distributions()
     yield from encoders()
+    yield from columns()
     yield from imputer()
     yield from composites()
     yield from functions()
@@ -373,6 +375,44 @@ def encoders():
         WORDS).inverse_transform(WORDS)
     yield "OrdinalEncoder.inverse_transform IndexError", lambda: pre.OrdinalEncoder().fit(
         WORDS).inverse_transform([[7]])
+
+
+def columns():
+    """What scikit-learn has no class for."""
+    binned, capped = pre.Bucketizer([0, 10]), pre.Winsorizer()
+    for made in (binned, capped, pre.Clipper(), pre.CyclicalFeatures()):
+        name = type(made).__name__
+        for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+            yield f"{name}.fit ValueError", lambda m=made, r=rows: clone(m).fit(r)
+        yield f"{name}.fit TypeError", lambda m=made: clone(m).fit(ROWS)
+        for rows in (INFINITE, WIDE, WORDS):
+            yield "Columns.transform ValueError", lambda m=made, r=rows: clone(m).fit(X).transform(r)
+        yield "Columns.transform TypeError", lambda m=made: clone(m).fit(X).transform(ROWS)
+        if name != "Clipper":  # which needs no fit
+            yield f"Columns.transform {NOT_FITTED}", lambda m=made: clone(m).transform(X)
+            names = f"{name}.get_feature_names_out"
+            yield f"{names} {NOT_FITTED}", lambda m=made: clone(m).get_feature_names_out()
+            yield f"{names} ValueError", lambda m=made: clone(m).fit(X).get_feature_names_out(["a"])
+    for words in ({"edges": None}, {"edges": [1]}, {"edges": [2, 1]}, {"edges": [[0, 9]]}, {"edges": [0, 9], "encode": 3},
+                  {"edges": [0, np.nan]}):
+        yield "Bucketizer.fit ValueError", lambda w=words: pre.Bucketizer(**w).fit(X)
+    yield "Bucketizer.fit ValueError", lambda: binned.fit(NAN)
+    yield "Columns.transform ValueError", lambda: pre.Bucketizer([0, 4.5]).fit(X).transform(X)
+    for words in ({"lower": 3, "upper": 2}, {"lower": [1]}, {"upper": ["a", 2]}, {"lower": [np.nan, 1]}):
+        yield "Clipper.fit ValueError", lambda w=words: pre.Clipper(**w).fit(X)
+    for words, rows in (({"max_values": 0}, X), ({"max_values": [1]}, X), ({}, X * 0), ({}, NAN)):
+        yield "CyclicalFeatures.fit ValueError", lambda w=words, r=rows: pre.CyclicalFeatures(**w).fit(r)
+    for words, rows in (({"tail": "no"}, X), ({"capping_method": "quantiles", "fold": 0.5}, X), ({"fold": 0}, X), ({}, NAN)):
+        yield "Winsorizer.fit ValueError", lambda w=words, r=rows: pre.Winsorizer(**w).fit(r)
+    for method in ("fit", "partial_fit"):
+        for rows in (INFINITE, X[:0], X[:, :0], WORDS):
+            yield f"MeanNormalizationScaler.{method} ValueError", lambda m=method, r=rows: getattr(
+                pre.MeanNormalizationScaler(), m)(r)
+        yield f"MeanNormalizationScaler.{method} ValueError", lambda m=method: getattr(
+            pre.MeanNormalizationScaler(copy=3), m)(X)
+        yield f"MeanNormalizationScaler.{method} TypeError", lambda m=method: getattr(
+            pre.MeanNormalizationScaler(), m)(ROWS)
+    yield "MeanNormalizationScaler.partial_fit ValueError", lambda: pre.MeanNormalizationScaler().fit(X).partial_fit(WIDE)
 
 
 def imputer():

@@ -152,9 +152,18 @@ def test_every_class_has_a_counterpart_and_a_case():
     names = {n for m in (impute, preprocessing) for n in m.__all__
              if isinstance(getattr(m, n), type)}
     pairs = {ours.__name__: theirs for ours, theirs in interop.pairs().items()}
+    names -= interop.OURS_ALONE
     assert names <= set(pairs)
     assert names <= {name for name, _ in CASES} | {name for _, name, _, _ in COLUMNS} | ELSEWHERE
     assert all(theirs.__module__.startswith("sklearn.") for theirs in pairs.values())
+
+
+@pytest.mark.parametrize("name", sorted(interop.OURS_ALONE))
+def test_what_scikit_learn_does_not_have_is_refused_by_name(name):
+    with pytest.raises(quern.UnsupportedError, match=f"{name} has no counterpart"):
+        quern.to_sklearn(getattr(q, name)())
+    copied = quern.from_sklearn(getattr(q, name)())  # one of quern is copied
+    assert type(copied) is getattr(q, name)
 
 
 def test_unfitted_and_configured():

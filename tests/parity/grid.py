@@ -163,7 +163,7 @@ def compare(found, case, X, where, contexts):
             found.refused += 1
             return
         check_attributes(case, ours, theirs, X, where)
-        given = ours.to_sklearn() if case.peer is not None else None
+        given = case.twin(ours) if case.peer is not None else None
         out, refusal = attempt(lambda: ours.transform(X))
         if given is not None:
             wanted, their_refusal = attempt(lambda: given.transform(X))

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+import oracles
+
 HOMES = ("preprocessing", "impute", "feature_selection")
 
 
@@ -31,7 +33,11 @@ class Case:
             found = getattr(importlib.import_module(f"{package}.{home}"), self.name, None)
             if found is not None:
                 return found
-        return None
+        return oracles.CLASSES.get(self.name)
+
+    def twin(self, ours):
+        """The peer with the attributes of ours."""
+        return oracles.twin(ours) if self.name in oracles.CLASSES else ours.to_sklearn()
 
     def make(self, side):
         return (self.ours if side == "ours" else self.peer)(**self.parameters)
@@ -55,6 +61,29 @@ def function_units(func):
             found = np.abs(out - made) / np.spacing(np.abs(made).astype(out.dtype)).astype(np.longdouble)
         return float(found[np.isfinite(made) & np.isfinite(found)].max(initial=0))
     return units
+
+
+def close_arrays(*names):
+    """Attributes that are as close to the oracle's as 1e-12 of their column."""
+    def check(ours, theirs, X, where):
+        scale = np.nanmax(np.abs(np.asarray(X, np.float64)), axis=0)
+        for name in names:
+            a, b = getattr(ours, name), getattr(theirs, name)
+            np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b), f"{where}: {name}")
+            with np.errstate(invalid="ignore"):
+                off = np.abs(a - b) > 1e-12 * scale
+            assert not off[np.isfinite(b)].any(), f"{where}: {name}: {a}, {b}"
+    return check
+
+
+def waves_units(fitted, X, out):
+    """Of sines and cosines of angles in float64, in units in the last place."""
+    angles = np.asarray(X, np.float64) * (2 * np.pi / fitted.max_values_)
+    waves = out if fitted.drop_original else out[:, X.shape[1]:]
+    exact = np.stack([np.sin(angles.astype(np.longdouble)), np.cos(angles.astype(np.longdouble))], axis=2)
+    exact = exact.reshape(len(X), -1)
+    units = np.abs(waves - exact) / np.spacing(np.abs(exact).astype(out.dtype)).astype(np.longdouble)
+    return float(np.nanmax(units))
 
 
 # ---- PowerTransformer ----
@@ -183,6 +212,24 @@ CASES = [
     Case("SplineTransformer", attributes=equal_splines, missing=False, knots="quantile", degree=1,
          extrapolation="periodic"),
     Case("SplineTransformer", attributes=equal_splines, missing=False, degree=0, extrapolation="error"),
+    Case("MeanNormalizationScaler", back=True, attributes=close_arrays("mean_", "range_", "data_min_", "data_max_")),
+    Case("Clipper", lower=-1, upper=4),
+    Case("Clipper", upper=[2.5, None, 0, 1, 1.7e9, 0.5, 3]),
+    Case("CyclicalFeatures", attributes=equal_arrays("max_values_"), exact=waves_units),
+    Case("CyclicalFeatures", attributes=equal_arrays("max_values_"), exact=waves_units, max_values=24,
+         drop_original=True, without=("huge",)),
+    Case("Winsorizer", tail="both", missing_values="ignore",
+         attributes=close_arrays("left_tail_caps_", "right_tail_caps_")),
+    Case("Winsorizer", missing=False, capping_method="iqr", fold=0.5, add_indicators=True,
+         attributes=equal_arrays("left_tail_caps_", "right_tail_caps_")),
+    Case("Winsorizer", capping_method="mad", tail="both", fold=1, add_indicators=True, missing_values="ignore",
+         attributes=equal_arrays("left_tail_caps_", "right_tail_caps_")),
+    Case("Winsorizer", capping_method="quantiles", tail="left", missing_values="ignore",
+         attributes=equal_arrays("left_tail_caps_", "right_tail_caps_")),
+    Case("Bucketizer", missing=False, edges=[None, -1, 0, 2.5, 7.3, 100, None]),
+    Case("Bucketizer", edges=[-1, 0, 2.5, 7.3, 8], outside="keep", handle_missing="keep", closed="right"),
+    Case("Bucketizer", edges=[-1, 0, 1], outside="clip", handle_missing="keep", encode="onehot", dtype=np.float32),
+    Case("Bucketizer", missing=False, edges=[-1e300, 0, 5, 1e300], closed="right", encode="onehot-dense"),
     Case("VarianceThreshold"),
     Case("VarianceThreshold", threshold=2.5),
     Case("KBinsDiscretizer", missing=False, attributes=equal_edges, back=True, n_bins=6, encode="ordinal",

@@ -27,6 +27,8 @@ from sklearn.feature_selection import VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 
+import oracles
+
 ESTIMATORS = {
     name: getattr(preprocessing, name)
     for name in ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler", "Normalizer",
@@ -35,6 +37,7 @@ ESTIMATORS = {
 ESTIMATORS |= {name: getattr(preprocessing, name)
                for name in ("KBinsDiscretizer", "PolynomialFeatures", "QuantileTransformer",
                             "SplineTransformer")}
+ESTIMATORS.update(oracles.CLASSES)
 ESTIMATORS["MissingIndicator"] = MissingIndicator
 ESTIMATORS["SimpleImputer"] = SimpleImputer
 ESTIMATORS["VarianceThreshold"] = VarianceThreshold

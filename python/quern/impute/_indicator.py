@@ -69,6 +69,9 @@ class MissingIndicator(TransformerMixin, Estimator):
 
     # -- as a part of a larger model (_fuse.py) --
 
+    def _gives_sparse(self):
+        return self.sparse is True
+
     def _refusal(self, types):
         if not is_scalar_nan(self.missing_values):
             return f"has the marker {self.missing_values!r}"

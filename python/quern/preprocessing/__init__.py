@@ -8,11 +8,15 @@ scale rows with Normalizer (normalize), compare with Binarizer (binarize), encod
 OneHotEncoder and OrdinalEncoder, multiply columns with PolynomialFeatures, and compute them by functions and
 expressions with FunctionTransformer.
 """
+from ._bucketizer import Bucketizer
+from ._clipper import Clipper
+from ._cyclical import CyclicalFeatures
 from ._discretizer import KBinsDiscretizer
 from ._function import FunctionTransformer
 from ._functions import maxabs_scale, minmax_scale, robust_scale, scale
 from ._kernel import KernelCenterer
 from ._max_abs import MaxAbsScaler
+from ._mean_normalization import MeanNormalizationScaler
 from ._min_max import MinMaxScaler
 from ._one_hot import OneHotEncoder
 from ._ordinal import OrdinalEncoder
@@ -23,8 +27,10 @@ from ._robust import RobustScaler
 from ._rowwise import Binarizer, Normalizer, binarize, normalize
 from ._spline import SplineTransformer
 from ._standard import StandardScaler
+from ._winsorizer import Winsorizer
 
-__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
-           "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
-           "QuantileTransformer", "RobustScaler", "SplineTransformer", "StandardScaler", "binarize", "maxabs_scale",
+__all__ = ["Binarizer", "Bucketizer", "Clipper", "CyclicalFeatures", "FunctionTransformer", "KBinsDiscretizer",
+           "KernelCenterer", "MaxAbsScaler", "MeanNormalizationScaler", "MinMaxScaler", "Normalizer",
+           "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer",
+           "RobustScaler", "SplineTransformer", "StandardScaler", "Winsorizer", "binarize", "maxabs_scale",
            "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]

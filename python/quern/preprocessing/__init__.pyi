@@ -11,9 +11,10 @@ from typing_extensions import Self
 
 from ..base import Estimator
 
-__all__ = ["Binarizer", "FunctionTransformer", "KBinsDiscretizer", "KernelCenterer", "MaxAbsScaler", "MinMaxScaler",
-           "Normalizer", "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer",
-           "QuantileTransformer", "RobustScaler", "SplineTransformer", "StandardScaler", "binarize", "maxabs_scale",
+__all__ = ["Binarizer", "Bucketizer", "Clipper", "CyclicalFeatures", "FunctionTransformer", "KBinsDiscretizer",
+           "KernelCenterer", "MaxAbsScaler", "MeanNormalizationScaler", "MinMaxScaler", "Normalizer",
+           "OneHotEncoder", "OrdinalEncoder", "PolynomialFeatures", "PowerTransformer", "QuantileTransformer",
+           "RobustScaler", "SplineTransformer", "StandardScaler", "Winsorizer", "binarize", "maxabs_scale",
            "minmax_scale", "normalize", "power_transform", "robust_scale", "scale"]
 
 _Rows: TypeAlias = ArrayLike | sparray | spmatrix
@@ -51,6 +52,62 @@ class _Encoder(_Transformer):
     def infrequent_categories_(self) -> list[NDArray[Any] | None]: ...
     def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
     def transform(self, X: ArrayLike) -> _Out: ...
+
+@type_check_only
+class _Columns(_Transformer):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def transform(self, X: ArrayLike) -> _Out: ...
+
+class Bucketizer(_Columns):
+    edges: ArrayLike | Sequence[ArrayLike] | None
+    encode: Literal["ordinal", "onehot", "onehot-dense"]
+    closed: Literal["left", "right"]
+    outside: Literal["error", "clip", "keep"]
+    handle_missing: Literal["error", "keep"]
+    dtype: type[np.float32] | type[np.float64] | None
+    n_bins_: NDArray[np.int64]
+    def __init__(self, edges: ArrayLike | Sequence[ArrayLike] | None = None, *,
+                 encode: Literal["ordinal", "onehot", "onehot-dense"] = "ordinal",
+                 closed: Literal["left", "right"] = "left",
+                 outside: Literal["error", "clip", "keep"] = "error",
+                 handle_missing: Literal["error", "keep"] = "error",
+                 dtype: type[np.float32] | type[np.float64] | None = None) -> None: ...
+
+class Clipper(_Columns):
+    lower: float | Sequence[float | None] | ArrayLike | None
+    upper: float | Sequence[float | None] | ArrayLike | None
+    def __init__(self, lower: float | Sequence[float | None] | ArrayLike | None = None,
+                 upper: float | Sequence[float | None] | ArrayLike | None = None) -> None: ...
+
+class CyclicalFeatures(_Columns):
+    max_values: float | Sequence[float | None] | ArrayLike | None
+    drop_original: bool
+    max_values_: _Vector
+    def __init__(self, max_values: float | Sequence[float | None] | ArrayLike | None = None, *,
+                 drop_original: bool = False) -> None: ...
+
+class MeanNormalizationScaler(_Scaler):
+    mean_: _Vector
+    range_: _Vector
+    data_min_: _Vector
+    data_max_: _Vector
+    n_samples_seen_: NDArray[np.int64]
+    def __init__(self, *, copy: bool = True) -> None: ...
+    def fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self: ...
+
+class Winsorizer(_Columns):
+    capping_method: Literal["gaussian", "iqr", "mad", "quantiles"]
+    tail: Literal["right", "left", "both"]
+    fold: float | Literal["auto"]
+    add_indicators: bool
+    missing_values: Literal["raise", "ignore"]
+    left_tail_caps_: _Vector
+    right_tail_caps_: _Vector
+    fold_: float
+    def __init__(self, capping_method: Literal["gaussian", "iqr", "mad", "quantiles"] = "gaussian",
+                 tail: Literal["right", "left", "both"] = "right", fold: float | Literal["auto"] = "auto", *,
+                 add_indicators: bool = False, missing_values: Literal["raise", "ignore"] = "raise") -> None: ...
 
 class KBinsDiscretizer(_Transformer):
     n_bins: int | ArrayLike
