@@ -49,6 +49,7 @@ import threadpoolctl
 from array_cases import ArrayCases
 from bins_cases import BinsCases
 from chain_cases import ChainCases
+from column_cases import ColumnCases
 from expression_cases import ExpressionCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
@@ -63,7 +64,7 @@ from table_cases import TableCases
 
 
 CASES = (MatrixCases, ChainCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases,
-         ArrayCases, ExpressionCases, SplineCases)
+         ArrayCases, ExpressionCases, SplineCases, ColumnCases)
 
 
 class Bench:

@@ -251,12 +251,13 @@ static void load_row(const struct stage *before, const struct stage *stage, cons
 static uint32_t guilty(const struct stage *stage, uint32_t lane, const union qn_row_value *values)
 {
     const struct qn_chain *chain = stage->lanes[lane].chain;
-    int own = chain->unknown == NULL && values[lane].f64 - values[lane].f64 != 0;
-    if (!chain->joins || own) return stage->feeds[lane].column;
+    if (!chain->joins || values[lane].f64 - values[lane].f64 != 0) return stage->feeds[lane].column;
     for (uint32_t i = stage->n_lanes; i < stage->n_values; i++) {
         if (values[i].f64 - values[i].f64 == 0) continue;
-        for (uint32_t k = 0; k < chain->n_ops; k++)
+        for (uint32_t k = 0; k < chain->n_ops; k++) {
+            if (chain->unknown != NULL && chain->ops[k].code == QN_OP_FIND) break;
             if (chain->ops[k].operand == stage->lanes[i].chain) return stage->feeds[i].column;
+        }
     }
     return stage->feeds[lane].column;
 }

@@ -4,8 +4,8 @@
  * (host/estimators/missing.h).
  *
  * error_on_new: columns that had no missing cell at the fit have no output, but are looked at. They ride
- * along in the first output's chain, which they leave as it is: each is an operand that is 0 where its
- * cell is there, and a value that FIND does not know where it is missing. */
+ * along in the first output's chain: the greatest of their indicators must be 0, the only value that a
+ * FIND there knows; what it gives is 0 and leaves the output as it is. */
 #include <math.h>
 #include <string.h>
 
@@ -121,43 +121,56 @@ static quern_status emit_feature(struct qn_stage *stage, uint32_t i, struct qn_p
     return QUERN_OK;
 }
 
-/* The chain that is 0 where column i has a value, and unknown where it has none. */
-static quern_status watch(struct qn_stage *stage, uint32_t i, const struct qn_chain **out)
+/* Column i's indicator in the working type that all of the watch has. */
+static quern_status indicator_in(struct qn_stage *stage, uint32_t i, quern_type type,
+                                 struct qn_port *out)
 {
-    struct qn_port port = {0};
+    struct qn_port own;
     quern_type dtype;
     QN_TRY(check_port(stage, i));
     QN_TRY(indicator_dtype(stage, i, &dtype));
-    QN_TRY(qn_marker_indicator(stage, i, dtype, &port));
-    uint64_t *zero = qn_arena_alloc(stage->arena, 1, sizeof *zero); /* 0 and 0.0 */
-    uint64_t *values = qn_arena_alloc(stage->arena, 2, sizeof *values);
-    if (zero == NULL || values == NULL) return qn_stage_memory(stage);
-    *out = qn_chain_add_table(stage->arena, port.chain, QN_OP_FIND, zero, 1, QN_W_CODE);
-    if (*out != NULL)
-        *out = qn_chain_add_table(stage->arena, *out, QN_OP_VALUE, values, 2, QN_W_F64);
-    return *out != NULL ? QUERN_OK : qn_stage_memory(stage);
+    QN_TRY(qn_marker_indicator(stage, i, dtype, &own));
+    return qn_port_convert_op(stage, &own, type, out);
 }
 
-/* The first output takes in the columns that have none. */
-static quern_status watch_others(struct qn_stage *stage, const struct qn_attr *features)
+/* The greatest of the indicators of the columns without output, which must be 0: 1 is unknown to FIND. */
+static quern_status watch(struct qn_stage *stage, const struct qn_attr *features, quern_type type,
+                          struct qn_port *out)
 {
-    struct qn_port first = stage->out[0], *port = &stage->out[0];
-    uint32_t k = 0;
-    if (features->n == stage->n_in) return QUERN_OK;
-    QN_TRY(qn_stage_refuse_sparse(stage, "set error_on_new to false"));
-    QN_TRY(qn_port_convert_op(stage, &first, QUERN_FLOAT64, port));
-    port->type = QUERN_BOOL;
+    uint32_t k = 0, n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
-        const struct qn_chain *other;
+        struct qn_port other;
         if (k < features->n && features->i64[k] == i) {
             k++;
             continue;
         }
-        QN_TRY(watch(stage, i, &other));
-        port->chain = qn_chain_add_join(stage->arena, port->chain, QN_OP_JOIN_MAX, other);
-        if (port->chain == NULL) return qn_stage_memory(stage);
+        QN_TRY(indicator_in(stage, i, type, n == 0 ? out : &other));
+        if (n++ == 0) continue;
+        out->chain = qn_chain_add_join(stage->arena, out->chain, QN_OP_JOIN_MAX, other.chain);
+        if (out->chain == NULL) return qn_stage_memory(stage);
     }
-    struct qn_chain *own = qn_chain_copy(stage->arena, port->chain);
+    uint64_t *zeros = qn_arena_alloc(stage->arena, 2, sizeof *zeros); /* 0.0 */
+    if (zeros == NULL) return qn_stage_memory(stage);
+    out->chain = qn_chain_add_table(stage->arena, out->chain, QN_OP_FIND, zeros, 1, QN_W_CODE);
+    if (out->chain != NULL)
+        out->chain = qn_chain_add_table(stage->arena, out->chain, QN_OP_VALUE, zeros, 2, QN_W_F64);
+    return out->chain != NULL ? QUERN_OK : qn_stage_memory(stage);
+}
+
+/* The first output's chain begins with the columns that have none. */
+static quern_status watch_others(struct qn_stage *stage, const struct qn_attr *features)
+{
+    struct qn_port first = {0}, *port = &stage->out[0], watched = {0};
+    quern_type type = QUERN_FLOAT32;
+    if (features->n == stage->n_in) return QUERN_OK;
+    QN_TRY(qn_stage_refuse_sparse(stage, "set error_on_new to false"));
+    for (uint32_t i = 0; i < stage->n_in; i++)
+        if (stage->in[i].type != QUERN_FLOAT32) type = QUERN_FLOAT64;
+    QN_TRY(watch(stage, features, type, &watched));
+    QN_TRY(indicator_in(stage, (uint32_t)features->i64[0], QUERN_FLOAT64, &first));
+    const struct qn_chain *chain =
+        qn_chain_add_join(stage->arena, watched.chain, QN_OP_JOIN_MAX, first.chain);
+    struct qn_chain *own = chain != NULL ? qn_chain_copy(stage->arena, chain) : NULL;
     if (own == NULL) return qn_stage_memory(stage);
     own->unknown = "a missing value, and had none at the fit";
     own->blame = "MissingIndicator";

@@ -37,32 +37,46 @@ static const char *name_of(const struct quern_table *table, uint32_t column, cha
     return out;
 }
 
-/* Whether the lane's ops find x unknown: those before it takes in other columns. */
-static int is_unknown(const struct qn_program *p, const struct qn_program_lane *lane, double x)
+/* One FIND looks at several columns, each of which must be 0 on its way there. */
+static int looks_at_many(const struct qn_program_lane *lane)
+{
+    return lane->chain->unknown != NULL && lane->chain->joins;
+}
+
+static int ends_look(const struct qn_op *op, int many)
+{
+    return op->code == QN_OP_NORM || op->code >= QN_OP_TAKE || (many && op->code == QN_OP_FIND);
+}
+
+/* Whether the lane's ops, as far as they take in no other column, find x unknown. many: for a FIND that
+ * looks at several. */
+static int is_unknown(const struct qn_program *p, const struct qn_program_lane *lane, double x,
+                      int many)
 {
     /* a table without norms and operands: these ops need none */
     static const uint64_t empty[sizeof(struct qn_table_head) / sizeof(uint64_t) + 1];
     struct qn_norm_source none = {empty, 0, 0, (const unsigned char *)empty, empty};
     const struct qn_op *op = p->ops + lane->first_op;
     uint64_t value = qn_work_f64(x, lane->work);
-    uint32_t seen = 0;
-    for (uint32_t k = 0; k < lane->n_ops && op[k].code != QN_OP_NORM && op[k].code < QN_OP_TAKE;
-         k++)
+    uint32_t seen = 0, k = 0;
+    for (; k < lane->n_ops && !ends_look(&op[k], many); k++)
         value = qn_step(value, &op[k], p->words, none, &seen);
-    return (seen & QN_SEEN_UNKNOWN) != 0;
+    if (!many) return (seen & QN_SEEN_UNKNOWN) != 0;
+    uint32_t work = k < lane->n_ops ? op[k].work : lane->chain->work;
+    return work == QN_W_F32 ? QN_F32((qn_u32)value) != 0 : QN_F64(value) != 0;
 }
 
 enum wanted { INFINITE, MISSING, UNKNOWN };
 
 /* The first row of a number column that has what was seen; `rows` when it cannot be told. */
 static uint64_t find_row(const struct qn_frame *f, const struct qn_program *p,
-                         const struct qn_program_lane *lane, enum wanted what)
+                         const struct qn_program_lane *lane, enum wanted what, int many)
 {
     const struct qn_cells *c = &f->cells[lane->source];
     if (c->data == NULL || lane->source >= f->n_inputs) return f->rows;
     for (uint64_t row = 0; row < f->rows; row++) {
         double x = cell_number(c, row);
-        if (what == INFINITE ? isinf(x) : what == MISSING ? isnan(x) : is_unknown(p, lane, x))
+        if (what == INFINITE ? isinf(x) : what == MISSING ? isnan(x) : is_unknown(p, lane, x, many))
             return row;
     }
     return f->rows;
@@ -73,12 +87,14 @@ static const struct qn_cells *guilty(const struct qn_frame *f, const struct qn_p
                                      const struct qn_program_lane *lane, enum wanted what,
                                      uint64_t *row)
 {
-    *row = find_row(f, p, lane, what);
+    int many = what == UNKNOWN && looks_at_many(lane);
+    *row = find_row(f, p, lane, what, many);
     for (uint32_t k = 0; *row == f->rows && k < lane->n_ops; k++) {
         const struct qn_op *op = &p->ops[lane->first_op + k];
+        if (many && op->code == QN_OP_FIND) break; /* what comes later is not looked at */
         if (op->code != QN_OP_TAKE) continue;
         const struct qn_program_lane *operand = &p->lanes[p->n_lanes + op->arg];
-        *row = find_row(f, p, operand, what);
+        *row = find_row(f, p, operand, what, many);
         if (*row != f->rows) return &f->cells[operand->source];
     }
     return &f->cells[lane->source];
