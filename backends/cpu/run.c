@@ -103,5 +103,6 @@ quern_status qn_cpu_run(struct qn_threads *threads, const struct qn_run_request 
     QN_TRY(qn_run_check(&r->batch));
     if (qn_run_flat(threads, r, &status)) return status;
     if (qn_run_norm_rows(threads, r, &status)) return status;
+    if (qn_run_marks(threads, r, &status)) return status;
     return run_general(threads, r);
 }

@@ -5,6 +5,7 @@
  *   flat    every column has the same chain, row-major in, row-major out, one type: the matrix is one
  *           long vector with periodic parameters (run_flat.c)
  *   rows    a Normalizer over such a matrix: each row where it lies (run_norm.c)
+ *   marks   which values of such a matrix, or of some of its columns, are NaN (run_marks.c)
  *   tiles   anything: rows in tiles that stay in cache, lanes evaluated once, rows assembled in
  *           cache and written out whole (run_tile.c, run_write.c) */
 #ifndef QN_CPU_RUN_H
@@ -15,6 +16,7 @@
 
 /* 1: done (or failed, *status says); 0: not a request of this shape, nothing happened. */
 int qn_run_norm_rows(struct qn_threads *, const struct qn_run_request *, quern_status *status);
+int qn_run_marks(struct qn_threads *, const struct qn_run_request *, quern_status *status);
 int qn_run_flat(struct qn_threads *, const struct qn_run_request *, quern_status *status);
 
 /* Lanes and slots are the columns, in order, of two dense row-major matrices of one float type, its
