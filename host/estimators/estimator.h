@@ -117,8 +117,7 @@ enum {
     QN_TRAIT_MERGES = 2,     /* it learns from moments and extremes alone, which merge */
     QN_TRAIT_COUNTS = 4,     /* it may want the distinct values of its inputs */
     QN_TRAIT_AFTER_NORM = 8, /* it works on rows that a norm divided, in the same layer */
-    QN_TRAIT_FINDS =
-        16 /* it refuses what a FIND of its own does not know: no other FIND comes first */
+    QN_TRAIT_FINDS = 16      /* its FIND refuses what it does not know; none comes before it */
 };
 
 struct qn_estimator_type;
