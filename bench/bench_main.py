@@ -53,6 +53,7 @@ from column_cases import ColumnCases
 from expression_cases import ExpressionCases
 from matrix_cases import MatrixCases
 from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
+from move_cases import MoveCases
 from others import Others
 from power_cases import PowerCases
 from product_cases import ProductCases

@@ -11,6 +11,7 @@ foreach(name pipeline ledger weights fit_push inverse sparse selectors power row
     iterative arrays bins passes)
     iterative arrays bins passes indicator)
     iterative arrays bins passes indicator columns)
+    iterative arrays moves bins passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
@@ -23,3 +24,4 @@ set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selecto
   polynomial splines iterative arrays bins)
   polynomial iterative arrays bins indicator)
   polynomial iterative arrays bins indicator columns)
+  polynomial iterative arrays moves bins)

@@ -50,5 +50,7 @@ struct qn_array_call {
     uint32_t n_places;
 };
 quern_status qn_array_run(quern_context *, struct qn_array_call *);
+/* An array of host memory seen along an axis. */
+void qn_array_lines(const quern_array *, uint32_t axis, struct qn_lines *);
 
 #endif

@@ -16,7 +16,7 @@ struct there {
     void *turned;        /* host memory, where the caller's strides cannot cross; NULL: they can */
 };
 
-static void lines_of(const quern_array *a, uint32_t axis, struct qn_lines *lines)
+void qn_array_lines(const quern_array *a, uint32_t axis, struct qn_lines *lines)
 {
     uint32_t along = a->ndim == 1 ? 1 : axis, across = 1 - along;
     *lines = (struct qn_lines){.data = a->data,
@@ -87,7 +87,7 @@ static quern_status bring(struct qn_device *d, const struct qn_array_place *p, s
 {
     const quern_array *a = p->array;
     uint64_t bytes = qn_array_count(a) * qn_type_bytes(a->type);
-    lines_of(a, p->axis, p->lines);
+    qn_array_lines(a, p->axis, p->lines);
     p->lines->data = NULL;
     if (a->buffer != NULL) {
         p->lines->base = a->buffer->span.view;
@@ -101,7 +101,7 @@ static quern_status bring(struct qn_device *d, const struct qn_array_place *p, s
     }
     QN_TRY(qn_pool_take(d->pool, d->queue_numbers[0], bytes < 4 ? 4 : bytes, &t->span));
     quern_array host = crossing(a, t);
-    lines_of(&t->packed, p->axis, p->lines);
+    qn_array_lines(&t->packed, p->axis, p->lines);
     p->lines->data = NULL;
     p->lines->base = t->span.view;
     if (p->is_result || bytes == 0) return QUERN_OK;
@@ -149,7 +149,7 @@ static quern_status on_host(quern_context *cx, const struct qn_array_call *call,
 {
     for (uint32_t i = 0; i < call->n_places; i++) {
         const quern_array *a = call->places[i].array;
-        lines_of(a, call->places[i].axis, call->places[i].lines);
+        qn_array_lines(a, call->places[i].axis, call->places[i].lines);
         if (a->buffer != NULL) call->places[i].lines->data = a->buffer->host + a->buffer_offset;
     }
     return call->run(NULL, cx->threads, call->request, outcome);

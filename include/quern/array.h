@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Operations on arrays: what NumPy calls sort, argsort, unique, searchsorted and digitize, and top-k,
- * on the context's device. docs/arrays.md says exactly what each gives; the same bits on every device.
+ * Operations on arrays: what NumPy calls sort, argsort, unique, searchsorted and digitize, and top-k;
+ * astype, copy, transpose, take, compress, flatnonzero and where; on the context's device. docs/arrays.md says exactly what each gives; the same bits on every device.
  *
  * Rules for all. An array is a view of one or two dimensions of bool, integers, float32 or float64, in
  * the caller's memory or in a buffer of the context, with any strides. Results go to an array that the
@@ -67,6 +67,52 @@ QUERN_API quern_status quern_array_searchsorted(quern_context *context, const qu
  * INVALID where it is neither ascending nor descending. */
 QUERN_API quern_status quern_array_digitize(quern_context *context, const quern_array *x,
                                             const quern_array *bins, int right, quern_array *out);
+
+/* ---- moving values: their bits stay as they are, but for a cast between types. out never overlaps
+ * what is read. ---- */
+
+enum { QUERN_CAST_CHECKED = 1 };
+
+/* x in another type, in x's shape. Integers keep their low bits; a float is truncated to an integer of 64
+ * bits, where it saturates and NaN is 0, of which narrower types keep the low bits; to bool what is not 0,
+ * NaN with it, is 1; float32 is rounded to. With QUERN_CAST_CHECKED a value that its type cannot have once
+ * truncated is INVALID: NaN and infinities as integers, what lies outside of an integer type, finite
+ * numbers beyond float32. */
+QUERN_API quern_status quern_array_cast(quern_context *context, const quern_array *x,
+                                        quern_type type, uint32_t flags, quern_array *out);
+/* x's values in out's strides, whatever either are: a copy in C order is quern_array_copy to an array of
+ * no memory, one in Fortran order to one with such strides. */
+QUERN_API quern_status quern_array_copy(quern_context *context, const quern_array *x,
+                                        quern_array *out);
+/* out[j][i] = x[i][j], of a matrix. */
+QUERN_API quern_status quern_array_transpose(quern_context *context, const quern_array *x,
+                                             quern_array *out);
+
+/* What an index outside of 0 … n - 1 is. RAISE: negative ones count from the end, and what lies outside
+ * of -n is INVALID; WRAP: taken modulo n; CLIP: the nearest of 0 and n - 1. */
+typedef enum quern_index_mode {
+    QUERN_INDEX_RAISE = 0,
+    QUERN_INDEX_WRAP = 1,
+    QUERN_INDEX_CLIP = 2
+} quern_index_mode;
+
+/* Along the axis, the values at the indices, in their order: one-dimensional, of any integer type but
+ * uint64. */
+QUERN_API quern_status quern_array_take(quern_context *context, const quern_array *x,
+                                        const quern_array *indices, int axis, quern_index_mode mode,
+                                        quern_array *out);
+/* Along the axis, the values at places where the one-dimensional mask is not 0 (NaN is not). A mask that
+ * is shorter than the axis ends in 0; one that is longer is INVALID. */
+QUERN_API quern_status quern_array_compress(quern_context *context, const quern_array *mask,
+                                            const quern_array *x, int axis, quern_array *out);
+/* The places at which x, counted row by row, is not 0; INT64. */
+QUERN_API quern_status quern_array_flatnonzero(quern_context *context, const quern_array *x,
+                                               quern_array *out);
+/* a's values where the mask's are not 0, else b's, which has a's type. One row, one column or one value
+ * stands for all: shapes meet as NumPy broadcasts them. */
+QUERN_API quern_status quern_array_where(quern_context *context, const quern_array *mask,
+                                         const quern_array *a, const quern_array *b,
+                                         quern_array *out);
 
 #ifdef __cplusplus
 }

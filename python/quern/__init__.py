@@ -11,6 +11,10 @@ the work, with the same bits on every device.
 `quern.compose`, `quern.pipeline`  ColumnTransformer and Pipeline, fitted and applied as one model
 `fit`, `transform`, `run`          specs, models, files and Arrow streams; `read_csv`, `Table`, `Model`
 `sort`, `argsort`, `top_k`         arrays sorted, as NumPy does; `unique`, `searchsorted`, `digitize`
+`take`, `compress`, `where`        values by places or masks; `nonzero`, `flatnonzero`
+`astype`, `copy`, `transpose`      arrays in other dtypes and orders
+`quern.random`                     numbers and orders from a seed, the same on every device
+`quern.model_selection`            train_test_split
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `devices`, `pool`                  what is there; the device memory that is held
 `last_report`                      where work ran, why, how long, and what moved
@@ -36,14 +40,16 @@ import importlib as _importlib
 from ._core import DeviceError, Model, Table, UnsupportedError
 from ._core import version as __version__
 
-_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "pipeline",
-                         "preprocessing"))
+_SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "interop", "model_selection",
+                         "pipeline", "preprocessing", "random"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
           "last_report": "_report", "set_config": "_config", "devices": "_devices", "pool": "_devices",
           "from_sklearn": "interop", "to_model": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
           "argsort": "_arrays", "digitize": "_arrays", "searchsorted": "_arrays", "sort": "_arrays",
           "top_k": "_arrays", "unique": "_arrays",
+          "astype": "_moves", "compress": "_moves", "copy": "_moves", "flatnonzero": "_moves",
+          "nonzero": "_moves", "take": "_moves", "transpose": "_moves", "where": "_moves",
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", *sorted(_HOMES)]

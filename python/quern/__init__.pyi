@@ -4,8 +4,10 @@ from . import compose as compose
 from . import feature_selection as feature_selection
 from . import impute as impute
 from . import interop as interop
+from . import model_selection as model_selection
 from . import pipeline as pipeline
 from . import preprocessing as preprocessing
+from . import random as random
 from ._arrays import argsort as argsort
 from ._arrays import digitize as digitize
 from ._arrays import searchsorted as searchsorted
@@ -26,6 +28,14 @@ from ._files import fit as fit
 from ._files import read_csv as read_csv
 from ._files import run as run
 from ._files import transform as transform
+from ._moves import astype as astype
+from ._moves import compress as compress
+from ._moves import copy as copy
+from ._moves import flatnonzero as flatnonzero
+from ._moves import nonzero as nonzero
+from ._moves import take as take
+from ._moves import transpose as transpose
+from ._moves import where as where
 from ._patch import patch_sklearn as patch_sklearn
 from ._patch import unpatch_sklearn as unpatch_sklearn
 from ._report import last_report as last_report
@@ -34,7 +44,8 @@ from .interop import to_model as to_model
 from .interop import to_sklearn as to_sklearn
 
 __version__: str
-__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "argsort", "config_context",
-           "device", "devices", "digitize", "fit", "from_sklearn", "get_config", "last_report",
-           "patch_sklearn", "pool", "read_csv", "run", "searchsorted", "set_config", "sort", "to_model",
-           "to_sklearn", "top_k", "transform", "unique", "unpatch_sklearn"]
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "argsort", "astype",
+           "compress", "config_context", "copy", "device", "devices", "digitize", "fit", "flatnonzero",
+           "from_sklearn", "get_config", "last_report", "nonzero", "patch_sklearn", "pool", "read_csv",
+           "run", "searchsorted", "set_config", "sort", "take", "to_model", "to_sklearn", "top_k",
+           "transform", "transpose", "unique", "unpatch_sklearn", "where"]

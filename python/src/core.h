@@ -34,6 +34,9 @@ PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
 qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
     qn_py_array_digitize;       /* arrays.c */
 qn_py_fast qn_py_shuffled_head; /* draw.c */
+qn_py_fast qn_py_array_cast, qn_py_array_take, qn_py_array_compress,
+    qn_py_array_where;                                                      /* moves.c */
+qn_py_fast qn_py_random_fill, qn_py_random_permutation, qn_py_random_split; /* random.c */
 
 /* ---- arguments (arguments.c) ---- */
 

@@ -26,6 +26,11 @@ extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_ar
 /* docs_draw.c */
 extern const char qn_py_doc_shuffled_head[];
 
+/* docs_moves.c */
+extern const char qn_py_doc_array_cast[], qn_py_doc_array_take[], qn_py_doc_array_compress[],
+    qn_py_doc_array_where[], qn_py_doc_random_fill[], qn_py_doc_random_permutation[],
+    qn_py_doc_random_split[];
+
 /* docs_model.c */
 extern const char qn_py_doc_pipeline[], qn_py_doc_pipeline_fit[],
     qn_py_doc_pipeline_fit_transform[], qn_py_doc_pipeline_spec[], qn_py_doc_model[],

@@ -34,6 +34,14 @@ static PyMethodDef functions[] = {
      qn_py_doc_array_searchsorted},
     {"array_digitize", QN_PY_FAST(qn_py_array_digitize), QN_PY_FASTCALL, qn_py_doc_array_digitize},
     {"shuffled_head", QN_PY_FAST(qn_py_shuffled_head), QN_PY_FASTCALL, qn_py_doc_shuffled_head},
+    {"array_cast", QN_PY_FAST(qn_py_array_cast), QN_PY_FASTCALL, qn_py_doc_array_cast},
+    {"array_take", QN_PY_FAST(qn_py_array_take), QN_PY_FASTCALL, qn_py_doc_array_take},
+    {"array_compress", QN_PY_FAST(qn_py_array_compress), QN_PY_FASTCALL, qn_py_doc_array_compress},
+    {"array_where", QN_PY_FAST(qn_py_array_where), QN_PY_FASTCALL, qn_py_doc_array_where},
+    {"random_fill", QN_PY_FAST(qn_py_random_fill), QN_PY_FASTCALL, qn_py_doc_random_fill},
+    {"random_permutation", QN_PY_FAST(qn_py_random_permutation), QN_PY_FASTCALL,
+     qn_py_doc_random_permutation},
+    {"random_split", QN_PY_FAST(qn_py_random_split), QN_PY_FASTCALL, qn_py_doc_random_split},
     {0},
 };
 

@@ -5,7 +5,7 @@ import inspect
 import re
 
 MODULES = ("quern", "quern.preprocessing", "quern.impute", "quern.feature_selection", "quern.compose",
-           "quern.pipeline", "quern.interop", "quern.base", "quern._core")
+           "quern.pipeline", "quern.model_selection", "quern.random", "quern.interop", "quern.base", "quern._core")
 SECTIONS = ("Parameters", "Attributes", "Returns", "Raises", "Warns", "See Also", "Notes", "Examples")
 
 

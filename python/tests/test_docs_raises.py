@@ -268,6 +268,8 @@ def cases():
     yield from models()
     yield from contexts()
     yield from arrays()
+    yield from moves()
+    yield from draws()
 
 
 def univariate():
@@ -657,6 +659,56 @@ def arrays():
     beyond = np.full(625, 700, np.uint32)
     for words, rows in ((state[1:], 9), (state, 2), (state, 2**31), (beyond, 9)):
         yield "_core.shuffled_head ValueError", lambda w=words, n=rows: _core.shuffled_head(w, n, head)
+
+
+def moves():
+    line, out, words = np.array([2.0, 1.0]), np.empty(3), np.array(["a"])
+    for name in ("copy", "transpose", "flatnonzero", "nonzero"):
+        yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
+    yield "astype TypeError", lambda: quern.astype(line, "U3")
+    yield "astype ValueError", lambda: quern.astype([300.0], "int8", checked=True)
+    yield "copy ValueError", lambda: quern.copy(line, "K")
+    yield "nonzero ValueError", lambda: quern.nonzero(3.0)
+    for call in (lambda: quern.take(words, [0]), lambda: quern.take(line, [0.5])):
+        yield "take TypeError", call
+    for call in (lambda: quern.take(line, [2]), lambda: quern.take([], [0])):
+        yield "take IndexError", call
+    yield "take ValueError", lambda: quern.take(line, [0], mode="no")
+    yield "take numpy.exceptions.AxisError", lambda: quern.take(line, [0], 1)
+    yield "compress TypeError", lambda: quern.compress(line, words)
+    yield "compress ValueError", lambda: quern.compress(X, X)
+    yield "compress IndexError", lambda: quern.compress([1, 1, 1], line, 0)
+    yield "compress numpy.exceptions.AxisError", lambda: quern.compress(line, line, 1)
+    yield "where TypeError", lambda: quern.where(line, words, 1)
+    yield "where ValueError", lambda: quern.where(line, line, np.zeros(3))
+    yield "_core.array_cast ValueError", lambda: _core.array_cast(ctx(), line, out)
+    yield "_core.array_take ValueError", lambda: _core.array_take(ctx(), line, np.array([2]), out[:1])
+    yield "_core.array_compress ValueError", lambda: _core.array_compress(ctx(), line, line, out)
+    yield "_core.array_where ValueError", lambda: _core.array_where(ctx(), line, line, line, out)
+
+
+def draws():
+    random, split = quern.random, quern.model_selection.train_test_split
+    for name in ("bits", "uniform"):
+        for call in (lambda n=name: getattr(random, n)(1.5), lambda n=name: getattr(random, n)(2, seed="a")):
+            yield f"{name} TypeError", call
+        for call in (lambda n=name: getattr(random, n)(2, "int8"), lambda n=name: getattr(random, n)(2, seed=-1)):
+            yield f"{name} ValueError", call
+    yield "integers TypeError", lambda: random.integers(0, 2.5, 1)
+    for call in (lambda: random.integers(1, 1, 1), lambda: random.integers(0, 2, 1, seed=2**64)):
+        yield "integers ValueError", call
+    yield "permutation TypeError", lambda: random.permutation(["a"])
+    for call in (lambda: random.permutation(3, 4), lambda: random.permutation(2.5), lambda: random.permutation(3, seed=-1)):
+        yield "permutation ValueError", call
+    for call in (lambda: split(), lambda: split(ROWS, test_size=2.0), lambda: split(X, X[1:]),
+                 lambda: split(X, stratify=np.arange(len(X))), lambda: split(X, stratify=[1], shuffle=False)):
+        yield "train_test_split ValueError", call
+    for call in (lambda: split(X, test_size="all"), lambda: split(X, random_state="a")):
+        yield "train_test_split TypeError", call
+    line, places = np.empty(2), np.empty(3, np.int64)
+    yield "_core.random_fill ValueError", lambda: _core.random_fill(ctx(), places, 0)
+    yield "_core.random_permutation ValueError", lambda: _core.random_permutation(ctx(), places, 2, 0)
+    yield "_core.random_split ValueError", lambda: _core.random_split(ctx(), 2, places, line, 0)
 
 
 def contexts():

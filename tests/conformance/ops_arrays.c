@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sorting, distinct values and searches over types, strides and sizes: places against an oracle that
  * compares values two by two, and every byte of the device's results against the CPU's. */
-#include "tests/conformance/ops_suite.h"
+#include "tests/conformance/ops_lines.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -26,66 +26,6 @@ static const struct array_shape array_shapes[] = {
 };
 enum { ARRAY_SHAPES = sizeof array_shapes / sizeof array_shapes[0] };
 
-/* Memory on the host, and the same on a device. */
-struct block {
-    unsigned char *memory;
-    uint64_t bytes;
-    struct qn_span span;
-};
-
-static struct block block_make(struct qn_device *d, uint64_t bytes)
-{
-    struct block b = {.bytes = (bytes + 7) & ~(uint64_t)7};
-    b.memory = calloc(b.bytes + 8, 1);
-    assert_non_null(b.memory);
-    OK(qn_pool_take(d->pool, d->queue_numbers[0], b.bytes + 8, &b.span));
-    return b;
-}
-
-static void block_upload(struct qn_device *d, struct block *b)
-{
-    struct qn_view to = b->span.view;
-    to.size = b->bytes;
-    OK(qn_device_upload(d, 0, to, b->memory, 1, b->bytes, (int64_t)b->bytes, QN_TRAFFIC_INPUT));
-}
-
-/* The device's bytes are those of `want`. */
-static void block_check(struct qn_device *d, const struct block *b, const void *want,
-                        const char *what)
-{
-    struct qn_view from = b->span.view;
-    unsigned char *got = malloc(b->bytes + 8);
-    assert_non_null(got);
-    from.size = b->bytes;
-    OK(qn_device_download(d, 0, got, 1, b->bytes, (int64_t)b->bytes, from, QN_TRAFFIC_OUTPUT));
-    if (memcmp(got, want, b->bytes) != 0) fail_msg("%s", what);
-    free(got);
-}
-
-static void block_free(struct qn_device *d, struct block *b)
-{
-    qn_pool_give(d->pool, d->queue_numbers[0], &b->span);
-    free(b->memory);
-}
-
-static void fill(uint64_t *seed, uint32_t type, unsigned char *at)
-{
-    static const double odd[] = {0.0, -0.0, HUGE_VAL, -HUGE_VAL, 5e-324, 1.0, -1.0, 0.5};
-    uint64_t r = ops_random(seed) >> 8, word = r & 16 ? ops_random(seed) : r % 5;
-    double d = r & 1 ? odd[r >> 8 & 7] : (double)(r >> 20 & 255) - 100.0;
-    if (r % 37 == 0) d = r & 64 ? (double)NAN : -(double)NAN;
-    float f = (float)d;
-    uint8_t bit = (uint8_t)(r >> 9 & 1);
-    if (type == QN_T_F64)
-        memcpy(at, &d, sizeof d);
-    else if (type == QN_T_F32)
-        memcpy(at, &f, sizeof f);
-    else if (type == QN_T_BOOL)
-        memcpy(at, &bit, 1);
-    else
-        memcpy(at, &word, qn_value_bytes(type));
-}
-
 /* Fills lines that lie as the shape says, in a block on both sides. */
 static struct block lines_make(struct qn_device *d, const struct array_shape *s, uint32_t type,
                                uint64_t seed, struct qn_lines *lines)
@@ -100,18 +40,10 @@ static struct block lines_make(struct qn_device *d, const struct array_shape *s,
         lines->offset = (s->n - 1) * (uint64_t)lines->stride;
         lines->stride = -lines->stride;
     }
-    for (uint64_t i = 0; i < count; i++) fill(&seed, type, b.memory + i * (uint64_t)apart);
+    for (uint64_t i = 0; i < count; i++) lines_fill(&seed, type, b.memory + i * (uint64_t)apart);
     block_upload(d, &b);
     lines->data = b.memory + lines->offset;
     return b;
-}
-
-static struct qn_lines on_device(const struct qn_lines *lines, const struct block *b)
-{
-    struct qn_lines there = *lines;
-    there.data = NULL;
-    there.base = b->span.view;
-    return there;
 }
 
 /* ---- the oracle ---- */
@@ -119,32 +51,6 @@ static struct qn_lines on_device(const struct qn_lines *lines, const struct bloc
 static const struct qn_lines *seen;
 static uint64_t seen_line;
 static uint32_t seen_flags;
-
-static const void *value_at(const struct qn_lines *l, uint64_t line, uint64_t i)
-{
-    return (const char *)l->data + (int64_t)line * l->line_stride + (int64_t)i * l->stride;
-}
-
-static double as_double(uint32_t type, const void *at)
-{
-    double d;
-    float f;
-    int8_t i8;
-    int16_t i16;
-    int32_t i32;
-    uint16_t u16;
-    uint32_t u32;
-    switch (type) {
-    case QN_T_F64: return memcpy(&d, at, 8), d;
-    case QN_T_F32: return memcpy(&f, at, 4), (double)f;
-    case QN_T_I8: return memcpy(&i8, at, 1), i8;
-    case QN_T_I16: return memcpy(&i16, at, 2), i16;
-    case QN_T_I32: return memcpy(&i32, at, 4), i32;
-    case QN_T_U16: return memcpy(&u16, at, 2), u16;
-    case QN_T_U32: return memcpy(&u32, at, 4), u32;
-    default: return *(const uint8_t *)at;
-    }
-}
 
 /* -1, 0, 1; NaN after everything, whichever way. */
 static int compare(uint32_t type, const void *a, const void *b, int down)
@@ -161,7 +67,7 @@ static int compare(uint32_t type, const void *a, const void *b, int down)
         memcpy(&y, b, 8);
         order = (x > y) - (x < y);
     } else {
-        double x = as_double(type, a), y = as_double(type, b);
+        double x = lines_double(type, a), y = lines_double(type, b);
         if (isnan(x) || isnan(y)) return isnan(x) - isnan(y);
         order = (x > y) - (x < y);
     }
@@ -172,8 +78,8 @@ static int by_value_then_place(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     int order =
-        compare(seen->type, value_at(seen, seen_line, (uint64_t)x),
-                value_at(seen, seen_line, (uint64_t)y), (seen_flags & QN_SORT_DESCENDING) != 0);
+        compare(seen->type, lines_at(seen, seen_line, (uint64_t)x),
+                lines_at(seen, seen_line, (uint64_t)y), (seen_flags & QN_SORT_DESCENDING) != 0);
     return order != 0 ? order : (x > y) - (x < y);
 }
 
@@ -225,7 +131,7 @@ static void check_places(const struct qn_lines *in, const struct qn_lines *order
 {
     for (uint64_t line = 0; line < in->lines; line++) {
         int64_t *want = places_of(in, line, flags);
-        if (memcmp(want, value_at(order, line, 0), order->n * sizeof *want) != 0)
+        if (memcmp(want, lines_at(order, line, 0), order->n * sizeof *want) != 0)
             fail_msg("%s: line %llu", what, (unsigned long long)line);
         free(want);
     }
@@ -251,9 +157,9 @@ static void sort_case(struct ops_device *od, uint32_t k)
         if (form != 0) rq.order = result_lines(&s, QN_T_I64, &order);
         OK(qn_op_sort(NULL, NULL, 0, &rq, NULL));
         struct qn_sort_request there = rq;
-        there.in = on_device(&rq.in, &in);
-        if (form != 1) there.values = on_device(&rq.values, &values);
-        if (form != 0) there.order = on_device(&rq.order, &order);
+        there.in = lines_there(&rq.in, &in);
+        if (form != 1) there.values = lines_there(&rq.values, &values);
+        if (form != 0) there.order = lines_there(&rq.order, &order);
         OK(qn_device_fill(d, 0, values.span.view, 0));
         OK(qn_op_sort(d, NULL, 0, &there, NULL));
         if (form != 1) block_check(d, &values, values.memory, what);
@@ -291,7 +197,7 @@ static void unique_case(struct ops_device *od, uint32_t k)
     rq.counts = numbers + 2 * n;
     OK(qn_op_unique(NULL, NULL, 0, &rq, NULL));
     struct qn_unique_request there = rq;
-    there.in = on_device(&rq.in, &in);
+    there.in = lines_there(&rq.in, &in);
     there.values = values + n * bytes;
     there.first = numbers + 3 * n;
     there.inverse = numbers + 4 * n;
@@ -305,8 +211,8 @@ static void unique_case(struct ops_device *od, uint32_t k)
                             (i == 1 ? n : n_host) * sizeof *numbers);
     int64_t *places = places_of(&rq.in, 0, 0);
     for (uint64_t i = 0, begin = 0; i < n; i++) {
-        const void *value = value_at(&rq.in, 0, (uint64_t)places[i]);
-        if (i == 0 || compare(type, value, value_at(&rq.in, 0, (uint64_t)places[i - 1]), 0) != 0) {
+        const void *value = lines_at(&rq.in, 0, (uint64_t)places[i]);
+        if (i == 0 || compare(type, value, lines_at(&rq.in, 0, (uint64_t)places[i - 1]), 0) != 0) {
             assert_int_equal(rq.first[runs], places[i]);
             assert_int_equal(compare(type, value, values + runs * bytes, 0), 0);
             if (runs != 0) assert_int_equal(rq.counts[runs - 1], i - begin);
@@ -350,18 +256,18 @@ static void search_case(struct ops_device *od, uint32_t k)
     rq.sorted = sort.values;
     rq.out = result_lines(&s, QN_T_I64, &out);
     OK(qn_op_search(NULL, NULL, 0, &rq, NULL));
-    struct qn_search_request there = {on_device(&rq.sorted, &sorted), on_device(&rq.in, &in),
-                                      on_device(&rq.out, &out), right, flip};
+    struct qn_search_request there = {lines_there(&rq.sorted, &sorted), lines_there(&rq.in, &in),
+                                      lines_there(&rq.out, &out), right, flip};
     OK(qn_op_search(d, NULL, 0, &there, NULL));
     block_check(d, &out, out.memory, od->name);
     for (uint64_t line = 0; line < s.lines; line++)
         for (uint64_t i = 0; i < s.n; i += 1 + s.n / 50) {
             int64_t want = 0, got;
             for (uint64_t j = 0; j < one.n; j++) {
-                int order = compare(type, value_at(&rq.sorted, 0, j), value_at(&rq.in, line, i), 0);
+                int order = compare(type, lines_at(&rq.sorted, 0, j), lines_at(&rq.in, line, i), 0);
                 want += order < 0 || (right && order == 0);
             }
-            memcpy(&got, value_at(&rq.out, line, i), sizeof got);
+            memcpy(&got, lines_at(&rq.out, line, i), sizeof got);
             assert_int_equal(got, flip ? (int64_t)one.n - want : want);
         }
     block_free(d, &out);
@@ -389,7 +295,7 @@ void lines_where_they_should_not_be_are_refused_with_sentences(void **state)
     struct block b = block_make(d, sizeof x);
     OK(qn_op_sort(d, NULL, 0, &rq, &outcome));
     assert_non_null(strstr(outcome.reasons, "the values lie in host memory"));
-    rq.in = rq.values = on_device(&rq.in, &b);
+    rq.in = rq.values = lines_there(&rq.in, &b);
     assert_int_equal(qn_op_sort(NULL, NULL, 0, &rq, &outcome), QUERN_UNSUPPORTED);
     assert_non_null(strstr(outcome.reasons, "no device is open"));
     assert_non_null(strstr(outcome.reasons, "the values lie on the device"));

@@ -48,5 +48,11 @@ void lines_are_sorted_with_their_places(void **state);
 void distinct_values_are_the_runs_of_the_sorted_line(void **state);
 void places_in_a_sorted_line_count_what_is_smaller(void **state);
 void lines_where_they_should_not_be_are_refused_with_sentences(void **state);
+/* ops_moves.c */
+void values_become_what_their_new_type_has_for_them(void **state);
+void values_are_copied_from_any_strides_to_any(void **state);
+void values_are_taken_by_their_places(void **state);
+void values_are_kept_where_a_mask_is_not_zero(void **state);
+void values_are_chosen_by_a_mask_and_stand_for_all(void **state);
 
 #endif

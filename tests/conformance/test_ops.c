@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every operation, on every device that is present and in both shapes of the kernels (ops_statistics.c,
- * ops_programs.c, ops_arrays.c), and what operations refuse. */
+ * ops_programs.c, ops_arrays.c, ops_moves.c), and what operations refuse. */
 #include "tests/conformance/ops_suite.h"
 
 #include <stdlib.h>
@@ -127,6 +127,11 @@ int main(void)
         cmocka_unit_test(distinct_values_are_the_runs_of_the_sorted_line),
         cmocka_unit_test(places_in_a_sorted_line_count_what_is_smaller),
         cmocka_unit_test(lines_where_they_should_not_be_are_refused_with_sentences),
+        cmocka_unit_test(values_become_what_their_new_type_has_for_them),
+        cmocka_unit_test(values_are_copied_from_any_strides_to_any),
+        cmocka_unit_test(values_are_taken_by_their_places),
+        cmocka_unit_test(values_are_kept_where_a_mask_is_not_zero),
+        cmocka_unit_test(values_are_chosen_by_a_mask_and_stand_for_all),
         cmocka_unit_test(a_batch_where_it_should_not_be_is_refused_with_sentences),
         cmocka_unit_test(a_malformed_program_is_an_error_that_names_the_lane),
     };
