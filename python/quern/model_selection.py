@@ -42,9 +42,9 @@ def train_test_split(*arrays, test_size=None, train_size=None, random_state=None
     Raises
     ------
     ValueError
-        Sizes, lengths or labels do not fit.
+        Sizes, lengths or labels do not fit, or a size or the random state is of another kind.
     TypeError
-        A size, a seed or an array is of another kind.
+        An array has no length.
 
     See Also
     --------
@@ -95,7 +95,7 @@ def _size(name, size, n):
             raise ValueError(f"{name}={size} should be either positive and smaller than the number of samples {n} or "
                              "a float in the (0, 1) range")
         return float(size)
-    raise TypeError(f"{name} must be a float, an int or None, not {size!r}")
+    raise ValueError(f"{name} must be a float, an int or None, not {size!r}")
 
 
 def _sizes(n, test_size, train_size):
@@ -128,7 +128,7 @@ def _rows(first, n, n_train, n_test, random_state, stratify):
         splitter = kind(test_size=n_test, train_size=n_train, random_state=random_state)
         return next(splitter.split(X=first, y=stratify))
     if not (random_state is None or isinstance(random_state, (numbers.Integral, np.random.Generator))):
-        raise TypeError(f"random_state must be an int, a RandomState, a Generator or None, not {random_state!r}")
+        raise ValueError(f"random_state must be an int, a RandomState, a Generator or None, not {random_state!r}")
     train, test = np.empty(n_train, np.int64), np.empty(n_test, np.int64)
     labels = None if stratify is None else _labels(stratify, n)
     _core.random_split(_config.context(), n, train, test, _seed(random_state), labels)

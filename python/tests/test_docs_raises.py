@@ -701,10 +701,10 @@ def draws():
     for call in (lambda: random.permutation(3, 4), lambda: random.permutation(2.5), lambda: random.permutation(3, seed=-1)):
         yield "permutation ValueError", call
     for call in (lambda: split(), lambda: split(ROWS, test_size=2.0), lambda: split(X, X[1:]),
-                 lambda: split(X, stratify=np.arange(len(X))), lambda: split(X, stratify=[1], shuffle=False)):
+                 lambda: split(X, stratify=np.arange(len(X))), lambda: split(X, stratify=[1], shuffle=False),
+                 lambda: split(X, test_size="all"), lambda: split(X, random_state="a")):
         yield "train_test_split ValueError", call
-    for call in (lambda: split(X, test_size="all"), lambda: split(X, random_state="a")):
-        yield "train_test_split TypeError", call
+    yield "train_test_split TypeError", lambda: split(3)
     line, places = np.empty(2), np.empty(3, np.int64)
     yield "_core.random_fill ValueError", lambda: _core.random_fill(ctx(), places, 0)
     yield "_core.random_permutation ValueError", lambda: _core.random_permutation(ctx(), places, 2, 0)
