@@ -11,9 +11,11 @@
 #include "backends/cpu/run_store.h"
 
 enum {
-    TILE_LINES = 32, /* values that are read side by side */
-    TILE = 128,      /* values that are written side by side, at most */
-    TILE_BYTES = TILE_LINES * TILE * 4
+    TILE_BYTES = 16 << 10, /* of a tile that is turned: half of a usual first-level cache */
+    TILE_SIDE = 64,        /* values that are read side by side, where there are many lines */
+    TILE_LINES = 512,      /* the same, at most */
+    TILE_VALUES = 256,     /* values that are written side by side, at most */
+    TILES_TASK = 8
 };
 
 struct cast {
@@ -21,11 +23,10 @@ struct cast {
     uint32_t from, to; /* bytes of a value */
     int same, stream, check;
     qn_cast_fn *loop;
-    uint64_t tile, shift, tiles_across, tiles; /* turned: values of a tile along a line, … */
+    uint64_t tile, across; /* turned: values of a tile along a line, and lines of one */
+    uint64_t shift, tiles_across, tiles;
     _Atomic uint32_t unfit;
 };
-
-enum { TILES_TASK = 8 };
 
 /* m packed values, as the result's type: where they are, or in `room`. */
 static const char *convert(struct cast *c, const char *from, uint64_t m, char *room)
@@ -68,27 +69,38 @@ static void run_task(void *user, uint32_t worker, uint64_t task)
 
 /* ---- turned ---- */
 
+/* Asks for what the next tile reads: the processor follows fewer streams than a tile has. */
+static void ask(const char *from, uint64_t bytes)
+{
+    for (uint64_t k = 0; k < bytes; k += 64) QN_PREFETCH(from + k);
+}
+
 /* Lines [line, line + across), values [i, i + m): read along the lines' direction, written along i. */
 static void run_tile(struct cast *c, uint64_t line, uint64_t across, uint64_t i, uint64_t m)
 {
     char gathered[TILE_LINES * 8], made[TILE_BYTES], block[TILE_BYTES];
-    const void *columns[TILE];
+    const void *columns[TILE_VALUES];
     size_t pitch = (size_t)m * c->to;
+    char *to = qn_lines_at(&c->out, line, i);
     for (uint64_t k = 0; k < m; k++) {
         const char *from = qn_lines_at(&c->in, line, i + k);
         char *room = made + k * across * c->to;
         const char *packed =
             qn_move_get(from, c->in.line_stride, c->from, across, c->same ? room : gathered);
         columns[k] = convert(c, packed, across, room);
+        if (c->in.line_stride > 0) ask(from + across * c->from, across * c->from);
     }
-    int direct = !c->stream && c->out.stride == (int64_t)c->to && c->out.line_stride > 0;
-    char *to = qn_lines_at(&c->out, line, i);
-    if (direct) {
+    int dense = c->out.stride == (int64_t)c->to;
+    if (dense && !c->stream && c->out.line_stride > 0) {
         qn_store()->transpose(c->to, columns, (uint32_t)m, 0, (uint32_t)across, to,
                               (size_t)c->out.line_stride);
         return;
     }
     qn_store()->transpose(c->to, columns, (uint32_t)m, 0, (uint32_t)across, block, pitch);
+    if (dense && c->out.line_stride == (int64_t)pitch) { /* whole lines that follow each other */
+        qn_move_put(to, c->out.stride, c->to, m * across, block, c->stream);
+        return;
+    }
     for (uint64_t l = 0; l < across; l++, to += c->out.line_stride)
         qn_move_put(to, c->out.stride, c->to, m, block + l * pitch, c->stream);
 }
@@ -101,9 +113,9 @@ static void run_tiles(void *user, uint32_t worker, uint64_t task)
     uint64_t t = task * TILES_TASK, end = t + TILES_TASK < c->tiles ? t + TILES_TASK : c->tiles;
     (void)worker;
     for (; t < end; t++) {
-        uint64_t line = t % c->tiles_across * TILE_LINES, i = t / c->tiles_across * c->tile;
+        uint64_t line = t % c->tiles_across * c->across, i = t / c->tiles_across * c->tile;
         uint64_t across = c->out.lines - line, to = i + c->tile - c->shift;
-        if (across > TILE_LINES) across = TILE_LINES;
+        if (across > c->across) across = c->across;
         if (i != 0) i -= c->shift;
         if (to > c->out.n) to = c->out.n;
         run_tile(c, line, across, i, to - i);
@@ -111,12 +123,29 @@ static void run_tiles(void *user, uint32_t worker, uint64_t task)
     if (c->stream) qn_store_fence();
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Short lines are tiles' whole lines; else what is read and what is written side by side is of use in
+ * whole cache lines both. */
+static void shape_tiles(struct cast *c)
+{
+    uint64_t values = TILE_BYTES / c->to;
+    c->tile = least(c->out.n, TILE_VALUES);
+    if (c->out.n > TILE_SIDE)
+        c->tile = least(TILE_VALUES, values / least(c->out.lines, TILE_SIDE) / 16 * 16);
+    c->across = least(least(c->out.lines, TILE_LINES), values / c->tile);
+    if (c->across > 16) c->across -= c->across % 16 * (c->across < c->out.lines);
+}
+
 static void run_turned(struct qn_threads *threads, struct cast *c)
 {
     uint64_t past = (uintptr_t)c->out.data % 64;
-    c->tile = TILE_BYTES / TILE_LINES / c->to < TILE ? TILE_BYTES / TILE_LINES / c->to : TILE;
-    if (c->stream && past % c->to == 0) c->shift = past / c->to % c->tile;
-    c->tiles_across = (c->out.lines + TILE_LINES - 1) / TILE_LINES;
+    shape_tiles(c);
+    if (c->stream && past % c->to == 0 && c->out.n > c->tile) c->shift = past / c->to % c->tile;
+    c->tiles_across = (c->out.lines + c->across - 1) / c->across;
     c->tiles = (c->out.n + c->shift + c->tile - 1) / c->tile * c->tiles_across;
     qn_threads_run(threads, (c->tiles + TILES_TASK - 1) / TILES_TASK, run_tiles, c);
 }

@@ -11,7 +11,8 @@
 
 enum {
     AHEAD = 32,           /* values */
-    ROWS_AHEAD = 4,       /* rows */
+    FAR = 1 << 20,        /* bytes of a line, from which on its values are asked for */
+    ROWS_AHEAD = 12,      /* rows */
     ROW_LINES = 8,        /* cache lines of a row that are asked for */
     ROW_BLOCK = 16 << 10, /* bytes of rows that are put together before they are written */
     ROW_PIECE = 1 << 10   /* longer rows are written from where they lie */
@@ -21,7 +22,7 @@ struct take {
     const struct qn_take_request *rq;
     struct qn_lines in, out;
     uint32_t size;
-    int stream;
+    int stream, far, together;
     const int64_t *places; /* of all indices; NULL: they are read where they are needed */
     uint64_t parts, part;  /* of a line, and values of one */
     uint64_t lines;        /* of a task */
@@ -106,21 +107,43 @@ static const int64_t *places(struct take *t, uint64_t first, uint64_t m, int64_t
 
 /* ---- values ---- */
 
-#define GATHER(TYPE, STRIDE)                                                                       \
-    for (uint64_t k = 0; k < m; k++) {                                                             \
-        if (k + AHEAD < m) QN_PREFETCH(from + at[k + AHEAD] * (STRIDE));                           \
-        memcpy(to + k * sizeof(TYPE), from + at[k] * (STRIDE), sizeof(TYPE));                      \
-    }                                                                                              \
-    break
+#define GATHER(TYPE)                                                                               \
+    do {                                                                                           \
+        if (far)                                                                                   \
+            for (uint64_t k = 0; k + AHEAD < m; k++) {                                             \
+                QN_PREFETCH(from + at[k + AHEAD] * stride);                                        \
+                memcpy(to + k * sizeof(TYPE), from + at[k] * stride, sizeof(TYPE));                \
+            }                                                                                      \
+        for (uint64_t k = far && m > AHEAD ? m - AHEAD : 0; k < m; k++)                            \
+            memcpy(to + k * sizeof(TYPE), from + at[k] * stride, sizeof(TYPE));                    \
+        return;                                                                                    \
+    } while (0)
 
+/* far: what is gathered is larger than a cache. */
 static void gather(uint32_t size, int64_t stride, const char *from, const int64_t *at, uint64_t m,
-                   char *to)
+                   int far, char *to)
 {
     switch (size) {
-    case 1: GATHER(uint8_t, stride);
-    case 2: GATHER(uint16_t, stride);
-    case 4: GATHER(uint32_t, stride);
-    default: GATHER(uint64_t, stride);
+    case 1: GATHER(uint8_t);
+    case 2: GATHER(uint16_t);
+    case 4: GATHER(uint32_t);
+    default: GATHER(uint64_t);
+    }
+}
+
+/* Short lines whose results follow each other are put together. */
+static void take_short(struct take *t, uint64_t line, uint64_t last)
+{
+    char made[QN_MOVE_BYTES];
+    uint64_t n = t->out.n, room = QN_MOVE_BLOCK / n;
+    while (line < last) {
+        uint64_t some = last - line < room ? last - line : room;
+        for (uint64_t l = 0; l < some; l++)
+            gather(t->size, t->in.stride, qn_lines_at(&t->in, line + l, 0), t->places, n, 0,
+                   made + l * n * t->size);
+        qn_move_put(qn_lines_at(&t->out, line, 0), t->out.stride, t->size, some * n, made,
+                    t->stream);
+        line += some;
     }
 }
 
@@ -136,12 +159,17 @@ static void take_values(void *user, uint32_t worker, uint64_t task)
     (void)worker;
     if (last > t->out.lines) last = t->out.lines;
     if (end > t->out.n) end = t->out.n;
+    if (t->together) {
+        take_short(t, line, last);
+        line = last;
+    }
     for (; line < last; line++)
         for (uint64_t i = from, m; i < end; i += m) {
             char *to = qn_lines_at(&t->out, line, i);
             m = qn_move_some(to, t->size, end - i, t->stream);
             const int64_t *at = places(t, i, m, room);
-            gather(t->size, t->in.stride, qn_lines_at(&t->in, line, 0), at, m, direct ? to : made);
+            gather(t->size, t->in.stride, qn_lines_at(&t->in, line, 0), at, m, t->far,
+                   direct ? to : made);
             if (!direct) qn_move_put(to, t->out.stride, t->size, m, made, t->stream);
         }
     if (t->stream) qn_store_fence();
@@ -211,6 +239,10 @@ static quern_status run_values(struct qn_threads *threads, struct take *t)
 {
     int64_t *made = NULL;
     if (t->out.lines > 1) QN_TRY(all_places(t, &made));
+    t->far = t->in.n * qn_move_reach(t->in.stride) > FAR;
+    t->together = t->places != NULL && t->out.n <= QN_MOVE_BLOCK / 2 &&
+                  t->out.stride == (int64_t)t->size &&
+                  t->out.line_stride == (int64_t)t->out.n * t->out.stride;
     t->part = t->out.n < QN_MOVE_TASK ? t->out.n : (uint64_t)QN_MOVE_TASK;
     t->parts = (t->out.n + t->part - 1) / t->part;
     t->lines = t->parts > 1 ? 1 : (QN_MOVE_TASK + t->part - 1) / t->part;
