@@ -5,7 +5,14 @@ import polars as pl
 
 import quern
 from array_cases import _same
-from measure import empty, interleave
+from measure import Wrong, empty, interleave
+from quern.model_selection import train_test_split
+from sklearn import model_selection
+
+try:
+    from sklearnex.model_selection import train_test_split as intel
+except ImportError:
+    intel = None
 
 
 class MoveCases:
@@ -24,6 +31,8 @@ class MoveCases:
             self.casts()
             self.places()
             self.masks()
+            self.orders()
+            self.splits()
 
     def case(self, name, x, moved, ours, peer, polars=None):
         """moved: the bytes that have to be read and written."""
@@ -35,11 +44,26 @@ class MoveCases:
         sides = {"copy": lambda: self.bench.limits("copy", y, z), "Python": ours, "peer": peer}
         if polars is not None:
             sides["peer Polars"] = polars
+        self.time(name, x, moved, sides)
+
+    def drawn(self, name, x, moved, sides):
+        """Cases whose sides draw other numbers: their sizes are compared."""
+        if not self.bench.wanted("moves-" + name.split(" ")[0]):
+            return
+        shapes = [tuple(np.shape(part) for part in sides[side]()) for side in sides]
+        if any(shape != shapes[0] for shape in shapes):
+            raise Wrong(f"{name}: shapes differ: {shapes}")
+        y, z = empty(x.shape, x.dtype), empty(x.shape, x.dtype)
+        y[...] = z[...] = 0
+        self.time(name, x, moved, {"copy": lambda: self.bench.limits("copy", y, z), **sides})
+
+    def time(self, name, x, moved, sides):
         times = interleave(sides, self.rounds, 2)
         at = f"{name}, {x.shape}, {x.dtype}"
-        self.bench.report.add(at, times, limit="copy", minimal_bytes=moved, note="NumPy")
-        if polars is not None:
-            self.bench.report.add(at, times, peer="peer Polars", note="Polars")
+        self.bench.report.add(at, times, limit="copy", minimal_bytes=moved, note="scikit-learn" if name.startswith("split") else "NumPy")
+        for peer in sides:
+            if peer.startswith("peer "):
+                self.bench.report.add(at, times, peer=peer, note=peer[5:])
 
     def casts(self):
         x = self.random.standard_normal(self.n)
@@ -76,3 +100,23 @@ class MoveCases:
         zero = np.float32(0)
         self.case("where scalar", line, line.nbytes * 2 + mask.nbytes, lambda: quern.where(mask, line, zero),
                   lambda: np.where(mask, line, zero), lambda: series.zip_with(which, pl.Series([zero])))
+
+    def orders(self):
+        n = self.n // 4
+        line = np.zeros(n)
+        self.drawn("random numbers", line, line.nbytes, {
+            "Python": lambda: [quern.random.uniform(n, seed=0)], "peer": lambda: [np.random.default_rng(0).random(n)]})
+        self.drawn("permutation", line, line.nbytes, {
+            "Python": lambda: [quern.random.permutation(n, seed=0)],
+            "peer": lambda: [np.random.default_rng(0).permutation(n)]})
+
+    def splits(self):
+        x = self.random.standard_normal((self.n // 50, 50), np.float32)
+        y = self.random.integers(0, 10, len(x))
+        both = 2 * (x.nbytes + y.nbytes)
+        for name, words in (("split", {}), ("split in classes", {"stratify": y})):
+            sides = {"Python": lambda w=words: train_test_split(x, y, random_state=0, **w),
+                     "peer": lambda w=words: model_selection.train_test_split(x, y, random_state=0, **w)}
+            if intel is not None:
+                sides["peer scikit-learn-intelex"] = lambda w=words: intel(x, y, random_state=0, **w)
+            self.drawn(name, x, both, sides)

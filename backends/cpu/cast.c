@@ -72,7 +72,7 @@ static void run_task(void *user, uint32_t worker, uint64_t task)
 /* Asks for what the next tile reads: the processor follows fewer streams than a tile has. */
 static void ask(const char *from, uint64_t bytes)
 {
-    for (uint64_t k = 0; k < bytes; k += 64) QN_PREFETCH(from + k);
+    for (uint64_t k = 0; k < bytes; k += 64) QN_MOVE_ASK(from + k);
 }
 
 /* Lines [line, line + across), values [i, i + m): read along the lines' direction, written along i. */

@@ -10,9 +10,9 @@
 #include "host/core/checked.h"
 
 enum {
-    AHEAD = 32,           /* values */
+    AHEAD = 64,           /* values */
     FAR = 1 << 20,        /* bytes of a line, from which on its values are asked for */
-    ROWS_AHEAD = 12,      /* rows */
+    ROWS_AHEAD = 24,      /* rows */
     ROW_LINES = 8,        /* cache lines of a row that are asked for */
     ROW_BLOCK = 16 << 10, /* bytes of rows that are put together before they are written */
     ROW_PIECE = 1 << 10   /* longer rows are written from where they lie */
@@ -111,7 +111,7 @@ static const int64_t *places(struct take *t, uint64_t first, uint64_t m, int64_t
     do {                                                                                           \
         if (far)                                                                                   \
             for (uint64_t k = 0; k + AHEAD < m; k++) {                                             \
-                QN_PREFETCH(from + at[k + AHEAD] * stride);                                        \
+                QN_MOVE_ASK(from + at[k + AHEAD] * stride);                                        \
                 memcpy(to + k * sizeof(TYPE), from + at[k] * stride, sizeof(TYPE));                \
             }                                                                                      \
         for (uint64_t k = far && m > AHEAD ? m - AHEAD : 0; k < m; k++)                            \
@@ -179,7 +179,7 @@ static void take_values(void *user, uint32_t worker, uint64_t task)
 
 static void ask(const char *row, uint64_t bytes)
 {
-    for (uint64_t k = 0; k < bytes && k < (uint64_t)ROW_LINES * 64; k += 64) QN_PREFETCH(row + k);
+    for (uint64_t k = 0; k < bytes && k < (uint64_t)ROW_LINES * 64; k += 64) QN_MOVE_ASK(row + k);
 }
 
 /* Task: rows [task * t->part, …). Short ones that follow each other are put together. */
