@@ -22,7 +22,14 @@ uint32_t qn_move_size(uint32_t type)
 
 /* ---- packed and not ---- */
 
+/* One value many times is a loop of its own, so that it is vectorised. */
 #define GATHER(TYPE)                                                                               \
+    if (stride == 0) {                                                                             \
+        TYPE x;                                                                                    \
+        memcpy(&x, from, sizeof x);                                                                \
+        for (uint64_t i = 0; i < n; i++) memcpy(block + i * sizeof x, &x, sizeof x);               \
+        break;                                                                                     \
+    }                                                                                              \
     for (uint64_t i = 0; i < n; i++, from += stride)                                               \
         memcpy(block + i * sizeof(TYPE), from, sizeof(TYPE));                                      \
     break

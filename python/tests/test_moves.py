@@ -133,12 +133,14 @@ def test_indices_are_of_any_integers(device, kind):
 
 def test_large_matrices_lose_no_row_and_no_column(device):
     r = np.random.default_rng(9)
-    for shape, dtype in (((50_000, 50), "float32"), ((1_500_000, 2), "float32"), ((3000, 700), "float64"), ((3_000_000,), "float32")):
+    for shape, dtype in (((50_000, 50), "float32"), ((1_500_000, 2), "float32"), ((3000, 700), "float64"), ((3_000_000,), "float64"),
+                         ((6_000_001,), "float32")):
         x = values(dtype, shape, 10)
         rows = r.permutation(shape[0])
         same(quern.take(x, rows, 0), x[rows])
         mask = r.random(shape[0]) < 0.6
         same(quern.compress(mask, x, 0), x[mask])
+        same(quern.flatnonzero(mask), np.flatnonzero(mask))
         if x.ndim == 2:
             columns = r.permutation(shape[1])
             same(quern.take(x, columns, 1), x[:, columns])
