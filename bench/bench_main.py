@@ -129,7 +129,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that the script runs")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="standard-50, minmax, robust-16, opencl, median; normalizer, chain; bins, uniformbins, quantiles; power; "
-                             "products; knn, iterative; scores; adult, row, csv; arrays-sort; expressions: "
+                             "products; knn, iterative; scores; adult, row, csv; arrays-sort, moves; expressions: "
                              "the beginning of a name will do; may be repeated")
     parser.add_argument("--rounds", type=int, help="default 7")
     parser.add_argument("--json", help="write everything here")

@@ -17,7 +17,8 @@ def _array(x, what="x"):
     if x.dtype.kind not in "biuf" or x.dtype.itemsize > 8:
         raise TypeError(f"{what} has values of {x.dtype}; booleans, integers, float16, float32 and float64 "
                         "can be sorted and searched")
-    return x
+    # A view that repeats its values: strides that are all 0 mean packed memory to the library.
+    return x if x.size < 2 or any(x.strides) else np.ascontiguousarray(x)
 
 
 def _native(x):

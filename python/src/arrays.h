@@ -33,6 +33,11 @@ static inline int hold(const struct qn_py_state *state, struct held *h, PyObject
     **array = (quern_array){
         .struct_size = sizeof **array, .type = v->type, .ndim = (uint32_t)v->ndim, .data = v->data};
     int64_t packed = (int64_t)qn_py_type_bytes(v->type);
+    if ((v->ndim == 1 || v->strides[1] == 0) && v->strides[0] == 0 &&
+        (v->shape[0] > 1 || (v->ndim == 2 && v->shape[1] > 1))) {
+        PyErr_Format(PyExc_ValueError, "%s: all values lie in one place; copy it", what);
+        return -1; /* to the library such strides mean packed memory */
+    }
     for (int i = v->ndim; i-- > 0;) {
         (*array)->shape[i] = (uint64_t)v->shape[i];
         (*array)->strides[i] = v->shape[i] > 1 ? v->strides[i] : packed;

@@ -224,6 +224,15 @@ def test_other_containers_share_their_memory(device):
     assert quern.sort(x.astype(">f8")).tolist() == [1.0, 2.0, 3.0]
 
 
+def test_views_that_repeat_a_value_are_read_as_they_are(device):
+    one, row = np.broadcast_to(np.float64(2.5), (40, 30)), np.broadcast_to(np.arange(30.0), (40, 30))
+    assert (quern.sort(one) == 2.5).all() and quern.unique(one).tolist() == [2.5]
+    assert np.array_equal(quern.argsort(one[0]), np.arange(30)) and np.array_equal(quern.sort(row, 0), row)
+    assert (quern.searchsorted(np.arange(5.0), one) == 3).all()
+    with pytest.raises(ValueError, match="in one place"):
+        _core.array_sort(_core.Context("cpu"), one, np.empty((40, 30)), None)
+
+
 def test_what_cannot_be_sorted_is_refused_with_a_sentence(device):
     for x in (np.array(["b", "a"]), np.array([1j]), np.array([1], object), np.array([1.0], np.longdouble)):
         with pytest.raises(TypeError, match="can be sorted and searched"):
