@@ -47,6 +47,7 @@ import sklearn
 import threadpoolctl
 
 from array_cases import ArrayCases
+from array_reduce_cases import ArrayReduceCases
 from bins_cases import BinsCases
 from chain_cases import ChainCases
 from column_cases import ColumnCases

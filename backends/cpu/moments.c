@@ -12,7 +12,10 @@
 #include "backends/cpu/isa.h"
 #include "backends/cpu/pairs.h"
 #include "backends/cpu/share.h"
+#include "backends/cpu/reduce_load.h"
+#include "backends/cpu/sort_keys.h"
 #include "backends/cpu/strips.h"
+#include "host/ops/reductions.h"
 
 #if QN_X86
 #include <immintrin.h>
@@ -496,4 +499,48 @@ cleanup:
     close_job(&job);
     qn_free(strips);
     return status;
+}
+
+/* ---- many short lines ---- */
+
+enum { LINES_BYTES = 1 << 18 }; /* read by one task */
+
+struct lines_job {
+    const struct qn_lines *in;
+    const struct job *loops;
+    struct qn_node *nodes;
+    uint64_t per_task;
+};
+
+static void lines_task(void *user, uint32_t worker, uint64_t task)
+{
+    const struct lines_job *job = user;
+    const struct qn_lines *in = job->in;
+    uint64_t line = task * job->per_task, end = line + job->per_task;
+    int is_float = in->type == QN_T_F32, masked = 0;
+    enum qn_element as = is_float ? QN_ELEMENT_F32 : QN_ELEMENT_F64;
+    double loaded[QN_BLOCK_ROWS], work[64], node[4];
+    (void)worker;
+    for (; line < end && line < in->lines; line++) {
+        const void *data = qn_lines_at(in, line, 0);
+        if (!(is_float || in->type == QN_T_F64) || in->stride != (int64_t)qn_element_bytes(as)) {
+            qn_reduce_load(in->type, as, 0, data, in->stride, (size_t)in->n, loaded);
+            data = loaded;
+        }
+        (is_float ? job->loops->block_f32 : job->loops->block_f64)(data, (uint32_t)in->n, 1, work,
+                                                                   node, &masked);
+        job->nodes[line] =
+            (struct qn_node){node[0], canonical(node[1]), canonical(node[2]), canonical(node[3])};
+    }
+}
+
+void qn_cpu_moments_lines(struct qn_threads *threads, const struct qn_lines *in,
+                          struct qn_node *nodes)
+{
+    struct job loops = {0};
+    struct lines_job job = {in, &loops, nodes, 1};
+    if (in->lines == 0 || in->n == 0) return;
+    choose_loops(&loops);
+    job.per_task = LINES_BYTES / (in->n * sizeof(double)) + 1;
+    qn_threads_run(threads, ceil_div(in->lines, job.per_task), lines_task, &job);
 }

@@ -117,4 +117,7 @@ QUERN_API quern_status quern_array_where(quern_context *context, const quern_arr
 #ifdef __cplusplus
 }
 #endif
+
+#include "quern/array_reduce.h"
+
 #endif

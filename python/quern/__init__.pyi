@@ -14,6 +14,20 @@ from ._arrays import searchsorted as searchsorted
 from ._arrays import sort as sort
 from ._arrays import top_k as top_k
 from ._arrays import unique as unique
+from ._reductions import all as all
+from ._reductions import any as any
+from ._reductions import argmax as argmax
+from ._reductions import argmin as argmin
+from ._reductions import count as count
+from ._reductions import count_nonzero as count_nonzero
+from ._reductions import max as max
+from ._reductions import mean as mean
+from ._reductions import min as min
+from ._reductions import prod as prod
+from ._reductions import ptp as ptp
+from ._reductions import std as std
+from ._reductions import sum as sum
+from ._reductions import var as var
 from ._config import config_context as config_context
 from ._config import device as device
 from ._config import get_config as get_config
@@ -44,8 +58,9 @@ from .interop import to_model as to_model
 from .interop import to_sklearn as to_sklearn
 
 __version__: str
-__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "argsort", "astype",
-           "compress", "config_context", "copy", "device", "devices", "digitize", "fit", "flatnonzero",
-           "from_sklearn", "get_config", "last_report", "nonzero", "patch_sklearn", "pool", "read_csv",
-           "run", "searchsorted", "set_config", "sort", "take", "to_model", "to_sklearn", "top_k",
-           "transform", "transpose", "unique", "unpatch_sklearn", "where"]
+__all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "all", "any", "argmax", "argmin",
+           "argsort", "astype", "compress", "config_context", "copy", "count", "count_nonzero", "device", "devices",
+           "digitize", "fit", "flatnonzero", "from_sklearn", "get_config", "last_report", "max", "mean", "min",
+           "nonzero", "patch_sklearn", "pool", "prod", "ptp", "read_csv", "run", "searchsorted", "set_config",
+           "sort", "std", "sum", "take", "to_model", "to_sklearn", "top_k", "transform", "transpose", "unique",
+           "unpatch_sklearn", "var", "where"]

@@ -3,7 +3,7 @@
  * whose shape is known go to arrays that the caller made; others come back as columns (Matrix). */
 #include <string.h>
 
-#include "arrays.h"
+#include "array_held.h"
 
 PyObject *qn_py_array_sort(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *named)
 {
@@ -11,23 +11,23 @@ PyObject *qn_py_array_sort(PyObject *module, PyObject *const *args, Py_ssize_t n
                                         "axis", "descending", "first"};
     static const struct qn_py_signature signature = {"array_sort", words, 7, 4};
     struct qn_py_state *state = PyModule_GetState(module);
-    struct held h = {.n = 0};
+    struct qn_py_held h = {.n = 0};
     quern_array *x, *values, *places;
     PyObject *given[7];
     long long axis, first;
     struct qn_py_call call;
     quern_status status;
     if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
-        integer(given[4], "axis", &axis) < 0 || integer(given[6], "first", &first) < 0)
+        qn_py_integer(given[4], "axis", &axis) < 0 || qn_py_integer(given[6], "first", &first) < 0)
         return NULL;
     int descending = qn_py_flag(given[5], 0);
-    struct qn_py_context *cx = context_of(state, given[0]);
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
     if (cx == NULL || descending < 0) return NULL;
-    if (hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
-        hold(state, &h, given[2], QN_PY_WRITE, "values", &values) < 0 ||
-        hold(state, &h, given[3], QN_PY_WRITE, "places", &places) < 0 ||
+    if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[2], QN_PY_WRITE, "values", &values) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_WRITE, "places", &places) < 0 ||
         qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
-        drop(&h);
+        qn_py_drop(&h);
         return NULL;
     }
     uint32_t flags = descending ? QUERN_SORT_DESCENDING : 0u;
@@ -38,7 +38,7 @@ PyObject *qn_py_array_sort(PyObject *module, PyObject *const *args, Py_ssize_t n
         status = quern_array_argsort(cx->context, x, (int)axis, flags, places);
     else
         status = quern_array_sort(cx->context, x, (int)axis, flags, values);
-    return done(&h, &call, status);
+    return qn_py_done(&h, &call, status);
 }
 
 /* searchsorted, or with `bins` digitize. */
@@ -49,24 +49,24 @@ static PyObject *search(PyObject *module, PyObject *const *args, Py_ssize_t n, P
     const struct qn_py_signature signature = {bins ? "array_digitize" : "array_searchsorted", words,
                                               5, 4};
     struct qn_py_state *state = PyModule_GetState(module);
-    struct held h = {.n = 0};
+    struct qn_py_held h = {.n = 0};
     quern_array *sorted, *x, *out;
     PyObject *given[5];
     struct qn_py_call call;
     if (qn_py_arguments(&signature, args, n, named, given) < 0) return NULL;
     int right = qn_py_flag(given[4], 0);
-    struct qn_py_context *cx = context_of(state, given[0]);
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
     if (cx == NULL || right < 0) return NULL;
-    if (hold(state, &h, given[1], QN_PY_READ, "sorted", &sorted) < 0 ||
-        hold(state, &h, given[2], QN_PY_READ, "x", &x) < 0 ||
-        hold(state, &h, given[3], QN_PY_WRITE, "out", &out) < 0 ||
+    if (qn_py_hold(state, &h, given[1], QN_PY_READ, "sorted", &sorted) < 0 ||
+        qn_py_hold(state, &h, given[2], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_WRITE, "out", &out) < 0 ||
         qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
-        drop(&h);
+        qn_py_drop(&h);
         return NULL;
     }
-    return done(&h, &call,
-                bins ? quern_array_digitize(cx->context, x, sorted, right, out)
-                     : quern_array_searchsorted(cx->context, sorted, x, right, out));
+    return qn_py_done(&h, &call,
+                      bins ? quern_array_digitize(cx->context, x, sorted, right, out)
+                           : quern_array_searchsorted(cx->context, sorted, x, right, out));
 }
 
 PyObject *qn_py_array_searchsorted(PyObject *module, PyObject *const *args, Py_ssize_t n,
@@ -100,7 +100,7 @@ PyObject *qn_py_array_unique(PyObject *module, PyObject *const *args, Py_ssize_t
     static const char *const words[] = {"ctx", "x", "index", "inverse", "counts"};
     static const struct qn_py_signature signature = {"array_unique", words, 5, 2};
     struct qn_py_state *state = PyModule_GetState(module);
-    struct held h = {.n = 0};
+    struct qn_py_held h = {.n = 0};
     quern_array *x, made[4], *wanted[4] = {&made[0], NULL, NULL, NULL};
     PyObject *given[5], *result = NULL;
     struct qn_py_call call;
@@ -111,16 +111,16 @@ PyObject *qn_py_array_unique(PyObject *module, PyObject *const *args, Py_ssize_t
         if (flag < 0) return NULL;
         wanted[i] = flag ? &made[i] : NULL;
     }
-    struct qn_py_context *cx = context_of(state, given[0]);
-    if (cx == NULL || hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0) return NULL;
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL || qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0) return NULL;
     if (qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
-        drop(&h);
+        qn_py_drop(&h);
         return NULL;
     }
     quern_status status =
         quern_array_unique(cx->context, x, wanted[0], wanted[1], wanted[2], wanted[3]);
     int failed = qn_py_end(&call, status);
-    drop(&h);
+    qn_py_drop(&h);
     if (failed == 0) result = PyTuple_New(4);
     for (int i = 0; result != NULL && i < 4; i++) {
         PyObject *one = column(state, &made[i]);

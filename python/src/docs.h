@@ -22,6 +22,8 @@ extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_ta
 /* docs_arrays.c */
 extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_array_searchsorted[],
     qn_py_doc_array_digitize[];
+/* docs_array_reduce.c */
+extern const char qn_py_doc_array_reduce[];
 
 /* docs_draw.c */
 extern const char qn_py_doc_shuffled_head[];

@@ -42,6 +42,7 @@ static PyMethodDef functions[] = {
     {"random_permutation", QN_PY_FAST(qn_py_random_permutation), QN_PY_FASTCALL,
      qn_py_doc_random_permutation},
     {"random_split", QN_PY_FAST(qn_py_random_split), QN_PY_FASTCALL, qn_py_doc_random_split},
+    {"array_reduce", QN_PY_FAST(qn_py_array_reduce), QN_PY_FASTCALL, qn_py_doc_array_reduce},
     {0},
 };
 

@@ -650,6 +650,15 @@ def arrays():
         yield "searchsorted ValueError", call
     yield "digitize TypeError", lambda: quern.digitize(words, line)
     yield "digitize ValueError", lambda: quern.digitize(line, [1.0, 3.0, 2.0])
+    for name in ("sum", "prod", "mean", "var", "std", "min", "max", "ptp", "argmin", "argmax", "count",
+                 "count_nonzero", "any", "all"):
+        yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
+        yield f"{name} numpy.exceptions.AxisError", lambda n=name: getattr(quern, n)(line, 1)
+    for name in ("min", "max", "ptp", "argmin", "argmax"):
+        yield f"{name} ValueError", lambda n=name: getattr(quern, n)([])
+    for name in ("var", "std"):
+        yield f"{name} ValueError", lambda n=name: getattr(quern, n)(line, ddof=np.inf)
+    yield "_core.array_reduce ValueError", lambda: _core.array_reduce(ctx(), 0, line, out)
     yield "_core.array_sort ValueError", lambda: _core.array_sort(ctx(), line, out, None, 1)
     yield "_core.array_unique ValueError", lambda: _core.array_unique(ctx(), np.zeros((1, 1, 1)))
     yield "_core.array_searchsorted ValueError", lambda: _core.array_searchsorted(ctx(), places, line, places)

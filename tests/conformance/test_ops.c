@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every operation, on every device that is present and in both shapes of the kernels (ops_statistics.c,
- * ops_programs.c, ops_arrays.c, ops_moves.c), and what operations refuse. */
+ * ops_programs.c, ops_arrays.c, ops_moves.c, ops_reduce.c), and what operations refuse. */
 #include "tests/conformance/ops_suite.h"
 
 #include <stdlib.h>
@@ -132,6 +132,7 @@ int main(void)
         cmocka_unit_test(values_are_taken_by_their_places),
         cmocka_unit_test(values_are_kept_where_a_mask_is_not_zero),
         cmocka_unit_test(values_are_chosen_by_a_mask_and_stand_for_all),
+        cmocka_unit_test(lines_are_reduced_in_the_order_of_the_definition),
         cmocka_unit_test(a_batch_where_it_should_not_be_is_refused_with_sentences),
         cmocka_unit_test(a_malformed_program_is_an_error_that_names_the_lane),
     };

@@ -2,6 +2,7 @@
  * Arrays through the public interface: who owns results, buffers of the device, what crosses, what is
  * refused, and what is left when something fails. What is computed is checked by the conformance suite
  * of the operations and, beside NumPy, by the Python package's tests. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,6 +262,127 @@ static void arguments_that_make_no_sense_are_refused_with_a_sentence(void **stat
     OK(quern_context_close(context));
 }
 
+/* ---- reductions ---- */
+
+static void reductions_have_their_types_and_places(const char *device)
+{
+    quern_context *context = fixture_context(device, 1);
+    float data[6] = {3, 1, 2, 0, 5, 4};
+    int8_t small[6] = {100, 100, -100, 1, 2, 3};
+    quern_array x = matrix_of(QUERN_FLOAT32, data, 2, 3), out = none;
+    quern_array bytes = matrix_of(QUERN_INT8, small, 2, 3);
+    quern_reduce_options options = {.struct_size = sizeof options, .ddof = 1};
+    (void)context;
+    OK(quern_array_reduce(context, QUERN_REDUCE_SUM, &x, 1, NULL, &out));
+    assert_int_equal(out.ndim, 1);
+    assert_int_equal(out.shape[0], 2);
+    assert_int_equal(out.type, QUERN_FLOAT32);
+    assert_true(((float *)out.data)[0] == 6.0f && ((float *)out.data)[1] == 9.0f);
+    quern_array_free(&out);
+    OK(quern_array_reduce(context, QUERN_REDUCE_VAR, &x, 1, &options, &out));
+    assert_true(((float *)out.data)[0] == 1.0f && ((float *)out.data)[1] == 7.0f);
+    quern_array_free(&out);
+    OK(quern_array_reduce(context, QUERN_REDUCE_ARGMAX, &x, QUERN_AXIS_ALL, NULL, &out));
+    assert_int_equal(out.type, QUERN_INT64);
+    assert_int_equal(*(int64_t *)out.data, 4);
+    quern_array_free(&out);
+    OK(quern_array_reduce(context, QUERN_REDUCE_SUM, &bytes, 0, NULL, &out));
+    assert_int_equal(((int64_t *)out.data)[1], 102);
+    quern_array_free(&out);
+    OK(quern_array_reduce(context, QUERN_REDUCE_PTP, &bytes, -1, NULL, &out));
+    assert_int_equal(((int8_t *)out.data)[0], (int8_t)200);
+    quern_array_free(&out);
+    OK(quern_context_close(context));
+}
+
+static void reductions_on_cpu(void **state)
+{
+    (void)state;
+    reductions_have_their_types_and_places("cpu");
+}
+static void reductions_on_opencl(void **state)
+{
+    (void)state;
+    reductions_have_their_types_and_places("opencl:0");
+}
+static void reductions_on_cuda(void **state)
+{
+    (void)state;
+    reductions_have_their_types_and_places("cuda:0");
+}
+
+/* From a buffer to a buffer, at an offset. */
+static void reductions_go_to_buffers(const char *device)
+{
+    quern_context *context = fixture_context(device, 1);
+    float *data = fixture_f32(ROWS, COLUMNS, 3, 4), back[COLUMNS];
+    quern_buffer *in = NULL, *out = NULL;
+    OK(quern_buffer_alloc(context, ROWS * COLUMNS * sizeof *data, &in));
+    OK(quern_buffer_alloc(context, 2 * sizeof back, &out));
+    OK(quern_buffer_upload(in, 0, data, ROWS * COLUMNS * sizeof *data));
+    quern_array x = matrix_of(QUERN_FLOAT32, NULL, ROWS, COLUMNS), host = none;
+    quern_array y = vector_of(QUERN_FLOAT32, NULL, COLUMNS);
+    quern_array given = matrix_of(QUERN_FLOAT32, data, ROWS, COLUMNS);
+    quern_reduce_options options = {.struct_size = sizeof options, .skip_nan = 1};
+    x.buffer = in;
+    y.buffer = out;
+    y.buffer_offset = sizeof back;
+    OK(quern_array_reduce(context, QUERN_REDUCE_MEAN, &x, 0, &options, &y));
+    OK(quern_buffer_download(out, sizeof back, back, sizeof back));
+    OK(quern_array_reduce(context, QUERN_REDUCE_MEAN, &given, 0, &options, &host));
+    assert_memory_equal(back, host.data, sizeof back);
+    y.strides[0] = -4;
+    y.buffer_offset += sizeof back - 4;
+    assert_int_equal(quern_array_reduce(context, QUERN_REDUCE_MEAN, &x, 0, &options, &y),
+                     QUERN_UNSUPPORTED);
+    assert_non_null(strstr(quern_last_error(), "must be packed"));
+    quern_array_free(&host);
+    quern_buffer_free(in);
+    quern_buffer_free(out);
+    free(data);
+    OK(quern_context_close(context));
+}
+
+static void reduced_buffers_on_cpu(void **state)
+{
+    (void)state;
+    reductions_go_to_buffers("cpu");
+}
+static void reduced_buffers_on_opencl(void **state)
+{
+    (void)state;
+    reductions_go_to_buffers("opencl:0");
+}
+static void reduced_buffers_on_cuda(void **state)
+{
+    (void)state;
+    reductions_go_to_buffers("cuda:0");
+}
+
+static void reductions_that_make_no_sense_are_refused(void **state)
+{
+    float data[6] = {3, 1, 2, 0, 5, 4}, nan[1] = {NAN};
+    uint8_t truth[1] = {1};
+    quern_context *context = fixture_context("cpu", 1);
+    const quern_array x = matrix_of(QUERN_FLOAT32, data, 2, 3),
+                      no = vector_of(QUERN_FLOAT32, data, 0);
+    const quern_array b = vector_of(QUERN_BOOL, truth, 1), m = vector_of(QUERN_FLOAT32, nan, 1);
+    quern_array out = none;
+    quern_reduce_options skip = {.struct_size = sizeof skip, .skip_nan = 1}, bad = skip;
+    (void)state;
+    bad.struct_size = 4;
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_SUM, &x, 2, NULL, &out), "axis 2");
+    REFUSED(quern_array_reduce(context, (quern_reduction)99, &x, 0, NULL, &out), "no reduction 99");
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_SUM, &x, 0, &bad, &out), "struct_size");
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_MIN, &no, 0, NULL, &out), "no values");
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_PTP, &b, 0, NULL, &out), "booleans");
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_ARGMIN, &m, 0, &skip, &out), "no place");
+    bad = skip;
+    bad.ddof = (double)NAN;
+    REFUSED(quern_array_reduce(context, QUERN_REDUCE_VAR, &x, 0, &bad, &out), "ddof");
+    OK(quern_context_close(context));
+}
+
 /* ---- failures of memory ---- */
 
 struct work {
@@ -270,16 +392,20 @@ struct work {
 
 static quern_status everything(const struct work *w, uint64_t n)
 {
-    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[9];
+    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[11];
     quern_status status = QUERN_OK;
-    for (int i = 0; i < 9; i++) out[i] = none;
+    for (int i = 0; i < 11; i++) out[i] = none;
     if (status == QUERN_OK) status = quern_array_sort(w->context, &x, 0, 0, &out[0]);
     if (status == QUERN_OK) status = quern_array_argsort(w->context, &x, 0, 0, &out[1]);
     if (status == QUERN_OK) status = quern_array_topk(w->context, &x, 5, 0, 1, &out[2], &out[3]);
     if (status == QUERN_OK)
         status = quern_array_unique(w->context, &x, &out[4], &out[5], &out[6], &out[7]);
     if (status == QUERN_OK) status = quern_array_searchsorted(w->context, &out[0], &x, 0, &out[8]);
-    for (int i = 0; i < 9; i++) {
+    if (status == QUERN_OK)
+        status = quern_array_reduce(w->context, QUERN_REDUCE_SUM, &x, 0, NULL, &out[9]);
+    if (status == QUERN_OK)
+        status = quern_array_reduce(w->context, QUERN_REDUCE_STD, &x, 0, NULL, &out[10]);
+    for (int i = 0; i < 11; i++) {
         if (status == QUERN_OK) assert_non_null(out[i].data);
         quern_array_free(&out[i]);
     }
@@ -321,6 +447,13 @@ int main(void)
         cmocka_unit_test(little_memory_on_opencl),
         cmocka_unit_test(a_call_can_be_cancelled),
         cmocka_unit_test(arguments_that_make_no_sense_are_refused_with_a_sentence),
+        cmocka_unit_test(reductions_on_cpu),
+        cmocka_unit_test(reductions_on_opencl),
+        cmocka_unit_test(reductions_on_cuda),
+        cmocka_unit_test(reduced_buffers_on_cpu),
+        cmocka_unit_test(reduced_buffers_on_opencl),
+        cmocka_unit_test(reduced_buffers_on_cuda),
+        cmocka_unit_test(reductions_that_make_no_sense_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

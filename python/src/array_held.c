@@ -1,29 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Arguments of the functions on arrays: views that a call holds and gives back. */
-#ifndef QN_PY_ARRAYS_H
-#define QN_PY_ARRAYS_H
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "array_held.h"
 
-#include <quern/array.h>
-
-#include "core.h"
-
-enum { MOST = 4 };
-
-/* Views that a call holds. */
-struct held {
-    struct qn_py_view views[MOST];
-    quern_array arrays[MOST];
-    int n;
-};
-
-static inline void drop(struct held *h)
+void qn_py_drop(struct qn_py_held *h)
 {
     while (h->n > 0) qn_py_view_release(&h->views[--h->n]);
 }
 
-/* NULL: an exception. An object that is None or absent: array NULL, which is no failure. */
-static inline int hold(const struct qn_py_state *state, struct held *h, PyObject *object, int mode,
-                       const char *what, quern_array **array)
+int qn_py_hold(const struct qn_py_state *state, struct qn_py_held *h, PyObject *object, int mode,
+               const char *what, quern_array **array)
 {
     struct qn_py_view *v = &h->views[h->n];
     *array = NULL;
@@ -46,13 +30,13 @@ static inline int hold(const struct qn_py_state *state, struct held *h, PyObject
     return 0;
 }
 
-static inline struct qn_py_context *context_of(const struct qn_py_state *state, PyObject *object)
+struct qn_py_context *qn_py_context_of(const struct qn_py_state *state, PyObject *object)
 {
     if (!qn_py_is(object, state->context, "ctx")) return NULL;
     return (struct qn_py_context *)object;
 }
 
-static inline int integer(PyObject *object, const char *what, long long *out)
+int qn_py_integer(PyObject *object, const char *what, long long *out)
 {
     *out = object != NULL ? PyLong_AsLongLong(object) : 0;
     if (*out != -1 || !PyErr_Occurred()) return 0;
@@ -61,12 +45,10 @@ static inline int integer(PyObject *object, const char *what, long long *out)
     return -1;
 }
 
-static inline PyObject *done(struct held *h, struct qn_py_call *call, quern_status status)
+PyObject *qn_py_done(struct qn_py_held *h, struct qn_py_call *call, quern_status status)
 {
     int failed = qn_py_end(call, status);
-    drop(h);
+    qn_py_drop(h);
     if (failed < 0) return NULL;
     Py_RETURN_NONE;
 }
-
-#endif

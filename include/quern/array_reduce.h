@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reductions of arrays, and what stands on them. The rules of quern/array.h hold, which includes this
+ * file; docs/arrays.md says exactly what each function gives. */
+#ifndef QUERN_ARRAY_REDUCE_H
+#define QUERN_ARRAY_REDUCE_H
+
+#include "quern/array.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* In place of an axis: all values, row by row. */
+#define QUERN_AXIS_ALL (-2147483647 - 1)
+
+typedef enum quern_reduction {
+    QUERN_REDUCE_SUM, /* of integers int64, of unsigned ones uint64, modulo 2^64; of bool int64; else as x */
+    QUERN_REDUCE_PRODUCT, /* the same */
+    QUERN_REDUCE_MEAN,    /* of integers and bool float64, else as x; so the next two */
+    QUERN_REDUCE_VAR,
+    QUERN_REDUCE_STD,
+    QUERN_REDUCE_MIN, /* as x; so the next two */
+    QUERN_REDUCE_MAX,
+    QUERN_REDUCE_PTP,    /* the largest less the smallest; not of bool */
+    QUERN_REDUCE_ARGMIN, /* the first place of the smallest, or of NaN; int64 */
+    QUERN_REDUCE_ARGMAX,
+    QUERN_REDUCE_COUNT,   /* how many are not NaN; int64 */
+    QUERN_REDUCE_NONZERO, /* how many are not 0, NaN among them; int64 */
+    QUERN_REDUCE_ANY,     /* whether some are not 0; bool */
+    QUERN_REDUCE_ALL
+} quern_reduction;
+
+typedef struct quern_reduce_options {
+    uint32_t struct_size;
+    int skip_nan; /* NaN is left out; else the result of a line with NaN is NaN */
+    double ddof;  /* var and std divide by the number of values less this */
+} quern_reduce_options;
+
+/* What `what` makes of every line along the axis: one dimension, of as many values as there are lines (one,
+ * with one dimension or QUERN_AXIS_ALL). options NULL: all 0. INVALID where a line without values, or
+ * with skip_nan without numbers, has no such result: min, max, ptp of no values; places of no values or
+ * numbers. */
+QUERN_API quern_status quern_array_reduce(quern_context *context, quern_reduction what,
+                                          const quern_array *x, int axis,
+                                          const quern_reduce_options *options, quern_array *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Reductions of arrays, as the functions of quern._core that python/quern/_reductions.py stands on. */
+#include "array_held.h"
+
+/* None: all axes. */
+static int axis_of(PyObject *object, int *axis)
+{
+    long long given;
+    *axis = QUERN_AXIS_ALL;
+    if (object == NULL || object == Py_None) return 0;
+    if (qn_py_integer(object, "axis", &given) < 0) return -1;
+    *axis = given >= -2 && given <= 1 ? (int)given : 2;
+    return 0;
+}
+
+static int number(PyObject *object, double *out)
+{
+    *out = object != NULL ? PyFloat_AsDouble(object) : 0.0;
+    return *out == -1.0 && PyErr_Occurred() ? -1 : 0;
+}
+
+PyObject *qn_py_array_reduce(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *named)
+{
+    static const char *const words[] = {"ctx", "what", "x", "out", "axis", "skip_nan", "ddof"};
+    static const struct qn_py_signature signature = {"array_reduce", words, 7, 4};
+    struct qn_py_state *state = PyModule_GetState(module);
+    quern_reduce_options options = {.struct_size = sizeof options};
+    struct qn_py_held h = {.n = 0};
+    quern_array *x, *out;
+    PyObject *given[7];
+    long long what;
+    int axis;
+    struct qn_py_call call;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        qn_py_integer(given[1], "what", &what) < 0 || axis_of(given[4], &axis) < 0 ||
+        number(given[6], &options.ddof) < 0)
+        return NULL;
+    options.skip_nan = qn_py_flag(given[5], 0);
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL || options.skip_nan < 0) return NULL;
+    if (qn_py_hold(state, &h, given[2], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_WRITE, "out", &out) < 0 ||
+        qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    quern_reduction reduction = (quern_reduction)(what >= 0 && what < 255 ? what : 255);
+    return qn_py_done(&h, &call,
+                      quern_array_reduce(cx->context, reduction, x, axis, &options, out));
+}
