@@ -106,6 +106,55 @@ QN_FN void qn_reduce_take(struct qn_reduce_lines l, QN_GLOBAL const unsigned cha
                                qn_reduce_integer(at, l.type), place, r);
 }
 
+/* One line, value after value. */
+QN_FN void qn_accumulate_line(QN_GLOBAL const unsigned char *at, qn_u64 stride, qn_u64 n,
+                              qn_u32 type, qn_u32 product, qn_u32 skip, QN_GLOBAL unsigned char *to,
+                              qn_u64 out_stride, qn_u32 out_type)
+{
+    float f = product != 0u ? 1.0f : 0.0f;
+    double d = (double)f;
+    qn_u64 u = product;
+    for (qn_u64 i = 0u; i < n; i++, at += stride, to += out_stride) {
+        if (out_type == QN_T_F32) {
+            float x = *(QN_GLOBAL const float *)at;
+            if (skip != 0u && x != x) x = product != 0u ? 1.0f : 0.0f;
+            f = product != 0u ? f * x : f + x;
+            *(QN_GLOBAL qn_u32 *)to = f == f ? QN_BITS32(f) : 0x7fc00000u;
+        } else if (out_type == QN_T_F64) {
+            double x = *(QN_GLOBAL const double *)at;
+            if (skip != 0u && x != x) x = product != 0u ? 1.0 : 0.0;
+            d = product != 0u ? d * x : d + x;
+            *(QN_GLOBAL qn_u64 *)to = d == d ? QN_BITS64(d) : 0x7ff8000000000000u;
+        } else {
+            qn_u64 x = qn_reduce_integer(at, type);
+            u = product != 0u ? u * x : u + x;
+            *(QN_GLOBAL qn_u64 *)to = u;
+        }
+    }
+}
+
+#if defined(QN_CPU_SHAPE)
+#define QN_ACCUMULATE_FIRST 0u
+#define QN_ACCUMULATE_STEP 1u
+#else
+#define QN_ACCUMULATE_FIRST QN_ITEM()
+#define QN_ACCUMULATE_STEP QN_ITEMS
+#endif
+
+/* A group takes per_group lines, an item one after another of them. */
+QN_KERNEL qn_accumulate(QN_GLOBAL const unsigned char *QN_RESTRICT in, qn_u64 offset,
+                        qn_u64 line_stride, qn_u64 stride, qn_u64 lines, qn_u64 n, qn_u64 per_group,
+                        qn_u32 type, qn_u32 product, qn_u32 skip,
+                        QN_GLOBAL unsigned char *QN_RESTRICT out, qn_u64 out_offset,
+                        qn_u64 out_line_stride, qn_u64 out_stride, qn_u32 out_type)
+{
+    qn_u64 first = (qn_u64)QN_GROUP() * per_group, end = first + per_group;
+    if (end > lines) end = lines;
+    for (qn_u64 line = first + QN_ACCUMULATE_FIRST; line < end; line += QN_ACCUMULATE_STEP)
+        qn_accumulate_line(in + offset + line * line_stride, stride, n, type, product, skip,
+                           out + out_offset + line * out_line_stride, out_stride, out_type);
+}
+
 #if defined(QN_CPU_SHAPE)
 
 QN_KERNEL qn_reduce_blocks(QN_GLOBAL const unsigned char *QN_RESTRICT in, qn_u64 offset,

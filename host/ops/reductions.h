@@ -16,6 +16,15 @@ struct qn_reduce_request {
     struct qn_reduced *out;
 };
 
+/* All sums or products on the way along each line, in the type of `out`: F32, F64, or I64 and U64, which
+ * are one. */
+struct qn_accumulate_request {
+    struct qn_lines in, out;
+    uint32_t product, skip;
+};
+
+quern_status qn_op_accumulate(struct qn_device *, struct qn_threads *, uint32_t queue,
+                              const struct qn_accumulate_request *, struct qn_outcome *);
 quern_status qn_op_reduce(struct qn_device *, struct qn_threads *, uint32_t queue,
                           const struct qn_reduce_request *, struct qn_outcome *);
 /* The nodes of a line's blocks, joined in their order, with canonical NaN. */
@@ -24,6 +33,7 @@ struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_reduced *blocks,
 
 /* What the CPU backend offers, for lines in host memory. */
 quern_status qn_cpu_reduce(struct qn_threads *, const struct qn_reduce_request *);
+quern_status qn_cpu_accumulate(struct qn_threads *, const struct qn_accumulate_request *);
 /* Moments of lines of at most QN_BLOCK_ROWS values, as of columns: a node for each. */
 void qn_cpu_moments_lines(struct qn_threads *, const struct qn_lines *, struct qn_node *nodes);
 

@@ -41,12 +41,12 @@ static struct qn_quantile one_of(enum qn_quantile_method method, uint64_t count,
 
 /* NumPy 2.4, _quantile: at or beyond the last value both neighbours are the last one, called -1, which
  * also enters the weight (and cancels, unless it is infinite); before the first both are the first. */
-struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method method, uint64_t count,
-                                        double percent)
+struct qn_quantile qn_quantile_ranks_at(enum qn_quantile_method method, uint64_t count,
+                                        double fraction)
 {
     struct qn_quantile q = {UINT64_MAX, UINT64_MAX, 0.0};
     if (count == 0) return q;
-    double at = virtual_index(method, (double)count, percent / 100.0), from = floor(at);
+    double at = virtual_index(method, (double)count, fraction), from = floor(at);
     if (method == QN_QUANTILE_INVERTED_CDF || method == QN_QUANTILE_CLOSEST_OBSERVATION)
         return one_of(method, count, at);
     if (at < 0.0) {
@@ -62,6 +62,12 @@ struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method method, uint64_t
     q.t = at - from;
     if (method == QN_QUANTILE_AVERAGED_INVERTED_CDF) q.t = q.t == 0.0 ? 0.5 : 1.0;
     return q;
+}
+
+struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method method, uint64_t count,
+                                        double percent)
+{
+    return qn_quantile_ranks_at(method, count, percent / 100.0);
 }
 
 struct qn_quantile qn_quantile_ranks(uint64_t count, double percent)

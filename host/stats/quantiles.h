@@ -29,8 +29,9 @@ enum qn_quantile_method {
     QN_QUANTILE_NORMAL_UNBIASED
 };
 
-/* percent in [0, 100], by a method. */
+/* percent in [0, 100], by a method; or a fraction in [0, 1]. */
 struct qn_quantile qn_quantile_ranks_by(enum qn_quantile_method, uint64_t count, double percent);
+struct qn_quantile qn_quantile_ranks_at(enum qn_quantile_method, uint64_t count, double fraction);
 /* The same by the method "linear". */
 struct qn_quantile qn_quantile_ranks(uint64_t count, double percent);
 /* numpy.nanpercentile of a float32 (f32 != 0) or float64 column, which is float64 in both cases: a

@@ -44,6 +44,50 @@ QUERN_API quern_status quern_array_reduce(quern_context *context, quern_reductio
                                           const quern_array *x, int axis,
                                           const quern_reduce_options *options, quern_array *out);
 
+/* NumPy's methods of these names; QUERN_QUANTILE_MEDIAN is the mean of the middle two. */
+typedef enum quern_quantile_method {
+    QUERN_QUANTILE_LINEAR,
+    QUERN_QUANTILE_INVERTED_CDF, /* this and CLOSEST_OBSERVATION give values of the array, in its type */
+    QUERN_QUANTILE_AVERAGED_INVERTED_CDF,
+    QUERN_QUANTILE_CLOSEST_OBSERVATION,
+    QUERN_QUANTILE_INTERPOLATED_INVERTED_CDF,
+    QUERN_QUANTILE_HAZEN,
+    QUERN_QUANTILE_WEIBULL,
+    QUERN_QUANTILE_MEDIAN_UNBIASED,
+    QUERN_QUANTILE_NORMAL_UNBIASED,
+    QUERN_QUANTILE_MEDIAN /* for float32 float32; the fractions are not looked at */
+} quern_quantile_method;
+
+typedef struct quern_quantile_options {
+    uint32_t struct_size;
+    int skip_nan;
+    quern_quantile_method method;
+    /* INVERTED_CDF alone: how much each value counts; NULL: all the same. float64 in host memory, of one
+     * dimension, for every line, or of x's shape. Finite, not negative, not all 0. */
+    const quern_array *weights;
+} quern_quantile_options;
+
+/* n quantiles of every line along the axis (or of all, QUERN_AXIS_ALL), of fractions from 0 to 1: n rows
+ * with a value for each line. float64, but for methods that give values of x. Exact: no sketch, whatever
+ * the size. options NULL: linear. INVALID where a line has no values, but with skip_nan and for medians
+ * NaN. */
+QUERN_API quern_status quern_array_quantile(quern_context *context, const quern_array *x, int axis,
+                                            const double *fractions, uint32_t n,
+                                            const quern_quantile_options *options,
+                                            quern_array *out);
+
+typedef enum quern_accumulation {
+    QUERN_ACCUMULATE_SUM,
+    QUERN_ACCUMULATE_PRODUCT
+} quern_accumulation;
+
+/* All sums (products) on the way along the axis, x's shape, or of all values row by row, one dimension:
+ * of integers int64, of unsigned ones uint64, of bool int64, else x's type. Added one after another in
+ * that type, as NumPy does. skip_nan: NaN adds nothing. out may not overlap x. */
+QUERN_API quern_status quern_array_accumulate(quern_context *context, quern_accumulation what,
+                                              const quern_array *x, int axis, int skip_nan,
+                                              quern_array *out);
+
 #ifdef __cplusplus
 }
 #endif

@@ -17,6 +17,8 @@ the work, with the same bits on every device.
 `quern.model_selection`            train_test_split
 `sum`, `prod`, `mean`, `var`       values joined along axes, as NumPy does; `std`, `min`, `max`, `ptp`,
                                    `argmin`, `argmax`, `count`, `count_nonzero`, `any`, `all`
+`median`, `quantile`               exact quantiles by any of nine definitions; `percentile`
+`cumsum`, `cumprod`                sums and products on the way along an axis
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `devices`, `pool`                  what is there; the device memory that is held
 `last_report`                      where work ran, why, how long, and what moved
@@ -54,6 +56,8 @@ _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_conf
           "nonzero": "_moves", "take": "_moves", "transpose": "_moves", "where": "_moves",
           **dict.fromkeys(("all", "any", "argmax", "argmin", "count", "count_nonzero", "max", "mean", "min", "prod",
                            "ptp", "std", "sum", "var"), "_reductions"),
+          **dict.fromkeys(("cumprod", "cumsum",), "_accumulations"),
+          **dict.fromkeys(("median", "percentile", "quantile",), "_quantiles"),
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", *sorted(_HOMES)]

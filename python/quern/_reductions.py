@@ -139,7 +139,7 @@ _SUMS = ("Sums of floats do not depend on the number of threads, the device or t
 
 @_documented("Add up values.", "Of x's dtype; of booleans and integers int64, of unsigned integers uint64.",
              _SUMS + " Integers wrap around.", ">>> quern.sum([[1, 2], [3, 4]], axis=0)\narray([4, 6])",
-             "quern.mean : Divided by their number.")
+             "quern.mean : Divided by their number.\nquern.cumsum : All sums on the way.")
 def sum(x, axis=None, *, keepdims=False, skip_nan=False):
     return _reduce(_SUM, x, axis, keepdims, skip_nan)
 
@@ -153,7 +153,7 @@ def prod(x, axis=None, *, keepdims=False, skip_nan=False):
 
 @_documented("Find the arithmetic mean.", "Of x's dtype; of booleans and integers float64. NaN where there are no values.",
              _SUMS + "\nThere are no warnings.", ">>> quern.mean([[1.0, 2.0], [3.0, 5.0]], axis=1)\narray([1.5, 4. ])",
-             "quern.std : How far values lie from it.")
+             "quern.std : How far values lie from it.\nquern.median : The middle value.")
 def mean(x, axis=None, *, keepdims=False, skip_nan=False):
     return _reduce(_MEAN, x, axis, keepdims, skip_nan)
 

@@ -48,3 +48,75 @@ PyObject *qn_py_array_reduce(PyObject *module, PyObject *const *args, Py_ssize_t
     return qn_py_done(&h, &call,
                       quern_array_reduce(cx->context, reduction, x, axis, &options, out));
 }
+
+PyObject *qn_py_array_quantile(PyObject *module, PyObject *const *args, Py_ssize_t n,
+                               PyObject *named)
+{
+    static const char *const words[] = {"ctx",  "x",      "fractions", "out",
+                                        "axis", "method", "skip_nan",  "weights"};
+    static const struct qn_py_signature signature = {"array_quantile", words, 8, 4};
+    struct qn_py_state *state = PyModule_GetState(module);
+    quern_quantile_options options = {.struct_size = sizeof options};
+    struct qn_py_held h = {.n = 0};
+    quern_array *x, *fractions, *out, *weights;
+    PyObject *given[8];
+    long long method;
+    int axis;
+    struct qn_py_call call;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 || axis_of(given[4], &axis) < 0 ||
+        qn_py_integer(given[5], "method", &method) < 0)
+        return NULL;
+    options.skip_nan = qn_py_flag(given[6], 0);
+    options.method = (quern_quantile_method)(method >= 0 && method < 255 ? method : 255);
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL || options.skip_nan < 0) return NULL;
+    if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[2], QN_PY_READ, "fractions", &fractions) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_WRITE, "out", &out) < 0 ||
+        qn_py_hold(state, &h, given[7], QN_PY_READ, "weights", &weights) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    if (fractions == NULL || fractions->type != QUERN_FLOAT64 || fractions->ndim != 1 ||
+        fractions->strides[0] != (int64_t)sizeof(double) || fractions->shape[0] > UINT32_MAX) {
+        PyErr_SetString(PyExc_ValueError, "fractions must be packed float64 of one dimension");
+        qn_py_drop(&h);
+        return NULL;
+    }
+    options.weights = weights;
+    if (qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    return qn_py_done(&h, &call,
+                      quern_array_quantile(cx->context, x, axis, fractions->data,
+                                           (uint32_t)fractions->shape[0], &options, out));
+}
+
+PyObject *qn_py_array_accumulate(PyObject *module, PyObject *const *args, Py_ssize_t n,
+                                 PyObject *named)
+{
+    static const char *const words[] = {"ctx", "what", "x", "out", "axis", "skip_nan"};
+    static const struct qn_py_signature signature = {"array_accumulate", words, 6, 4};
+    struct qn_py_state *state = PyModule_GetState(module);
+    struct qn_py_held h = {.n = 0};
+    quern_array *x, *out;
+    PyObject *given[6];
+    long long what;
+    int axis;
+    struct qn_py_call call;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        qn_py_integer(given[1], "what", &what) < 0 || axis_of(given[4], &axis) < 0)
+        return NULL;
+    int skip = qn_py_flag(given[5], 0);
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL || skip < 0) return NULL;
+    if (qn_py_hold(state, &h, given[2], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_WRITE, "out", &out) < 0 ||
+        qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    quern_accumulation which = (quern_accumulation)(what >= 0 && what < 255 ? what : 255);
+    return qn_py_done(&h, &call, quern_array_accumulate(cx->context, which, x, axis, skip, out));
+}

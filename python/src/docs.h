@@ -23,7 +23,8 @@ extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_ta
 extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_array_searchsorted[],
     qn_py_doc_array_digitize[];
 /* docs_array_reduce.c */
-extern const char qn_py_doc_array_reduce[];
+extern const char qn_py_doc_array_reduce[], qn_py_doc_array_quantile[],
+    qn_py_doc_array_accumulate[];
 
 /* docs_draw.c */
 extern const char qn_py_doc_shuffled_head[];

@@ -658,6 +658,20 @@ def arrays():
         yield f"{name} ValueError", lambda n=name: getattr(quern, n)([])
     for name in ("var", "std"):
         yield f"{name} ValueError", lambda n=name: getattr(quern, n)(line, ddof=np.inf)
+    for name in ("quantile", "percentile", "median"):
+        q = () if name == "median" else (0.5,)
+        yield f"{name} TypeError", lambda n=name, q=q: getattr(quern, n)(words, *q)
+        yield f"{name} numpy.exceptions.AxisError", lambda n=name, q=q: getattr(quern, n)(line, *q, 1)
+    for name in ("quantile", "percentile"):
+        yield f"{name} TypeError", lambda n=name: getattr(quern, n)(line, "a")
+        for given, more in (((line, -1), {}), ((line, 0.5), {"method": "no"}), (([], 0.5), {}),
+                            ((line, 0.5), {"weights": [1.0]})):
+            yield f"{name} ValueError", lambda n=name, g=given, m=more: getattr(quern, n)(*g, **m)
+    for name in ("cumsum", "cumprod"):
+        yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
+        yield f"{name} numpy.exceptions.AxisError", lambda n=name: getattr(quern, n)(line, 1)
+    yield "_core.array_accumulate ValueError", lambda: _core.array_accumulate(ctx(), 0, line, places)
+    yield "_core.array_quantile ValueError", lambda: _core.array_quantile(ctx(), line, places, out)
     yield "_core.array_reduce ValueError", lambda: _core.array_reduce(ctx(), 0, line, out)
     yield "_core.array_sort ValueError", lambda: _core.array_sort(ctx(), line, out, None, 1)
     yield "_core.array_unique ValueError", lambda: _core.array_unique(ctx(), np.zeros((1, 1, 1)))

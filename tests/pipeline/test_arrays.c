@@ -359,6 +359,66 @@ static void reduced_buffers_on_cuda(void **state)
     reductions_go_to_buffers("cuda:0");
 }
 
+static void quantiles_are_rows_of_lines(const char *device)
+{
+    quern_context *context = fixture_context(device, 1);
+    float data[8] = {3, 1, 2, 4, 0, 5, 4, 9};
+    const double fractions[3] = {0.5, 0.0, 1.0};
+    quern_array x = matrix_of(QUERN_FLOAT32, data, 2, 4), out = none;
+    quern_quantile_options options = {.struct_size = sizeof options,
+                                      .method = QUERN_QUANTILE_INVERTED_CDF};
+    OK(quern_array_quantile(context, &x, 1, fractions, 3, NULL, &out));
+    assert_int_equal(out.type, QUERN_FLOAT64);
+    assert_true(out.shape[0] == 3 && out.shape[1] == 2);
+    const double *q = out.data;
+    assert_true(q[0] == 2.5 && q[1] == 4.5 && q[2] == 1.0 && q[3] == 0.0 && q[4] == 4.0 &&
+                q[5] == 9.0);
+    quern_array_free(&out);
+    OK(quern_array_quantile(context, &x, QUERN_AXIS_ALL, fractions, 1, &options, &out));
+    assert_int_equal(out.type, QUERN_FLOAT32);
+    assert_true(*(float *)out.data == 3.0f);
+    quern_array_free(&out);
+    OK(quern_context_close(context));
+}
+
+static void quantiles_on_cpu(void **state)
+{
+    (void)state;
+    quantiles_are_rows_of_lines("cpu");
+}
+static void quantiles_on_opencl(void **state)
+{
+    (void)state;
+    quantiles_are_rows_of_lines("opencl:0");
+}
+static void quantiles_on_cuda(void **state)
+{
+    (void)state;
+    quantiles_are_rows_of_lines("cuda:0");
+}
+
+static void weights_belong_to_one_method(void **state)
+{
+    float data[3] = {3, 1, 2};
+    double w[3] = {0, 1, 3}, half = 0.5, bad = 2.0;
+    quern_context *context = fixture_context("cpu", 1);
+    quern_array x = vector_of(QUERN_FLOAT32, data, 3), weights = vector_of(QUERN_FLOAT64, w, 3),
+                out = none;
+    quern_quantile_options options = {
+        .struct_size = sizeof options, .method = QUERN_QUANTILE_INVERTED_CDF, .weights = &weights};
+    (void)state;
+    OK(quern_array_quantile(context, &x, 0, &half, 1, &options, &out));
+    assert_true(*(float *)out.data == 2.0f);
+    quern_array_free(&out);
+    options.method = QUERN_QUANTILE_HAZEN;
+    REFUSED(quern_array_quantile(context, &x, 0, &half, 1, &options, &out), "inverted_cdf");
+    options.method = QUERN_QUANTILE_INVERTED_CDF;
+    REFUSED(quern_array_quantile(context, &x, 0, &bad, 1, &options, &out), "from 0 to 1");
+    w[1] = -1.0;
+    REFUSED(quern_array_quantile(context, &x, 0, &half, 1, &options, &out), "not negative");
+    OK(quern_context_close(context));
+}
+
 static void reductions_that_make_no_sense_are_refused(void **state)
 {
     float data[6] = {3, 1, 2, 0, 5, 4}, nan[1] = {NAN};
@@ -392,9 +452,9 @@ struct work {
 
 static quern_status everything(const struct work *w, uint64_t n)
 {
-    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[11];
+    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[13];
     quern_status status = QUERN_OK;
-    for (int i = 0; i < 11; i++) out[i] = none;
+    for (int i = 0; i < 13; i++) out[i] = none;
     if (status == QUERN_OK) status = quern_array_sort(w->context, &x, 0, 0, &out[0]);
     if (status == QUERN_OK) status = quern_array_argsort(w->context, &x, 0, 0, &out[1]);
     if (status == QUERN_OK) status = quern_array_topk(w->context, &x, 5, 0, 1, &out[2], &out[3]);
@@ -405,7 +465,12 @@ static quern_status everything(const struct work *w, uint64_t n)
         status = quern_array_reduce(w->context, QUERN_REDUCE_SUM, &x, 0, NULL, &out[9]);
     if (status == QUERN_OK)
         status = quern_array_reduce(w->context, QUERN_REDUCE_STD, &x, 0, NULL, &out[10]);
-    for (int i = 0; i < 11; i++) {
+    const double fractions[2] = {0.25, 0.75};
+    if (status == QUERN_OK)
+        status = quern_array_quantile(w->context, &x, 0, fractions, 2, NULL, &out[11]);
+    if (status == QUERN_OK)
+        status = quern_array_accumulate(w->context, QUERN_ACCUMULATE_SUM, &x, 0, 0, &out[12]);
+    for (int i = 0; i < 13; i++) {
         if (status == QUERN_OK) assert_non_null(out[i].data);
         quern_array_free(&out[i]);
     }
@@ -453,6 +518,10 @@ int main(void)
         cmocka_unit_test(reduced_buffers_on_cpu),
         cmocka_unit_test(reduced_buffers_on_opencl),
         cmocka_unit_test(reduced_buffers_on_cuda),
+        cmocka_unit_test(quantiles_on_cpu),
+        cmocka_unit_test(quantiles_on_opencl),
+        cmocka_unit_test(quantiles_on_cuda),
+        cmocka_unit_test(weights_belong_to_one_method),
         cmocka_unit_test(reductions_that_make_no_sense_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
