@@ -88,6 +88,20 @@ QUERN_API quern_status quern_array_accumulate(quern_context *context, quern_accu
                                               const quern_array *x, int axis, int skip_nan,
                                               quern_array *out);
 
+/* How many values of x lie between each two of n + 1 edges: edges[i] <= x < edges[i + 1], the last edge
+ * included; int64, n of them. What lies outside, and NaN, is in no bin. With weights, of x's shape, their
+ * sums: float64, weights added one after another in blocks of 65,536 values, row by row, and the blocks in
+ * their order; all one after another for more than 65,536 bins. edges: ascending, n >= 1. edges and weights
+ * are float64 in host memory. Values are compared as float64. */
+QUERN_API quern_status quern_array_histogram(quern_context *context, const quern_array *x,
+                                             const quern_array *edges, const quern_array *weights,
+                                             quern_array *out);
+/* How often each of 0, 1, … occurs in x, of bool or integers that are not negative; int64, or with weights
+ * their sums, as above. As many as the largest value demands, and at least `least`. */
+QUERN_API quern_status quern_array_bincount(quern_context *context, const quern_array *x,
+                                            const quern_array *weights, uint64_t least,
+                                            quern_array *out);
+
 #ifdef __cplusplus
 }
 #endif

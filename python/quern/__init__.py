@@ -19,6 +19,7 @@ the work, with the same bits on every device.
                                    `argmin`, `argmax`, `count`, `count_nonzero`, `any`, `all`
 `median`, `quantile`               exact quantiles by any of nine definitions; `percentile`
 `cumsum`, `cumprod`                sums and products on the way along an axis
+`histogram`, `bincount`            values counted in bins; how often integers occur
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `devices`, `pool`                  what is there; the device memory that is held
 `last_report`                      where work ran, why, how long, and what moved
@@ -56,6 +57,7 @@ _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_conf
           "nonzero": "_moves", "take": "_moves", "transpose": "_moves", "where": "_moves",
           **dict.fromkeys(("all", "any", "argmax", "argmin", "count", "count_nonzero", "max", "mean", "min", "prod",
                            "ptp", "std", "sum", "var"), "_reductions"),
+          **dict.fromkeys(("bincount", "histogram",), "_counts"),
           **dict.fromkeys(("cumprod", "cumsum",), "_accumulations"),
           **dict.fromkeys(("median", "percentile", "quantile",), "_quantiles"),
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}

@@ -28,6 +28,8 @@ from ._reductions import ptp as ptp
 from ._reductions import std as std
 from ._reductions import sum as sum
 from ._reductions import var as var
+from ._counts import bincount as bincount
+from ._counts import histogram as histogram
 from ._accumulations import cumprod as cumprod
 from ._accumulations import cumsum as cumsum
 from ._quantiles import median as median
@@ -64,8 +66,9 @@ from .interop import to_sklearn as to_sklearn
 
 __version__: str
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "all", "any", "argmax", "argmin",
-           "argsort", "astype", "compress", "config_context", "copy", "count", "count_nonzero", "cumprod", "cumsum",
-           "device", "devices", "digitize", "fit", "flatnonzero", "from_sklearn", "get_config", "last_report", "max",
-           "mean", "median", "min", "nonzero", "patch_sklearn", "percentile", "pool", "prod", "ptp", "quantile",
-           "read_csv", "run", "searchsorted", "set_config", "sort", "std", "sum", "take", "to_model", "to_sklearn",
-           "top_k", "transform", "transpose", "unique", "unpatch_sklearn", "var", "where"]
+           "argsort", "astype", "bincount", "compress", "config_context", "copy", "count", "count_nonzero",
+           "cumprod", "cumsum", "device", "devices", "digitize", "fit", "flatnonzero", "from_sklearn", "get_config",
+           "histogram", "last_report", "max", "mean", "median", "min", "nonzero", "patch_sklearn", "percentile",
+           "pool", "prod", "ptp", "quantile", "read_csv", "run", "searchsorted", "set_config", "sort", "std", "sum",
+           "take", "to_model", "to_sklearn", "top_k", "transform", "transpose", "unique", "unpatch_sklearn", "var",
+           "where"]

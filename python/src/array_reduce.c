@@ -120,3 +120,46 @@ PyObject *qn_py_array_accumulate(PyObject *module, PyObject *const *args, Py_ssi
     quern_accumulation which = (quern_accumulation)(what >= 0 && what < 255 ? what : 255);
     return qn_py_done(&h, &call, quern_array_accumulate(cx->context, which, x, axis, skip, out));
 }
+
+/* The column that a result is; takes it over. */
+static PyObject *column(const struct qn_py_state *state, quern_array *a)
+{
+    quern_matrix m = {.data = a->data,
+                      .type = a->type,
+                      .rows = a->shape[0],
+                      .columns = 1,
+                      .row_stride = (int64_t)qn_py_type_bytes(a->type),
+                      .owned = 1};
+    return qn_py_matrix_new(state, &m);
+}
+
+PyObject *qn_py_array_counts(PyObject *module, PyObject *const *args, Py_ssize_t n, PyObject *named)
+{
+    static const char *const words[] = {"ctx", "x", "edges", "weights", "least"};
+    static const struct qn_py_signature signature = {"array_counts", words, 5, 2};
+    struct qn_py_state *state = PyModule_GetState(module);
+    struct qn_py_held h = {.n = 0};
+    quern_array *x, *edges, *weights, made = {.struct_size = sizeof made};
+    PyObject *given[5];
+    long long least;
+    struct qn_py_call call;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 ||
+        qn_py_integer(given[4], "least", &least) < 0)
+        return NULL;
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL) return NULL;
+    if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[2], QN_PY_READ, "edges", &edges) < 0 ||
+        qn_py_hold(state, &h, given[3], QN_PY_READ, "weights", &weights) < 0 ||
+        qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    quern_status status =
+        edges != NULL
+            ? quern_array_histogram(cx->context, x, edges, weights, &made)
+            : quern_array_bincount(cx->context, x, weights, least < 0 ? 0 : (uint64_t)least, &made);
+    int failed = qn_py_end(&call, status);
+    qn_py_drop(&h);
+    return failed < 0 ? NULL : column(state, &made);
+}

@@ -43,6 +43,7 @@ static PyMethodDef functions[] = {
      qn_py_doc_random_permutation},
     {"random_split", QN_PY_FAST(qn_py_random_split), QN_PY_FASTCALL, qn_py_doc_random_split},
     {"array_reduce", QN_PY_FAST(qn_py_array_reduce), QN_PY_FASTCALL, qn_py_doc_array_reduce},
+    {"array_counts", QN_PY_FAST(qn_py_array_counts), QN_PY_FASTCALL, qn_py_doc_array_counts},
     {"array_accumulate", QN_PY_FAST(qn_py_array_accumulate), QN_PY_FASTCALL,
      qn_py_doc_array_accumulate},
     {"array_quantile", QN_PY_FAST(qn_py_array_quantile), QN_PY_FASTCALL, qn_py_doc_array_quantile},

@@ -671,6 +671,14 @@ def arrays():
         yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
         yield f"{name} numpy.exceptions.AxisError", lambda n=name: getattr(quern, n)(line, 1)
     yield "_core.array_accumulate ValueError", lambda: _core.array_accumulate(ctx(), 0, line, places)
+    for given in ((words,), (line, 10, None, False, words)):
+        yield "histogram TypeError", lambda g=given: quern.histogram(*g)
+    for given in ((line, [1.0, 0.0]), (line, 2, None, False, [1.0]), ([np.inf],)):
+        yield "histogram ValueError", lambda g=given: quern.histogram(*g)
+    yield "bincount TypeError", lambda: quern.bincount(line)
+    for given in (([[1]],), ([-1],), ([1], None, -1), ([1], [1.0, 2.0])):
+        yield "bincount ValueError", lambda g=given: quern.bincount(*g)
+    yield "_core.array_counts ValueError", lambda: _core.array_counts(ctx(), line, line)
     yield "_core.array_quantile ValueError", lambda: _core.array_quantile(ctx(), line, places, out)
     yield "_core.array_reduce ValueError", lambda: _core.array_reduce(ctx(), 0, line, out)
     yield "_core.array_sort ValueError", lambda: _core.array_sort(ctx(), line, out, None, 1)

@@ -419,6 +419,47 @@ static void weights_belong_to_one_method(void **state)
     OK(quern_context_close(context));
 }
 
+static void counts_and_their_edges(const char *device)
+{
+    quern_context *context = fixture_context(device, 1);
+    float data[6] = {0, 1, 2, 3, 4, 9};
+    uint16_t numbers[4] = {3, 0, 3, 1};
+    double edges_[4] = {0, 1, 3, 4}, bad_[2] = {2, 1};
+    quern_array x = matrix_of(QUERN_FLOAT32, data, 2, 3), k = vector_of(QUERN_UINT16, numbers, 4),
+                edges = vector_of(QUERN_FLOAT64, edges_, 4),
+                bad = vector_of(QUERN_FLOAT64, bad_, 2), out = none;
+    OK(quern_array_histogram(context, &x, &edges, NULL, &out));
+    assert_true(out.type == QUERN_INT64 && out.ndim == 1 && out.shape[0] == 3);
+    const int64_t *counts = out.data;
+    assert_true(counts[0] == 1 && counts[1] == 2 && counts[2] == 2);
+    quern_array_free(&out);
+    OK(quern_array_bincount(context, &k, NULL, 5, &out));
+    counts = out.data;
+    assert_true(out.shape[0] == 5 && counts[0] == 1 && counts[1] == 1 && counts[2] == 0 &&
+                counts[3] == 2 && counts[4] == 0);
+    quern_array_free(&out);
+    REFUSED(quern_array_histogram(context, &x, &bad, NULL, &out), "must ascend");
+    REFUSED(quern_array_histogram(context, &x, &x, NULL, &out), "must be float64");
+    REFUSED(quern_array_bincount(context, &x, NULL, 0, &out), "integers are counted");
+    OK(quern_context_close(context));
+}
+
+static void counts_on_cpu(void **state)
+{
+    (void)state;
+    counts_and_their_edges("cpu");
+}
+static void counts_on_opencl(void **state)
+{
+    (void)state;
+    counts_and_their_edges("opencl:0");
+}
+static void counts_on_cuda(void **state)
+{
+    (void)state;
+    counts_and_their_edges("cuda:0");
+}
+
 static void reductions_that_make_no_sense_are_refused(void **state)
 {
     float data[6] = {3, 1, 2, 0, 5, 4}, nan[1] = {NAN};
@@ -452,9 +493,9 @@ struct work {
 
 static quern_status everything(const struct work *w, uint64_t n)
 {
-    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[13];
+    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[15];
     quern_status status = QUERN_OK;
-    for (int i = 0; i < 13; i++) out[i] = none;
+    for (int i = 0; i < 15; i++) out[i] = none;
     if (status == QUERN_OK) status = quern_array_sort(w->context, &x, 0, 0, &out[0]);
     if (status == QUERN_OK) status = quern_array_argsort(w->context, &x, 0, 0, &out[1]);
     if (status == QUERN_OK) status = quern_array_topk(w->context, &x, 5, 0, 1, &out[2], &out[3]);
@@ -470,7 +511,11 @@ static quern_status everything(const struct work *w, uint64_t n)
         status = quern_array_quantile(w->context, &x, 0, fractions, 2, NULL, &out[11]);
     if (status == QUERN_OK)
         status = quern_array_accumulate(w->context, QUERN_ACCUMULATE_SUM, &x, 0, 0, &out[12]);
-    for (int i = 0; i < 13; i++) {
+    const double edges_[4] = {-1.0, 0.0, 0.5, 1.0};
+    quern_array edges = vector_of(QUERN_FLOAT64, (void *)(uintptr_t)edges_, 4);
+    if (status == QUERN_OK) status = quern_array_histogram(w->context, &x, &edges, NULL, &out[13]);
+    if (status == QUERN_OK) status = quern_array_bincount(w->context, &out[13], NULL, 0, &out[14]);
+    for (int i = 0; i < 15; i++) {
         if (status == QUERN_OK) assert_non_null(out[i].data);
         quern_array_free(&out[i]);
     }
@@ -522,6 +567,9 @@ int main(void)
         cmocka_unit_test(quantiles_on_opencl),
         cmocka_unit_test(quantiles_on_cuda),
         cmocka_unit_test(weights_belong_to_one_method),
+        cmocka_unit_test(counts_on_cpu),
+        cmocka_unit_test(counts_on_opencl),
+        cmocka_unit_test(counts_on_cuda),
         cmocka_unit_test(reductions_that_make_no_sense_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
