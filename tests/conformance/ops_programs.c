@@ -594,7 +594,8 @@ static uint32_t spline_table(uint32_t k, uint32_t b, uint32_t mode, uint32_t col
     words[2] = mode | QN_SPLINE_SAFE;
     words[3] = ops_word(even ? 2.0 : 0.0);
     for (uint32_t i = 0; i < b + 2 * k; i++) {
-        double step = even ? (double)i : (double)(i / 2 * 2) + 0.25 * column;
+        uint32_t pair = i - i % 2;
+        double step = even ? (double)i : (double)pair + 0.25 * column;
         words[at++] = ops_word((step - (double)k) * 0.5 - 2);
     }
     while (at < n) words[at] = ops_word(0.125 * at), at++;
@@ -615,10 +616,11 @@ static void splines_program(struct ops_device *d, uint32_t k)
                    k % 7 == 3, 0);
     for (uint32_t i = 0; i < COLUMNS * width; i++) {
         const struct qn_lane *head = &batch.lanes[i - i % width];
-        uint32_t n = spline_table(degree, b, mode, i / width, table);
+        uint32_t column = i / width;
+        uint32_t n = spline_table(degree, b, mode, column, table);
         batch.lanes[i].offset = head->offset;
         batch.lanes[i].data = head->data;
-        if (k >= 10) ops_push(&batch, i, QN_OP_SUB, head->work, 0.25 * (i / width), 0);
+        if (k >= 10) ops_push(&batch, i, QN_OP_SUB, head->work, 0.25 * column, 0);
         ops_push_spline(&batch, i, head->work, table, n, i % width, i % width != 0);
         if (k >= 10) ops_push(&batch, i, QN_OP_MUL, head->work, 1.5 + i, 0);
         add_slot(i, k % 6 == 5 ? QN_T_F64 : type, QN_MATCH_VALUE);
