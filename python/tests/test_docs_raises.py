@@ -688,8 +688,8 @@ def arrays():
         yield "_core.array_digitize ValueError", lambda e=edges: _core.array_digitize(ctx(), e, line, places)
     state, head = np.zeros(625, np.uint32), np.zeros(3, np.int64)
     beyond = np.full(625, 700, np.uint32)
-    for words, rows in ((state[1:], 9), (state, 2), (state, 2**31), (beyond, 9)):
-        yield "_core.shuffled_head ValueError", lambda w=words, n=rows: _core.shuffled_head(w, n, head)
+    for generator, many in ((state[1:], 9), (state, 2), (state, 2**31), (beyond, 9)):
+        yield "_core.shuffled_head ValueError", lambda g=generator, n=many: _core.shuffled_head(g, n, head)
 
 
 def moves():
