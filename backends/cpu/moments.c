@@ -208,7 +208,7 @@ static void chain_blocks(const struct job *job, struct desk *desk, const struct 
 {
     const struct qn_batch *batch = &job->request->batch;
     union qn_tile *tile = &desk->tile;
-    desk->share.lane = NULL;
+    qn_share_forget(&desk->share);
     for (uint32_t c = 0; c < strip->count; c++) {
         double node[4];
         uint32_t work = qn_share_eval(batch, &batch->lanes[strip->first], c, strip->count, row,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "backends/cpu/columns.h"
 #include "backends/cpu/functions.h"
 
 enum { DIFFER = -1 };
@@ -89,6 +90,90 @@ static void leave(struct qn_share *share, const struct qn_lane *lane, uint32_t n
     share->logs = 0;
 }
 
+/* ---- loads ---- */
+
+static uint32_t float_size(const struct qn_lane *lane)
+{
+    if (lane->validity != NULL) return 0;
+    if (lane->type == QN_T_F32 && (lane->work == QN_W_F32 || lane->work == QN_W_F64)) return 4;
+    return lane->type == QN_T_F64 && lane->work == QN_W_F64 ? 8 : 0;
+}
+
+/* Neighbours among lanes[at] and those that follow; lanes of one column may follow each other. */
+static uint32_t count_neighbours(const struct qn_lane *lanes, uint32_t at, uint32_t n,
+                                 uint32_t size)
+{
+    const struct qn_lane *lane = &lanes[at];
+    uint32_t count = 1, most = QN_TOGETHER_BYTES / (QN_TILE_ROWS * size);
+    const char *last = lane->data;
+    if (most > QN_TOGETHER_COLUMNS) most = QN_TOGETHER_COLUMNS;
+    for (uint32_t k = at + 1; k < n && count < most; k++) {
+        const struct qn_lane *next = &lanes[k];
+        if (float_size(next) != size || next->stride != lane->stride) break;
+        if ((uintptr_t)next->data == (uintptr_t)last) continue;
+        if ((uintptr_t)next->data != (uintptr_t)last + size) break;
+        last = next->data;
+        count++;
+    }
+    return count;
+}
+
+static void gather(struct qn_together *t, const struct qn_lane *lanes, uint32_t at, uint32_t n,
+                   uint64_t row, uint32_t rows)
+{
+    const struct qn_lane *lane = &lanes[at];
+    uint32_t size = float_size(lane), count = 0;
+    t->count = 0;
+    if (size == 0 || (uintptr_t)lane->data % size != 0 || lane->stride % (int64_t)size != 0) return;
+    count = count_neighbours(lanes, at, n, size);
+    if (count < 4 || lane->stride < (int64_t)(count * size)) return;
+    t->base = lane->data;
+    t->stride = lane->stride;
+    t->type = lane->type;
+    t->count = count;
+    struct qn_strip strip = {.kind = size == 8 ? QN_STRIP_DOUBLE : QN_STRIP_FLOAT,
+                             .count = count,
+                             .base = t->base,
+                             .stride = t->stride};
+    qn_columns_load(&strip, row, rows, 0, count, QN_TILE_ROWS, t->values);
+}
+
+/* The lane's column among those that were gathered; NULL: it is none of them. */
+static const char *gathered(const struct qn_together *t, const struct qn_lane *lane)
+{
+    uint32_t size = float_size(lane);
+    uintptr_t off = (uintptr_t)lane->data - (uintptr_t)t->base;
+    if (t->count == 0 || size == 0 || lane->type != t->type || lane->stride != t->stride ||
+        off % size != 0 || off / size >= t->count)
+        return NULL;
+    return t->values + off * QN_TILE_ROWS;
+}
+
+static void load(struct qn_share *share, const struct qn_lane *lanes, uint32_t at, uint32_t n,
+                 uint64_t row, uint32_t rows, union qn_tile *tile)
+{
+    const struct qn_lane *lane = &lanes[at];
+    const char *column = gathered(&share->together, lane);
+    if (column == NULL) {
+        gather(&share->together, lanes, at, n, row, rows);
+        column = gathered(&share->together, lane);
+    }
+    if (column == NULL) {
+        qn_chain_load(lane, row, rows, tile);
+    } else if (lane->type == QN_T_F32 && lane->work == QN_W_F64) {
+        const float *values = (const float *)(const void *)column;
+        for (uint32_t i = 0; i < rows; i++) tile->f64[i] = (double)values[i];
+    } else {
+        memcpy(tile, column, rows * float_size(lane));
+    }
+}
+
+void qn_share_forget(struct qn_share *share)
+{
+    share->lane = NULL;
+    share->together.count = 0;
+}
+
 uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes, uint32_t at,
                        uint32_t n, uint64_t row, uint32_t rows, struct qn_share *share,
                        union qn_tile *tile)
@@ -98,17 +183,14 @@ uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes
     int given = share->lane != NULL ? common_ops(batch, share->lane, lane) : DIFFER;
     int wanted = !last ? common_ops(batch, lane, next) : DIFFER;
     uint32_t done = 0, work = lane->work;
-    if (given == DIFFER && wanted == DIFFER) {
-        share->lane = NULL;
-        return qn_chain_eval(batch, lane, row, rows, tile, NULL);
-    }
+    if (batch->n_operands != 0) return qn_chain_eval(batch, lane, row, rows, tile, NULL);
     int have = given >= 0 && (uint32_t)given >= share->n_ops;
     if (have) {
         done = share->n_ops;
         work = share->work;
         copy(tile, &share->tile, work, rows);
     } else {
-        qn_chain_load(lane, row, rows, tile);
+        load(share, lanes, at, n, row, rows, tile);
     }
     if (wanted > (int)done || (!have && wanted == 0)) {
         work = qn_chain_apply(batch, lane->first_op + done, (uint32_t)wanted - done, work, rows,

@@ -12,11 +12,12 @@
 #include "tests/unit/isa_groups.h"
 #include "tests/unit/reference.h"
 
-enum { ROWS = 1000, LANES = 24, OPS = 5 };
+enum { ROWS = 1000, LANES = 24, OPS = 5, WIDE = 11 };
 
 struct program {
     double columns[2][ROWS];
-    float floats[ROWS];
+    float floats[ROWS], matrix[ROWS * WIDE];
+    double doubles[ROWS * WIDE];
     struct qn_lane lanes[LANES];
     struct qn_op ops[LANES * OPS];
     uint64_t words[LANES * OPS * 2];
@@ -51,7 +52,14 @@ static void make(struct program *p, uint64_t *state)
             lane->work = ref_random(state) % 2 ? QN_W_F32 : QN_W_F64;
             lane->stride = 4;
         }
-        if (l > 0 && ref_random(state) % 3 != 0) { /* begins as the one before */
+        if (ref_random(state) % 2 == 0) { /* a column of a matrix */
+            int wide = (int)(ref_random(state) / 2 % 5 == 0);
+            lane->type = wide ? QN_T_F64 : QN_T_F32;
+            lane->work = wide || ref_random(state) % 2 ? QN_W_F64 : QN_W_F32;
+            lane->stride = (wide ? 8 : 4) * WIDE;
+            lane->data = wide ? (const void *)&p->doubles[l % WIDE] : &p->matrix[l % WIDE];
+        }
+        if (l > 0 && ref_random(state) % 3 == 0) { /* begins as the one before */
             *lane = p->lanes[l - 1];
             lane->first_op = l * OPS;
             lane->n_ops = (uint32_t)(ref_random(state) % (lane->n_ops + 1u));
@@ -85,9 +93,13 @@ static void lanes_that_share_have_their_own_bits(void **context)
         p.columns[1][i] = (double)(ref_random(&state) >> 20);
         p.floats[i] = (float)p.columns[0][i];
     }
-    for (int round = 0; round < 200; round++) {
+    for (uint32_t i = 0; i < ROWS * WIDE; i++) {
+        p.doubles[i] = (double)(int64_t)ref_random(&state) * 0x1p-62;
+        p.matrix[i] = (float)p.doubles[i];
+    }
+    for (int round = 0; round < 400; round++) {
         make(&p, &state);
-        share.lane = NULL;
+        qn_share_forget(&share);
         for (uint32_t l = 0; l < LANES; l++) {
             uint32_t work = qn_chain_eval(&p.batch, &p.lanes[l], 0, ROWS, &alone, NULL);
             assert_int_equal(qn_share_eval(&p.batch, p.lanes, l, LANES, 0, ROWS, &share, &shared),
