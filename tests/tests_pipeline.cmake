@@ -4,6 +4,8 @@
 get_property(all_modules GLOBAL PROPERTY QN_MODULES)
 list(TRANSFORM all_modules REPLACE "^qn_" "")
 set(extra_sparse pipeline/sparse_forms.c)
+set(extra_rows pipeline/runs.c)
+set(extra_iterative pipeline/runs.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets polynomial
     iterative arrays bins passes expression)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial

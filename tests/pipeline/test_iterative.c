@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cpu/isa.h"
 #include "host/stats/symmetric.h"
-#include "tests/pipeline/fixture.h"
+#include "tests/pipeline/runs.h"
 
 enum { ROWS = 6000, COLUMNS = 5 }; /* more than one run of QN_GRAM_ROWS */
 static const char plain_spec[] = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
@@ -96,15 +95,9 @@ static double *sample(double *whole)
     return x;
 }
 
-static quern_context *context_of(const char *device, uint32_t threads)
-{
-    quern_context_config config = {.struct_size = sizeof config, .threads = threads};
-    return fixture_context_with(device, &config);
-}
-
 static void columns_that_follow_from_others_are_restored(void **state)
 {
-    quern_context *cx = context_of("cpu", 2);
+    quern_context *cx = runs_context("cpu", 2);
     double *whole = malloc(sizeof(double) * ROWS * COLUMNS), *x;
     quern_table *table;
     quern_matrix out = {0};
@@ -136,40 +129,6 @@ static void columns_that_follow_from_others_are_restored(void **state)
     free(x);
 }
 
-struct result {
-    quern_model *model;
-    quern_matrix out;
-};
-
-static struct result run(const char *device, uint32_t threads, const double *x)
-{
-    struct result r = {0};
-    quern_table *table;
-    quern_context *cx = context_of(device, threads);
-    OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
-    r.model = fixture_fit(cx, scaled_spec, table);
-    OK(quern_model_transform(cx, r.model, table, &r.out, NULL));
-    quern_table_free(table);
-    OK(quern_context_close(cx));
-    return r;
-}
-
-static void assert_same(struct result a, struct result b, const char *what)
-{
-    fixture_same_model(a.model, b.model, what);
-    assert_int_equal(a.out.columns, b.out.columns);
-    for (int i = 0; i < ROWS; i++)
-        assert_memory_equal((const char *)a.out.data + i * a.out.row_stride,
-                            (const char *)b.out.data + i * b.out.row_stride,
-                            a.out.columns * sizeof(double));
-}
-
-static void drop(struct result *r)
-{
-    quern_model_free(r->model);
-    quern_matrix_free(&r->out);
-}
-
 static double *sample_alone(void)
 {
     double *whole = malloc(sizeof(double) * ROWS * COLUMNS);
@@ -179,66 +138,41 @@ static double *sample_alone(void)
     return x;
 }
 
+static struct runs make(void)
+{
+    return (struct runs){scaled_spec, sample_alone(), ROWS, COLUMNS};
+}
+
+static void drop(struct runs *r)
+{
+    free((void *)(uintptr_t)r->x);
+}
+
 static void devices_and_threads_agree(void **state)
 {
-    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
-    OK(quern_context_close(context_of(devices[(size_t)*state], 1))); /* skips where there is none */
-    double *x = sample_alone();
-    struct result one = run("cpu", 1, x), other = run(devices[(size_t)*state], 3, x);
-    assert_same(one, other, devices[(size_t)*state]);
-    drop(&one);
-    drop(&other);
-    free(x);
+    runs_devices_agree((size_t)*state, make, drop);
 }
 
 static void instruction_sets_agree(void **state)
 {
-    double *x = sample_alone();
-    struct result usual = run("cpu", 2, x);
+    struct runs r = make();
     (void)state;
-    for (int isa = QN_ISA_BASELINE; isa < QN_ISA_COUNT; isa++) {
-        if (!qn_cpu_isa_force(isa)) continue;
-        struct result other = run("cpu", 2, x);
-        assert_same(usual, other, "instruction sets");
-        drop(&other);
-    }
-    (void)qn_cpu_isa_force(-1);
-    drop(&usual);
-    free(x);
+    runs_instruction_sets_agree(&r);
+    drop(&r);
 }
 
 static void single_rows_are_served_as_in_batches(void **state)
 {
-    double *x = sample_alone();
-    struct result all = run("cpu", 2, x);
-    quern_server *server;
-    quern_model *again;
-    void *bytes;
-    size_t size;
+    struct runs r = make();
     (void)state;
-    OK(quern_model_to_bytes(all.model, &bytes, &size));
-    OK(quern_model_from_bytes("again", bytes, size, &again));
-    fixture_same_model(all.model, again, __func__);
-    OK(quern_server_open(again, &server));
-    for (int i = 0; i < 200; i++) {
-        quern_cell cells[COLUMNS] = {{0}};
-        double out[2 * COLUMNS];
-        for (int c = 0; c < COLUMNS; c++) cells[c].number = x[i * COLUMNS + c];
-        OK(quern_server_row(server, cells, out));
-        assert_memory_equal(out, (const char *)all.out.data + i * all.out.row_stride,
-                            all.out.columns * sizeof(double));
-    }
-    quern_server_close(server);
-    quern_free(bytes);
-    quern_model_free(again);
-    drop(&all);
-    free(x);
+    runs_rows_alone_agree(&r, 200);
+    drop(&r);
 }
 
 static void a_sequence_that_names_no_column_is_refused(void **state)
 {
-    double *x = sample_alone();
-    struct result r = run("cpu", 2, x);
+    struct runs given = make();
+    struct runs_result r = runs_once(&given, "cpu", 2);
     quern_model *other;
     void *bytes;
     size_t size;
@@ -256,8 +190,8 @@ static void a_sequence_that_names_no_column_is_refused(void **state)
     assert_int_equal(quern_model_from_bytes("broken", bytes, size, &other), QUERN_CORRUPT);
     assert_non_null(strstr(quern_last_error(), "names a column that is not there"));
     quern_free(bytes);
-    drop(&r);
-    free(x);
+    runs_drop(&r);
+    drop(&given);
 }
 
 struct patience {
@@ -275,7 +209,7 @@ static void a_fit_can_be_cancelled_between_regressions(void **state)
 {
     struct patience p = {.most = 1000000};
     double *x = sample_alone();
-    quern_context *cx = context_of("cpu", 2);
+    quern_context *cx = runs_context("cpu", 2);
     quern_pipeline *pipeline = fixture_pipeline(plain_spec);
     quern_table *table;
     quern_model *model;

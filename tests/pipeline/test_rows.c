@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/cpu/isa.h"
-#include "tests/pipeline/fixture.h"
+#include "tests/pipeline/runs.h"
 
 enum { ROWS = 700, COLUMNS = 7 };
 static const char uniform_spec[] = "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
@@ -103,12 +102,6 @@ static double expected(const double *x, int row, int column, int k, int by_dista
 
 /* ---- tests ---- */
 
-static quern_context *context_of(const char *device, uint32_t threads)
-{
-    quern_context_config config = {.struct_size = sizeof config, .threads = threads};
-    return fixture_context_with(device, &config);
-}
-
 static quern_model *fit(quern_context *cx, const char *spec, const double *x, quern_table **table)
 {
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, table));
@@ -127,7 +120,7 @@ static void check_all_rows(const double *x, const quern_matrix *out, int k, int 
 
 static void cells_are_filled_from_the_nearest_rows(void **state)
 {
-    quern_context *cx = context_of("cpu", 2);
+    quern_context *cx = runs_context("cpu", 2);
     double *x = sample();
     quern_table *table;
     quern_matrix out = {0};
@@ -154,7 +147,7 @@ static void cells_are_filled_from_the_nearest_rows(void **state)
 
 static void float32_rows_are_searched_in_float64(void **state)
 {
-    quern_context *cx = context_of("cpu", 1);
+    quern_context *cx = runs_context("cpu", 1);
     double *x = sample();
     float *narrow = malloc(sizeof(float) * ROWS * COLUMNS);
     quern_table *table;
@@ -183,100 +176,40 @@ static void float32_rows_are_searched_in_float64(void **state)
     free(x);
 }
 
-/* The bytes of the model and of its output. */
-struct result {
-    quern_model *model;
-    quern_matrix out;
-};
-
-static struct result run(const char *device, uint32_t threads, const double *x)
+static struct runs make(void)
 {
-    struct result r = {0};
-    quern_table *table;
-    quern_context *cx = context_of(device, threads);
-    r.model = fit(cx, scaled_spec, x, &table);
-    OK(quern_model_transform(cx, r.model, table, &r.out, NULL));
-    quern_table_free(table);
-    OK(quern_context_close(cx));
-    return r;
+    return (struct runs){scaled_spec, sample(), ROWS, COLUMNS};
 }
 
-static void assert_same(struct result a, struct result b, const char *what)
+static void drop(struct runs *r)
 {
-    fixture_same_model(a.model, b.model, what);
-    assert_int_equal(a.out.columns, b.out.columns);
-    for (int i = 0; i < ROWS; i++)
-        assert_memory_equal((const char *)a.out.data + i * a.out.row_stride,
-                            (const char *)b.out.data + i * b.out.row_stride,
-                            a.out.columns * sizeof(double));
-}
-
-static void drop(struct result *r)
-{
-    quern_model_free(r->model);
-    quern_matrix_free(&r->out);
+    free((void *)(uintptr_t)r->x);
 }
 
 static void devices_and_threads_agree(void **state)
 {
-    static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
-    OK(quern_context_close(context_of(devices[(size_t)*state], 1))); /* skips where there is none */
-    double *x = sample();
-    struct result one = run("cpu", 1, x), other = run(devices[(size_t)*state], 3, x);
-    assert_same(one, other, devices[(size_t)*state]);
-    drop(&one);
-    drop(&other);
-    free(x);
+    runs_devices_agree((size_t)*state, make, drop);
 }
 
 static void instruction_sets_agree(void **state)
 {
-    double *x = sample();
-    struct result usual = run("cpu", 2, x);
+    struct runs r = make();
     (void)state;
-    for (int isa = QN_ISA_BASELINE; isa < QN_ISA_COUNT; isa++) {
-        if (!qn_cpu_isa_force(isa)) continue;
-        struct result other = run("cpu", 2, x);
-        assert_same(usual, other, "instruction sets");
-        drop(&other);
-    }
-    (void)qn_cpu_isa_force(-1);
-    drop(&usual);
-    free(x);
+    runs_instruction_sets_agree(&r);
+    drop(&r);
 }
 
 static void single_rows_are_served_as_in_batches(void **state)
 {
-    double *x = sample();
-    struct result all = run("cpu", 2, x);
-    quern_server *server;
-    void *bytes;
-    size_t size;
-    quern_model *again;
+    struct runs r = make();
     (void)state;
-    OK(quern_model_to_bytes(all.model, &bytes, &size));
-    OK(quern_model_from_bytes("again", bytes, size, &again));
-    fixture_same_model(all.model, again, __func__);
-    OK(quern_server_open(again, &server));
-    for (int i = 0; i < ROWS; i++) {
-        quern_cell cells[COLUMNS] = {{0}};
-        double out[16];
-        assert_true(all.out.columns <= 16);
-        for (int c = 0; c < COLUMNS; c++) cells[c].number = x[i * COLUMNS + c];
-        OK(quern_server_row(server, cells, out));
-        assert_memory_equal(out, (const char *)all.out.data + i * all.out.row_stride,
-                            all.out.columns * sizeof(double));
-    }
-    quern_server_close(server);
-    quern_free(bytes);
-    quern_model_free(again);
-    drop(&all);
-    free(x);
+    runs_rows_alone_agree(&r, ROWS);
+    drop(&r);
 }
 
 static void infinite_values_are_refused(void **state)
 {
-    quern_context *cx = context_of("cpu", 1);
+    quern_context *cx = runs_context("cpu", 1);
     double good[] = {1, 2, 3, 4}, bad[] = {1, 2, (double)INFINITY, 4};
     quern_pipeline *pipeline = fixture_pipeline(uniform_spec);
     quern_table *table, *endless;
@@ -299,7 +232,7 @@ static void infinite_values_are_refused(void **state)
 
 static void a_model_whose_matrix_has_another_width_is_refused(void **state)
 {
-    quern_context *cx = context_of("cpu", 1);
+    quern_context *cx = runs_context("cpu", 1);
     double x[] = {1, 2, 3, 4, 5, 6, 7, 8};
     quern_table *table;
     quern_model *other;
