@@ -273,8 +273,11 @@ static int raises(const struct qn_estimator *e)
 }
 
 /* One for each row and input column. */
-static double stored_values(const struct qn_attrs *attrs, uint64_t rows)
+static double stored_values(const struct qn_estimator *e, const struct qn_attrs *attrs,
+                            uint64_t rows, uint32_t columns)
 {
+    (void)e;
+    (void)columns;
     return (double)rows * (double)qn_attrs_find(attrs, "n_bins_")->n;
 }
 

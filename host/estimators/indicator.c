@@ -204,8 +204,11 @@ static int has_other_marker(const struct qn_estimator *e)
     return !qn_marker_of(e).is_nan;
 }
 
-static double stored_values(const struct qn_attrs *attrs, uint64_t rows)
+static double stored_values(const struct qn_estimator *e, const struct qn_attrs *attrs,
+                            uint64_t rows, uint32_t columns)
 {
+    (void)e;
+    (void)columns;
     const struct qn_attr *missing = qn_attrs_find(attrs, "n_missing_");
     double n = 0;
     (void)rows;
