@@ -4,8 +4,10 @@
  * (subsample=None there).
  *
  * bin_edges_ holds the columns' edges one after another: n_bins_[i] + 1 of column i. */
+#include <float.h>
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/core/checked.h"
@@ -73,6 +75,22 @@ static double *inner_levels(struct qn_arena *arena, uint32_t n)
     return percent;
 }
 
+/* As in scikit-learn, but for k-means. */
+static quern_status check_weighable(const struct qn_stage *stage)
+{
+    enum qn_quantile_method method = method_of(stage->estimator);
+    if (qn_param_is(stage->estimator, "strategy", "kmeans"))
+        return qn_error(QUERN_UNSUPPORTED,
+                        "KBinsDiscretizer: strategy \"kmeans\" learns without weights here");
+    if (qn_param_is(stage->estimator, "strategy", "quantile") &&
+        method != QN_QUANTILE_INVERTED_CDF && method != QN_QUANTILE_AVERAGED_INVERTED_CDF)
+        return qn_error(
+            QUERN_INVALID,
+            "KBinsDiscretizer: with weights of rows, quantile_method is \"inverted_cdf\" or "
+            "\"averaged_inverted_cdf\"");
+    return QUERN_OK;
+}
+
 static quern_status bins_need(struct qn_stage *stage)
 {
     quern_type dtype;
@@ -80,13 +98,12 @@ static quern_status bins_need(struct qn_stage *stage)
     int kmeans = qn_param_is(stage->estimator, "strategy", "kmeans");
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     QN_TRY(qn_stage_refuse_sparse(stage, "make the input dense"));
-    if (stage->weighted)
-        return qn_error(QUERN_UNSUPPORTED, "KBinsDiscretizer learns without weights here");
+    if (stage->weighted) QN_TRY(check_weighable(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         uint32_t n;
         QN_TRY(wanted_bins(stage, i, &n));
-        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans ? QN_NEED_MATRIX : 0);
-        if (!quantile) continue;
+        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans || stage->weighted ? QN_NEED_MATRIX : 0);
+        if (!quantile || stage->weighted) continue;
         stage->need[i].flags |= QN_NEED_QUANTILES;
         stage->need[i].n_quantiles = n - 1;
         stage->need[i].percent = inner_levels(stage->arena, n);
@@ -177,6 +194,94 @@ cleanup:
     return status;
 }
 
+/* ---- rows with weights ---- */
+
+struct weighed {
+    double value, weight, up_to; /* up_to: the weights of this value and of all before it */
+};
+
+static int by_value(const void *a, const void *b)
+{
+    const struct weighed *x = a, *y = b;
+    return (x->value > y->value) - (x->value < y->value);
+}
+
+/* The first place from which on the weights are `least` or (beyond) more; n where they never are. */
+static uint64_t search(const struct weighed *w, uint64_t n, double least, int beyond)
+{
+    uint64_t from = 0, to = n;
+    while (from < to) {
+        uint64_t middle = from + (to - from) / 2;
+        if (w[middle].up_to < least || (beyond && w[middle].up_to <= least))
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from;
+}
+
+/* The percentile of sorted values by the inverse of the weights' distribution function, or the mean of the
+ * two values where that steps (R. J. Hyndman, Y. Fan, Sample quantiles in statistical packages, Am. Stat.
+ * 50, 1996), as sklearn.utils.stats has it. */
+static double weighted_percentile(const struct weighed *w, uint64_t n, double percent, int average,
+                                  int f32)
+{
+    double wanted = percent / 100 * w[n - 1].up_to;
+    if (wanted == 0) wanted = nextafter(0, 1); /* leading weights of 0 */
+    uint64_t at = search(w, n, wanted, 0);
+    if (at > n - 1) at = n - 1;
+    if (!average || w[at].up_to - wanted > DBL_EPSILON) return w[at].value;
+    uint64_t next = at + 1 < n ? at + 1 : n - 1;
+    if (w[next].weight == 0) next = search(w, n, w[at].up_to, 1);
+    if (next > n - 1) next = at;
+    if (f32) return (double)(((float)w[at].value + (float)w[next].value) / 2);
+    return (w[at].value + w[next].value) / 2;
+}
+
+/* Sorted values of column i with their weights; the caller frees them. */
+static quern_status weigh(const struct qn_stage *stage, uint32_t i, struct weighed **out)
+{
+    uint64_t rows = stage->found[i].rows;
+    double sum = 0;
+    struct weighed *w = qn_alloc((size_t)rows, sizeof *w);
+    if (w == NULL) return qn_error_memory_while("fitting KBinsDiscretizer");
+    for (uint64_t row = 0; row < rows; row++)
+        w[row] = (struct weighed){.value = stage->matrix[row * stage->n_in + i],
+                                  .weight = stage->weights[row]};
+    qsort(w, (size_t)rows, sizeof *w, by_value);
+    for (uint64_t k = 0; k < rows; k++) w[k].up_to = sum += w[k].weight;
+    *out = w;
+    return QUERN_OK;
+}
+
+/* The ends of the column: of rows that weigh something, but for quantiles of all. */
+static void weighted_ends(const struct qn_stage *stage, uint32_t i, double *min, double *max)
+{
+    if (!qn_param_is(stage->estimator, "strategy", "uniform")) return;
+    *min = INFINITY;
+    *max = -INFINITY;
+    for (uint64_t row = 0; row < stage->found[i].rows; row++) {
+        double value = stage->matrix[row * stage->n_in + i];
+        if (stage->weights[row] == 0) continue;
+        if (value < *min) *min = value;
+        if (value > *max) *max = value;
+    }
+}
+
+static quern_status weighted_edges(const struct qn_stage *stage, uint32_t i, uint32_t wanted,
+                                   int f32, double *edges)
+{
+    int average = method_of(stage->estimator) == QN_QUANTILE_AVERAGED_INVERTED_CDF;
+    double step = 100.0 / (double)wanted;
+    struct weighed *w = NULL;
+    QN_TRY(weigh(stage, i, &w));
+    for (uint32_t k = 0; k <= wanted; k++)
+        edges[k] = weighted_percentile(w, stage->found[i].rows,
+                                       k == wanted ? 100.0 : (double)k * step, average, f32);
+    qn_free(w);
+    return QUERN_OK;
+}
+
 /* Writes column i's edges (room for the wanted bins and one), and how many bins they make. */
 static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
                                  double *edges, int64_t *n_bins)
@@ -184,6 +289,7 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
     const struct qn_found *f = &stage->found[i];
     double min = f->extremes.min, max = f->extremes.max;
     QN_TRY(check_values(stage, i));
+    if (stage->weights != NULL) weighted_ends(stage, i, &min, &max);
     *n_bins = wanted;
     if (min == max) {
         edges[0] = -(double)INFINITY;
@@ -196,11 +302,13 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
         return QUERN_OK;
     }
     edges[0] = min;
-    if (qn_param_is(stage->estimator, "strategy", "kmeans"))
+    edges[wanted] = max;
+    if (stage->weights != NULL)
+        QN_TRY(weighted_edges(stage, i, wanted, f32, edges));
+    else if (qn_param_is(stage->estimator, "strategy", "kmeans"))
         QN_TRY(between_centers(stage, i, wanted, f32, edges));
     else
         for (uint32_t k = 1; k < wanted; k++) edges[k] = f->quantile[k - 1];
-    edges[wanted] = max;
     *n_bins = without_narrow(edges, wanted);
     if (*n_bins == wanted) return QUERN_OK;
     return warn(stage,

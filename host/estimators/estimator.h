@@ -143,6 +143,7 @@ struct qn_stage {
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
     /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN; the estimator's to change */
     double *matrix;
+    const double *weights; /* … of its rows, where they have any */
     const uint32_t *codes; /* learn, QN_NEED_CODES: below n_classes, by value */
     uint32_t n_classes;
     const double *numbers;    /* learn, QN_NEED_NUMBERS: finite */

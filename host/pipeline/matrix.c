@@ -114,6 +114,7 @@ struct gathering {
     struct qn_lane *lanes;
     struct qn_slot *slots;
     uint32_t *seen;
+    struct qn_weights weights; /* of the chunk at hand */
 };
 
 static int wants_matrix(const struct qn_plan_step *step)
@@ -142,11 +143,23 @@ static quern_status open_gathering(struct gathering *g)
                                        .lane = g->program.slots[i].lane,
                                        .match = QN_MATCH_VALUE,
                                        .type = QN_T_F64};
-    if (!qn_mul_size((size_t)g->s->plan->rows, n, &cells))
+    int weighted = g->s->plan->weighted;
+    if (!qn_mul_size((size_t)g->s->plan->rows, (size_t)n + (size_t)weighted, &cells))
         g->step->matrix = qn_alloc_aligned(cells, sizeof(double));
-    return g->step->matrix != NULL
-               ? QUERN_OK
-               : qn_error_memory("the rows that a fit keeps", g->s->plan->rows * n * 8);
+    if (g->step->matrix == NULL)
+        return qn_error_memory("the rows that a fit keeps", g->s->plan->rows * n * 8);
+    if (weighted) g->step->weights = g->step->matrix + g->s->plan->rows * n;
+    return QUERN_OK;
+}
+
+/* The weights of a chunk's rows to where they belong. */
+static quern_status gather_weights(struct gathering *g, const struct quern_table *table,
+                                   uint64_t first_row)
+{
+    if (g->step->weights == NULL || table->rows == 0) return QUERN_OK;
+    QN_TRY(qn_weights_of(g->s->plan->spec, table, first_row, &g->weights));
+    memcpy(g->step->weights + first_row, g->weights.values, table->rows * sizeof(double));
+    return QUERN_OK;
 }
 
 /* The frame's rows to where they belong in the matrix. */
@@ -199,8 +212,10 @@ static quern_status walk(struct gathering *g)
         struct qn_frame scratch, *f;
         uint64_t first_row;
         QN_TRY(qn_feed_next(feed, &table, &first_row));
-        if (table == NULL) return QUERN_OK;
+        if (table == NULL)
+            return g->step->weights != NULL ? qn_weights_check(&g->weights) : QUERN_OK;
         if (qn_context_cancelled(cx)) return qn_context_stopped("the fit");
+        QN_TRY(gather_weights(g, table, first_row));
         quern_status status = qn_fit_frame(g->s, table, first_row, &f, &scratch);
         if (status == QUERN_OK && f->rows != 0) status = gather_frame(g, table, f);
         qn_frame_free(&g->s->x, &scratch);
@@ -216,6 +231,7 @@ quern_status qn_fit_matrices(struct qn_fit_state *s)
         struct gathering g = {.s = s, .step = &s->plan->steps[i]};
         quern_status status = open_gathering(&g);
         if (status == QUERN_OK) status = walk(&g);
+        qn_weights_free(&g.weights);
         qn_arena_free(&g.arena);
         QN_TRY(status);
     }

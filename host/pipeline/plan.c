@@ -110,6 +110,7 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .add_norm = add_norm,
         .add_rows = add_rows,
         .matrix = step->matrix,
+        .weights = step->weights,
         .codes = step->codes,
         .n_classes = step->n_classes,
         .numbers = step->numbers,
@@ -299,7 +300,7 @@ static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->learn(&stage);
     qn_free(step->matrix);
-    step->matrix = NULL;
+    step->matrix = step->weights = NULL;
     if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
     step->memory = stage.memory;
     *again = stage.again;

@@ -59,6 +59,7 @@ struct qn_plan_step {
     uint32_t n_probes;
     void *memory;          /* what the estimator keeps while it learns in several rounds */
     double *matrix;        /* of the probes' rows, where that was asked for; on the heap */
+    double *weights;       /* of these rows, in the same memory, where they have any */
     const uint32_t *codes; /* of all rows' targets, where that was asked for; the fit's */
     uint32_t n_classes;
     const double *numbers;

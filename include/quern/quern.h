@@ -140,8 +140,8 @@ QUERN_API quern_status quern_table_from_sparse(quern_sparse_layout layout, uint6
                                                const void *indices, uint32_t index_bits,
                                                const void *data, quern_type type,
                                                const char *const *names, quern_table **out);
-/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler, as
- * scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
+/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler and
+ * KBinsDiscretizer, as scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
  * borrowed for as long as the table has them; NULL removes them. A row of weight 0 teaches nothing;
  * a fit whose weights are all 0 is INVALID. The key `weight` of a spec names a column with the same
  * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,

@@ -46,7 +46,7 @@ UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "Sele
 ESTIMATORS.update({name: getattr(feature_selection, name) for name in UNIVARIATE})
 # The library learns from all rows; drawing some is Python's.
 WHOLE = {name: {"subsample": None} for name in ("KBinsDiscretizer", "QuantileTransformer")}
-WEIGHS = ("StandardScaler",)  # learns with sample weights
+WEIGHS = ("KBinsDiscretizer", "StandardScaler")  # learn with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 

@@ -76,6 +76,63 @@ static void edges_of_k_means_are_halfway_between_the_centers(void **state)
     OK(quern_context_close(cx));
 }
 
+/* A row of weight 3 is three rows, one of weight 0 is none. */
+static void rows_count_with_their_weights(void **state)
+{
+    static const double x[] = {1, 2, 3, 10, 20, 30}, weights[] = {0, 1, 3, 0, 2, 1};
+    static const double same[] = {2, 3, 3, 3, 20, 20, 30};
+    static const char *const specs[] = {
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 4, \"strategy\": \"uniform\"}}"),
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 2}}"),
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 3, \"quantile_method\": \"inverted_cdf\"}}")};
+    quern_context *cx = fixture_context(devices[(size_t)*state], 1);
+    quern_table *table, *plain;
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 6, 1, 0, NULL, &table));
+    OK(quern_table_set_weights(table, weights));
+    OK(quern_table_from_matrix(same, QUERN_FLOAT64, 7, 1, 0, NULL, &plain));
+    for (size_t k = 0; k < sizeof specs / sizeof specs[0]; k++) {
+        quern_model *model = fixture_fit(cx, specs[k], table),
+                    *want = fixture_fit(cx, specs[k], plain);
+        char *a, *b;
+        OK(quern_model_inspect(model, &a));
+        OK(quern_model_inspect(want, &b));
+        const char *from = strstr(a, "\"bin_edges_\""), *to = strstr(b, "\"bin_edges_\"");
+        assert_true(from != NULL && to != NULL);
+        size_t n = strcspn(to, "]");
+        if (strncmp(from, to, n) != 0) fail_msg("%zu: %.200s, not %.200s", k, from, to);
+        quern_free(a);
+        quern_free(b);
+        quern_model_free(model);
+        quern_model_free(want);
+    }
+    quern_table_free(table);
+    quern_table_free(plain);
+    OK(quern_context_close(cx));
+}
+
+static void what_knows_no_weights_says_so(void **state)
+{
+    static const double x[] = {1, 2, 3, 10}, weights[] = {0, 1, 3, 0};
+    static const char *const specs[] = {
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 2, \"strategy\": \"kmeans\"}}"),
+        SPEC("{\"KBinsDiscretizer\": {\"n_bins\": 2, \"quantile_method\": \"linear\"}}")};
+    static const char *const words[] = {"learns without weights", "quantile_method"};
+    quern_context *cx = fixture_context("cpu", 1);
+    quern_table *table;
+    quern_model *model;
+    (void)state;
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 4, 1, 0, NULL, &table));
+    OK(quern_table_set_weights(table, weights));
+    for (int k = 0; k < 2; k++) {
+        quern_pipeline *pipeline = fixture_pipeline(specs[k]);
+        assert_int_not_equal(quern_pipeline_fit(cx, pipeline, table, &model), QUERN_OK);
+        assert_non_null(strstr(quern_last_error(), words[k]));
+        quern_pipeline_free(pipeline);
+    }
+    quern_table_free(table);
+    OK(quern_context_close(cx));
+}
+
 /* k-means of fewer rows than bins is an error; of fewer different values it has fewer bins. */
 static void k_means_of_few_values(void **state)
 {
@@ -219,6 +276,8 @@ int main(void)
         ON_DEVICES(a_map_and_its_way_back),
         ON_DEVICES(edges_of_k_means_are_halfway_between_the_centers),
         cmocka_unit_test(k_means_of_few_values),
+        ON_DEVICES(rows_count_with_their_weights),
+        cmocka_unit_test(what_knows_no_weights_says_so),
         cmocka_unit_test(missing_values_and_lists_of_another_length_are_refused),
         cmocka_unit_test(a_file_whose_lists_do_not_agree_is_refused),
     };
