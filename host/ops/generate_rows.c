@@ -53,7 +53,7 @@ struct shape {
     uint32_t *source;             /* of each operand, then of each lane: a column that is loaded */
     const struct qn_lane **first; /* [source] one of those that load it */
     uint32_t n_sources, n_flags;
-    uint32_t *finds;   /* of each operand and lane: its flag for FIND and LOOK, or 0 */
+    uint32_t *finds;   /* of each operand and lane: its flag for FIND, SPLINE and LOOK, or 0 */
     uint32_t *written; /* [lane] its chain is in the text already */
     int watch, tiled;
     uint32_t p; /* parameters so far */
@@ -114,10 +114,11 @@ static quern_status find_sources(struct qn_arena *arena, struct shape *s)
     s->n_flags = s->n_sources;
     for (uint32_t i = 0; i < n; i++) {
         const struct qn_lane *lane = chain_at(s, i);
-        for (uint32_t k = 0; k < lane->n_ops && s->finds[i] == 0; k++)
-            if (s->rq->batch.ops[lane->first_op + k].code == QN_OP_FIND ||
-                s->rq->batch.ops[lane->first_op + k].code == QN_OP_LOOK)
+        for (uint32_t k = 0; k < lane->n_ops && s->finds[i] == 0; k++) {
+            uint32_t code = s->rq->batch.ops[lane->first_op + k].code;
+            if (code == QN_OP_FIND || code == QN_OP_SPLINE || code == QN_OP_LOOK)
                 s->finds[i] = s->n_flags++;
+        }
     }
     return QUERN_OK;
 }
