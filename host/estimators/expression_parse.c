@@ -445,7 +445,7 @@ static quern_status parse_comparison(struct parser *p, uint32_t *out)
     next(p);
     QN_TRY(parse_sum(p, &right));
     if (p->token >= LESS && p->token <= DIFFERENT)
-        return WRONG(p, p->at, "a second comparison; write (a < b) and (b < c)");
+        return WRONG(p, p->at, "a second comparison; that is (a < b) and (b < c)");
     return add_two(p, code, at, *out, right, out);
 }
 
