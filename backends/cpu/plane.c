@@ -31,10 +31,10 @@ static void swap(struct qn_point *a, struct qn_point *b)
     *b = c;
 }
 
-/* Some value of p[low … high], the middle one of three at places that no order of the points is made for. */
+/* Some value of p[low … high - 1], low < high: the middle one of three at places that no order of the points is made for. */
 static double pivot_of(const struct qn_point *p, uint64_t low, uint64_t high, int upright)
 {
-    uint64_t mixed = (low * 0x9e3779b97f4a7c15u) ^ high, n = high - low + 1;
+    uint64_t mixed = (low * 0x9e3779b97f4a7c15u) ^ high, n = high - low;
     double v[3];
     for (int i = 0; i < 3; i++) {
         mixed = (mixed ^ (mixed >> 29)) * 0xbf58476d1ce4e5b9u;

@@ -69,7 +69,10 @@ quern_status qn_information_learn(struct qn_stage *stage, const struct qn_scorin
                                .digamma = digamma,
                                .seed = s->random_state,
                                .nats = scores};
-    if (discrete == NULL || scales == NULL || digamma == NULL) QN_GO(qn_stage_memory(stage));
+    if (discrete == NULL || scales == NULL || digamma == NULL) {
+        status = qn_stage_memory(stage);
+        goto cleanup;
+    }
     if (s->function == QN_MUTUAL_INFO_CLASSIF) {
         q.codes = stage->codes;
         q.n_classes = stage->n_classes;

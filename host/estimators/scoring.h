@@ -38,8 +38,8 @@ quern_status qn_scoring_learn(struct qn_stage *);
 
 /* ---- shared pieces ---- */
 quern_status qn_scoring_of(const struct qn_estimator *, struct qn_scoring *);
-/* The error that a column cannot be scored: it has `what`. */
-quern_status qn_scoring_refuse(const struct qn_stage *, uint32_t column, const char *what);
+/* The error that column i cannot be scored: it has `what`. */
+quern_status qn_scoring_refuse(const struct qn_stage *, uint32_t i, const char *what);
 /* mutual_information.c */
 quern_status qn_information_need(struct qn_stage *, const struct qn_scoring *);
 quern_status qn_information_learn(struct qn_stage *, const struct qn_scoring *, double *scores);
