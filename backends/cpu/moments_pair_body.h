@@ -47,56 +47,107 @@ static struct FN(targets) FN(targets_of)(const double *y, uint32_t rows)
     return t;
 }
 
-/* Sums of `n` neighbouring positions. u: a target for each, or the same one for all. */
+/* S1, S2 and products, of each position of 16 lanes. */
 struct FN(pair_sums) {
     double *s1, *s2, *s3;
 };
-static inline __attribute__((always_inline)) void FN(pair_run)(const struct FN(pair_sums) * b,
-                                                               const ELT *x, const double *p,
-                                                               const double *u, const int same,
-                                                               size_t at, size_t n)
+
+/* ---- narrow rows: vectors over the positions of a period ---- */
+
+static void FN(pair_run)(const struct FN(pair_sums) * b, const ELT *x, const double *p,
+                         const double *u, size_t n)
 {
-    FN(vec) all = SET1(u[0]);
     size_t i = 0;
     for (; i + VW <= n; i += VW) {
         FN(vec) t = DIFFERENCE(LOAD(x + i), LOAD_DOUBLE(p + i));
-        FN(vec) each = same ? all : LOAD_DOUBLE(u + i);
-        STORE(b->s1 + at + i, ADD(LOAD_DOUBLE(b->s1 + at + i), t));
-        STORE(b->s2 + at + i, FMA(t, t, LOAD_DOUBLE(b->s2 + at + i)));
-        STORE(b->s3 + at + i, FMA(t, each, LOAD_DOUBLE(b->s3 + at + i)));
+        STORE(b->s1 + i, ADD(LOAD_DOUBLE(b->s1 + i), t));
+        STORE(b->s2 + i, FMA(t, t, LOAD_DOUBLE(b->s2 + i)));
+        STORE(b->s3 + i, FMA(t, LOAD_DOUBLE(u + i), LOAD_DOUBLE(b->s3 + i)));
     }
     for (; i < n; i++) {
         double t = (double)x[i] - p[i];
-        b->s1[at + i] += t;
-        b->s2[at + i] = __builtin_fma(t, t, b->s2[at + i]);
-        b->s3[at + i] = __builtin_fma(t, u[same ? 0 : i], b->s3[at + i]);
+        b->s1[i] += t;
+        b->s2[i] = __builtin_fma(t, t, b->s2[i]);
+        b->s3[i] = __builtin_fma(t, u[i], b->s3[i]);
     }
 }
 
-/* The sums of all columns as if nothing were missing, folded. */
-static void FN(pair_block_sums)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b)
+static void FN(pair_flat)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b)
 {
     size_t d = r->columns, period = QN_BLOCK_LANES * d;
     double *p = r->desk->pivots, *u = r->desk->targets, *spread = r->desk->spread;
-    int flat = d < QN_PAIR_NARROW && r->stride == (int64_t)(d * sizeof(ELT));
-    for (size_t f = d; flat && f < period; f++) p[f] = p[f - d];
+    const ELT *x = (const ELT *)(const void *)r->data;
+    for (size_t f = d; f < period; f++) p[f] = p[f - d];
     memset(b->s1, 0, 3 * period * sizeof *b->s1);
-    for (uint32_t i = 0; i < r->rows; i += QN_BLOCK_LANES) {
+    for (uint32_t i = 0; i < r->rows; i += QN_BLOCK_LANES, x += period) {
         uint32_t lanes = r->rows - i < QN_BLOCK_LANES ? r->rows - i : QN_BLOCK_LANES;
-        const char *row = r->data + (int64_t)i * r->stride;
-        if (flat) {
-            for (uint32_t l = 0; l < lanes; l++)
-                for (size_t c = 0; c < d; c += VW) STORE(spread + l * d + c, SET1(u[i + l]));
-            FN(pair_run)(b, (const ELT *)(const void *)row, p, spread, 0, 0, lanes * d);
-            continue;
-        }
-        for (uint32_t l = 0; l < lanes; l++) FN(pair_run)
-        (b, (const ELT *)(const void *)(row + (int64_t)l * r->stride), p, u + i + l, 1, l * d, d);
+        for (uint32_t l = 0; l < lanes; l++)
+            for (size_t c = 0; c < d; c += VW) STORE(spread + l * d + c, SET1(u[i + l]));
+        FN(pair_run)(b, x, p, spread, lanes * d);
     }
-    FN(fold)(b->s1, d);
-    FN(fold)(b->s2, d);
-    FN(fold)(b->s3, d);
 }
+
+/* ---- wide rows: one lane after another, the sums of some columns in registers ---- */
+
+#if QN_LEVEL == 2
+#define PAIR_TILE 4
+#else
+#define PAIR_TILE 2
+#endif
+
+/* The row that lies behind all others: what follows it may not be read. */
+static inline uint32_t FN(pair_top)(const struct qn_pair_rows *r)
+{
+    return r->stride > 0 ? r->rows - 1 : 0;
+}
+
+/* `vecs` vectors of columns from c on. last: a copy of that row, followed by what may be read. */
+static inline __attribute__((always_inline)) void
+FN(pair_tile)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b, const ELT *last,
+              uint32_t lane, size_t c, size_t pitch, const uint32_t vecs)
+{
+    FN(vec) s1[PAIR_TILE], s2[PAIR_TILE], s3[PAIR_TILE], p[PAIR_TILE];
+    int64_t soon = r->stride * (int64_t)(4 * QN_BLOCK_LANES); /* a row that this lane comes to */
+    uint32_t top = FN(pair_top)(r);
+    for (uint32_t k = 0; k < vecs; k++) {
+        s1[k] = s2[k] = s3[k] = ZERO();
+        p[k] = LOAD_DOUBLE(r->desk->pivots + c + k * VW);
+    }
+    for (uint32_t i = lane; i < r->rows; i += QN_BLOCK_LANES) {
+        const char *row = r->data + (int64_t)i * r->stride;
+        const ELT *x = (i != top ? (const ELT *)(const void *)row : last) + c;
+        FN(vec) u = SET1(r->desk->targets[i]);
+        for (uint32_t k = 0; k < vecs * VW * sizeof(ELT); k += 64)
+            __builtin_prefetch(
+                (const void *)((uintptr_t)(row + c * sizeof(ELT)) + (uintptr_t)soon + k), 0, 3);
+        for (uint32_t k = 0; k < vecs; k++) {
+            FN(vec) t = DIFFERENCE(LOAD(x + k * VW), p[k]);
+            s1[k] = ADD(s1[k], t);
+            s2[k] = FMA(t, t, s2[k]);
+            s3[k] = FMA(t, u, s3[k]);
+        }
+    }
+    for (uint32_t k = 0; k < vecs; k++) {
+        STORE(b->s1 + lane * pitch + c + k * VW, s1[k]);
+        STORE(b->s2 + lane * pitch + c + k * VW, s2[k]);
+        STORE(b->s3 + lane * pitch + c + k * VW, s3[k]);
+    }
+}
+
+/* What is summed beyond d is not looked at. */
+static void FN(pair_wide)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b,
+                          size_t pitch)
+{
+    ELT last[QN_CLASS_COLUMNS] = {0};
+    memcpy(last, r->data + (int64_t)FN(pair_top)(r) * r->stride, r->columns * sizeof(ELT));
+    for (uint32_t lane = 0; lane < QN_BLOCK_LANES; lane++) {
+        size_t c = 0;
+        for (; c + PAIR_TILE * VW <= pitch; c += PAIR_TILE * VW)
+            FN(pair_tile)(r, b, last, lane, c, pitch, PAIR_TILE);
+        for (; c < pitch; c += VW) FN(pair_tile)(r, b, last, lane, c, pitch, 1);
+    }
+}
+#undef PAIR_TILE
 #undef SET1
 
 /* One column with whatever may be in it: missing values, a pivot far off. */
@@ -135,19 +186,48 @@ static void FN(pair_column)(const struct qn_pair_rows *r, size_t c, double node[
     node[7] = n == 0.0 ? 0.0 : __builtin_fma(-m, sums[T1][0], sums[S3][0]);
 }
 
+/* The sums of all columns as if nothing were missing, folded: each at its column. */
+static struct FN(pair_sums) FN(pair_block_sums)(const struct qn_pair_rows *r)
+{
+    size_t d = r->columns, pitch = (d + VW - 1) / VW * VW;
+    int flat = d < QN_PAIR_NARROW;
+    if (flat) pitch = d;
+    size_t period = QN_BLOCK_LANES * pitch;
+    double *sums = r->desk->sums;
+    struct FN(pair_sums) b = {sums, sums + period, sums + 2 * period};
+    for (size_t c = d; c < pitch; c++) r->desk->pivots[c] = 0.0;
+    if (flat)
+        FN(pair_flat)(r, &b);
+    else
+        FN(pair_wide)(r, &b, pitch);
+    FN(fold)(b.s1, pitch);
+    FN(fold)(b.s2, pitch);
+    FN(fold)(b.s3, pitch);
+    return b;
+}
+
 /* The nodes of a block, by field. */
 static void FN(pair_block)(const struct qn_pair_rows *r, double *restrict out)
 {
-    size_t d = r->columns, period = QN_BLOCK_LANES * d;
-    double *p = r->desk->pivots, *s1 = r->desk->sums, *s2 = s1 + period, *s3 = s2 + period;
-    struct FN(pair_sums) b = {s1, s2, s3};
+    size_t d = r->columns;
+    double *p = r->desk->pivots;
     struct FN(targets) t = FN(targets_of)(r->targets, r->rows);
     double n = (double)r->rows, target[4], node[QN_PAIR_FIELDS];
+    struct qn_pair_rows packed = *r;
+    if (d < QN_PAIR_NARROW && r->stride != (int64_t)(d * sizeof(ELT))) { /* close the gaps */
+        for (uint32_t i = 0; i < r->rows; i++)
+            memcpy((char *)r->desk->packed + i * d * sizeof(ELT), r->data + (int64_t)i * r->stride,
+                   d * sizeof(ELT));
+        packed.data = (const char *)r->desk->packed;
+        packed.stride = (int64_t)(d * sizeof(ELT));
+        r = &packed;
+    }
     for (size_t c = 0; c < d; c++) p[c] = (double)((const ELT *)(const void *)r->data)[c];
     for (uint32_t i = 0; i < r->rows; i++) r->desk->targets[i] = r->targets[i] - t.q;
-    FN(pair_block_sums)(r, &b);
+    struct FN(pair_sums) b = FN(pair_block_sums)(r);
+    const double *s1 = b.s1, *s3 = b.s3;
     FN(nodes)(&t.q, NULL, n, &t.t1, &t.t2, 1, target);
-    FN(nodes)(p, NULL, n, s1, s2, d, out);
+    FN(nodes)(p, NULL, n, s1, b.s2, d, out);
     for (size_t c = 0; c < d; c++) {
         double m = s1[c] / n;
         for (size_t k = 0; k < 3; k++) out[(4 + k) * d + c] = target[1 + k];
