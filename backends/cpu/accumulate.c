@@ -99,26 +99,26 @@ static void write_out(const struct job *job, const union values *from, size_t n,
     }
 }
 
-static void tile(const struct job *job, uint64_t first, size_t width)
+static void tile(const struct job *job, uint64_t first, size_t width, union values *values,
+                 union values *sums)
 {
     const struct qn_accumulate_request *rq = job->rq;
-    union values values, sums;
-    start(job, width, &sums);
+    start(job, width, sums);
     if (job->width > 1) {
         for (uint64_t i = 0; i < rq->in.n; i++) {
             qn_reduce_load(rq->in.type, job->element, 0, qn_lines_at(&rq->in, first, i),
-                           rq->in.line_stride, width, &values);
-            step(job, width, &values, &sums);
-            write_out(job, &sums, width, qn_lines_at(&rq->out, first, i), rq->out.line_stride);
+                           rq->in.line_stride, width, values);
+            step(job, width, values, sums);
+            write_out(job, sums, width, qn_lines_at(&rq->out, first, i), rq->out.line_stride);
         }
         return;
     }
     for (uint64_t i = 0; i < rq->in.n; i += BLOCK) {
         size_t n = rq->in.n - i < BLOCK ? (size_t)(rq->in.n - i) : (size_t)BLOCK;
         qn_reduce_load(rq->in.type, job->element, 0, qn_lines_at(&rq->in, first, i), rq->in.stride,
-                       n, &values);
-        along(job, n, &values, &sums);
-        write_out(job, &values, n, qn_lines_at(&rq->out, first, i), rq->out.stride);
+                       n, values);
+        along(job, n, values, sums);
+        write_out(job, values, n, qn_lines_at(&rq->out, first, i), rq->out.stride);
     }
 }
 
@@ -126,10 +126,11 @@ static void run_task(void *user, uint32_t worker, uint64_t task)
 {
     const struct job *job = user;
     uint64_t at = task * job->per_task, end = at + job->per_task;
+    union values values = {{0}}, sums = {{0}};
     (void)worker;
     for (; at < end && at < job->tiles; at++) {
         uint64_t first = at * job->width, left = job->rq->in.lines - first;
-        tile(job, first, left < job->width ? (size_t)left : job->width);
+        tile(job, first, left < job->width ? (size_t)left : job->width, &values, &sums);
     }
 }
 

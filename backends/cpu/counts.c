@@ -92,7 +92,7 @@ typedef void take_fn(const struct job *, uint64_t value, size_t n, const uint64_
 static void each(const struct job *job, uint64_t first, uint64_t end, take_fn *take, void *into)
 {
     uint64_t length = job->rq->in.n, bin[BLOCK];
-    while (first < end) {
+    while (length != 0 && first < end) {
         uint64_t line = first / length, at = first % length, n = length - at;
         if (n > end - first) n = end - first;
         if (n > BLOCK) n = BLOCK;

@@ -11,8 +11,8 @@
 #include "backends/cpu/classes.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/pairs.h"
-#include "backends/cpu/share.h"
 #include "backends/cpu/reduce_load.h"
+#include "backends/cpu/share.h"
 #include "backends/cpu/sort_keys.h"
 #include "backends/cpu/strips.h"
 #include "host/ops/reductions.h"
@@ -523,7 +523,9 @@ static void lines_task(void *user, uint32_t worker, uint64_t task)
     (void)worker;
     for (; line < end && line < in->lines; line++) {
         const void *data = qn_lines_at(in, line, 0);
-        if (!(is_float || in->type == QN_T_F64) || in->stride != (int64_t)qn_element_bytes(as)) {
+        int lies_well = (uintptr_t)data % qn_element_bytes(as) == 0 &&
+                        in->stride == (int64_t)qn_element_bytes(as);
+        if (!(is_float || in->type == QN_T_F64) || !lies_well) {
             qn_reduce_load(in->type, as, 0, data, in->stride, (size_t)in->n, loaded);
             data = loaded;
         }

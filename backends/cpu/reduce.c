@@ -391,8 +391,10 @@ static void plan(struct job *job)
     int side_by_side = in->lines > 1 && distance(in->line_stride) < distance(in->stride);
     uint64_t tiles = (in->lines + WIDTH - 1) / WIDTH;
     job->width = side_by_side ? (in->lines + tiles - 1) / tiles : 1;
-    job->direct =
-        native && !job->flip && (job->width > 1 ? in->line_stride : in->stride) == (int64_t)bytes;
+    int aligned =
+        ((uintptr_t)in->data | (uintptr_t)in->stride | (uintptr_t)in->line_stride) % bytes == 0;
+    job->direct = native && aligned && !job->flip &&
+                  (job->width > 1 ? in->line_stride : in->stride) == (int64_t)bytes;
     job->blocks = in->n / QN_BLOCK_ROWS + (in->n % QN_BLOCK_ROWS != 0);
     uint64_t block = job->width * bytes * (in->n < QN_BLOCK_ROWS ? in->n : (uint64_t)QN_BLOCK_ROWS);
     job->per_task = TASK_BYTES / block + 1;

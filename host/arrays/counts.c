@@ -133,6 +133,7 @@ static quern_status count(quern_context *cx, struct counting *c, const quern_arr
     QN_GO(qn_array_run(cx, &call));
 cleanup:
     qn_free(copy);
+    c->out = NULL;
     return qn_array_made_close(cx, status, &made, out);
 }
 

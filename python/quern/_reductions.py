@@ -151,7 +151,8 @@ def prod(x, axis=None, *, keepdims=False, skip_nan=False):
     return _reduce(_PRODUCT, x, axis, keepdims, skip_nan)
 
 
-@_documented("Find the arithmetic mean.", "Of x's dtype; of booleans and integers float64. NaN where there are no values.",
+@_documented("Find the arithmetic mean.",
+             "Of x's dtype; of booleans and integers float64. NaN where there are no values.",
              _SUMS + "\nThere are no warnings.", ">>> quern.mean([[1.0, 2.0], [3.0, 5.0]], axis=1)\narray([1.5, 4. ])",
              "quern.std : How far values lie from it.\nquern.median : The middle value.")
 def mean(x, axis=None, *, keepdims=False, skip_nan=False):
@@ -169,7 +170,8 @@ def var(x, axis=None, *, ddof=0, keepdims=False, skip_nan=False):
     return _reduce(_VAR, x, axis, keepdims, skip_nan, ddof)
 
 
-@_documented("Find the standard deviation.", "Of x's dtype; of booleans and integers float64. NaN where there are no values.",
+@_documented("Find the standard deviation.",
+             "Of x's dtype; of booleans and integers float64. NaN where there are no values.",
              _MOMENTS, ">>> print(quern.std([1.0, 3.0]))\n1.0", "quern.var : Its square.",
              raises="ddof is not a finite number.")
 def std(x, axis=None, *, ddof=0, keepdims=False, skip_nan=False):
@@ -193,8 +195,10 @@ def max(x, axis=None, *, keepdims=False, skip_nan=False):
     return _reduce(_MAX, x, axis, keepdims, skip_nan)
 
 
-@_documented("Find how far apart the largest and the smallest value are.", "Of x's dtype, in which the difference is made.",
-             "As `numpy.ptp`: integers wrap around, and booleans are refused.", ">>> print(quern.ptp([3.0, 1.0, 7.0]))\n6.0",
+@_documented("Find how far apart the largest and the smallest value are.",
+             "Of x's dtype, in which the difference is made.",
+             "As `numpy.ptp`: integers wrap around, and booleans are refused.",
+             ">>> print(quern.ptp([3.0, 1.0, 7.0]))\n6.0",
              "quern.min : The smallest.\nquern.max : The largest.", raises=_NO_VALUES.format("smallest"),
              skip="skip_nan : bool, default=False\n    Whether NaN is left out; else the result of a line with NaN is NaN.\n")
 def ptp(x, axis=None, *, keepdims=False, skip_nan=False):
@@ -221,25 +225,30 @@ def argmax(x, axis=None, *, keepdims=False, skip_nan=False):
     return _reduce(_ARGMAX, x, _one_axis(axis), keepdims, skip_nan)
 
 
-@_documented("Count the values that are not NaN.", "int64.", "What ``numpy.count_nonzero(~numpy.isnan(x), axis)`` gives.",
-             ">>> print(quern.count([1.0, float('nan'), 0.0]))\n2", "quern.count_nonzero : Those that are not 0.", skip="")
+@_documented("Count the values that are not NaN.",
+             "int64.", "What ``numpy.count_nonzero(~numpy.isnan(x), axis)`` gives.",
+             ">>> print(quern.count([1.0, float('nan'), 0.0]))\n2",
+             "quern.count_nonzero : Those that are not 0.", skip="")
 def count(x, axis=None, *, keepdims=False):
     return _reduce(_COUNT, x, axis, keepdims)
 
 
 @_documented("Count the values that are not 0.", "int64.", "NaN is not 0.",
-             ">>> print(quern.count_nonzero([1.0, float('nan'), 0.0]))\n2", "quern.count : Those that are not NaN.", skip="")
+             ">>> print(quern.count_nonzero([1.0, float('nan'), 0.0]))\n2",
+             "quern.count : Those that are not NaN.", skip="")
 def count_nonzero(x, axis=None, *, keepdims=False):
     return _reduce(_NONZERO, x, axis, keepdims)
 
 
 @_documented("Find whether some value is not 0.", "bool; of no values False.", "NaN is not 0.",
-             ">>> quern.any([[0, 1], [0, 0]], axis=1)\narray([ True, False])", "quern.all : Whether every value is.", skip="")
+             ">>> quern.any([[0, 1], [0, 0]], axis=1)\narray([ True, False])",
+             "quern.all : Whether every value is.", skip="")
 def any(x, axis=None, *, keepdims=False):
     return _reduce(_ANY, x, axis, keepdims)
 
 
 @_documented("Find whether no value is 0.", "bool; of no values True.", "NaN is not 0.",
-             ">>> quern.all([[2, 1], [0, 1]], axis=1)\narray([ True, False])", "quern.any : Whether some value is not.", skip="")
+             ">>> quern.all([[2, 1], [0, 1]], axis=1)\narray([ True, False])",
+             "quern.any : Whether some value is not.", skip="")
 def all(x, axis=None, *, keepdims=False):
     return _reduce(_ALL, x, axis, keepdims)

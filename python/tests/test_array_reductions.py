@@ -192,6 +192,17 @@ def test_values_that_repeat_in_memory(device):
     assert quern.max(x, 1).tolist() == [2.5] * 3000 and quern.sum(x) == 12000.0
 
 
+def test_values_that_are_not_aligned(device):
+    for dtype in ("float32", "float64", "int64"):
+        memory = np.zeros(1 + 4000 * 8, np.uint8)
+        x = np.arange(4000).astype(dtype).reshape(500, 8)
+        y = memory[1:1 + x.nbytes].view(dtype).reshape(x.shape)
+        y[...] = x
+        for axis in (0, 1, None):
+            for name in ("sum", "var", "max", "argmax", "count_nonzero"):
+                assert np.array_equal(getattr(quern, name)(y, axis), getattr(quern, name)(x, axis)), (name, axis)
+
+
 def test_bits_are_the_same_on_every_device_with_any_number_of_threads_and_layout():
     r = np.random.default_rng(7)
     x = (r.standard_normal((70_000, 7)) * 10.0 ** r.integers(-8, 8, (70_000, 7)))

@@ -56,5 +56,7 @@ void values_are_kept_where_a_mask_is_not_zero(void **state);
 void values_are_chosen_by_a_mask_and_stand_for_all(void **state);
 /* ops_reduce.c */
 void lines_are_reduced_in_the_order_of_the_definition(void **state);
+void sums_on_the_way_are_those_of_one_by_one(void **state);
+void values_are_counted_in_the_bin_whose_edges_they_lie_between(void **state);
 
 #endif
