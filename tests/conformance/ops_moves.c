@@ -11,6 +11,7 @@
 
 #include "host/ops/layout.h"
 #include "host/ops/moves.h"
+#include "host/ops/random.h"
 
 /* How lines lie: in columns, `apart` values apart, from their end. */
 struct form {
@@ -374,4 +375,102 @@ void values_are_chosen_by_a_mask_and_stand_for_all(void **state)
 {
     (void)state;
     on_every_device(where_case, 3 * SIZES * FORMS, 31);
+}
+
+/* ---- random values ---- */
+
+static uint64_t random_number(const struct qn_random_request *rq, uint64_t i)
+{
+    uint32_t words[4];
+    qn_philox(rq->seed, rq->stream, i / 2, words);
+    return words[i % 2 * 2] | (uint64_t)words[i % 2 * 2 + 1] << 32;
+}
+
+static uint32_t random_word(const struct qn_random_request *rq, uint64_t i)
+{
+    uint32_t words[4];
+    qn_philox(rq->seed, rq->stream, i / 4, words);
+    return words[i % 4];
+}
+
+/* The bits of value i, from the definition. Ranges here are small enough for a product of 64 bits. */
+static uint64_t random_bits(const struct qn_random_request *rq, uint64_t i)
+{
+    uint64_t number = random_number(rq, rq->first + i), bits = 0;
+    uint32_t word = random_word(rq, rq->first + i);
+    double d = ldexp((double)(number >> 11), -53);
+    float f = ldexpf((float)(word >> 8), -24);
+    switch (rq->out.type) {
+    case QN_T_U32: return word;
+    case QN_T_F32: return memcpy(&bits, &f, 4), bits;
+    case QN_T_F64: return memcpy(&bits, &d, 8), bits;
+    case QN_T_I64:
+        word = (uint32_t)((number & 0xffffffffu) * rq->range >> 32);
+        return rq->low + (((number >> 32) * rq->range + word) >> 32);
+    default: return number;
+    }
+}
+
+static void random_case(struct ops_device *od, uint32_t k)
+{
+    static const uint32_t types[] = {QN_T_U32, QN_T_U64, QN_T_F32, QN_T_F64, QN_T_I64};
+    struct qn_device *d = od->device;
+    uint64_t lines, n;
+    size_of(1 + k % 2, &lines, &n);
+    struct qn_random_request rq = {.seed = 0x9e3779b97f4a7c15u * (k + 1),
+                                   .stream = k % 3 == 0 ? 0 : 0xdeadbeef00000000u + k,
+                                   .first = k % 4 == 0 ? 0 : 0xfffffff0u + 13 * k,
+                                   .low = (uint64_t)-5,
+                                   .range = 1000 * k + 1};
+    struct block out = make(d, 1, n - k % 7, types[k % 5], forms[k % 2 * 2], k, &rq.out);
+    rq.kind = k % 5 < 2 ? QN_RANDOM_BITS : k % 5 < 4 ? QN_RANDOM_UNIFORM : QN_RANDOM_INTEGERS;
+    OK(qn_op_random(NULL, NULL, 0, &rq, NULL));
+    for (uint64_t i = 0; i < rq.out.n; i++) {
+        uint64_t want = random_bits(&rq, i);
+        assert_memory_equal(lines_at(&rq.out, 0, i), &want, qn_value_bytes(rq.out.type));
+    }
+    struct qn_random_request there = rq;
+    there.out = lines_there(&rq.out, &out);
+    OK(qn_op_random(d, NULL, 0, &there, NULL));
+    block_check(d, &out, out.memory, od->name);
+    block_free(d, &out);
+}
+
+void random_values_are_made_of_their_own_numbers(void **state)
+{
+    (void)state;
+    on_every_device(random_case, 30, 7);
+}
+
+static void order_case(struct ops_device *od, uint32_t k)
+{
+    struct qn_device *d = od->device;
+    uint64_t lines, n;
+    size_of(k % 3, &lines, &n);
+    struct qn_permutation_request rq = {.seed = k, .stream = 7, .n = n};
+    struct qn_random_request keys = {.seed = k, .stream = 7};
+    unsigned char *seen = calloc(n, 1);
+    assert_non_null(seen);
+    struct block out = make(d, 1, k % 2 ? (n + 1) / 2 : n, QN_T_I64, forms[k % 2 * 2], k, &rq.out);
+    OK(qn_op_permutation(NULL, NULL, 0, &rq, NULL));
+    for (uint64_t i = 0, before = 0; i < rq.out.n; i++) {
+        int64_t place;
+        memcpy(&place, lines_at(&rq.out, 0, i), sizeof place);
+        uint64_t key = random_number(&keys, (uint64_t)place);
+        assert_true(place >= 0 && (uint64_t)place < n && !seen[place] && key >= before);
+        seen[place] = 1;
+        before = key;
+    }
+    struct qn_permutation_request there = rq;
+    there.out = lines_there(&rq.out, &out);
+    OK(qn_op_permutation(d, NULL, 0, &there, NULL));
+    block_check(d, &out, out.memory, od->name);
+    block_free(d, &out);
+    free(seen);
+}
+
+void an_order_sorts_places_by_random_numbers(void **state)
+{
+    (void)state;
+    on_every_device(order_case, 12, 5);
 }

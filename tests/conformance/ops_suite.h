@@ -54,6 +54,8 @@ void values_are_copied_from_any_strides_to_any(void **state);
 void values_are_taken_by_their_places(void **state);
 void values_are_kept_where_a_mask_is_not_zero(void **state);
 void values_are_chosen_by_a_mask_and_stand_for_all(void **state);
+void random_values_are_made_of_their_own_numbers(void **state);
+void an_order_sorts_places_by_random_numbers(void **state);
 /* ops_reduce.c */
 void lines_are_reduced_in_the_order_of_the_definition(void **state);
 void sums_on_the_way_are_those_of_one_by_one(void **state);

@@ -132,6 +132,8 @@ int main(void)
         cmocka_unit_test(values_are_taken_by_their_places),
         cmocka_unit_test(values_are_kept_where_a_mask_is_not_zero),
         cmocka_unit_test(values_are_chosen_by_a_mask_and_stand_for_all),
+        cmocka_unit_test(random_values_are_made_of_their_own_numbers),
+        cmocka_unit_test(an_order_sorts_places_by_random_numbers),
         cmocka_unit_test(lines_are_reduced_in_the_order_of_the_definition),
         cmocka_unit_test(sums_on_the_way_are_those_of_one_by_one),
         cmocka_unit_test(values_are_counted_in_the_bin_whose_edges_they_lie_between),
