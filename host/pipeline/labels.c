@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/pipeline/labels.h"
 
-#include <string.h>
-
 #include "host/core/checked.h"
 #include "host/pipeline/frame.h"
 
@@ -16,7 +14,7 @@ void qn_labels_free(struct qn_labels *l)
     qn_categories_free(l->classes);
     qn_free(l->provisional);
     qn_free(l->codes);
-    qn_free(l->numbers);
+    qn_free(l->copies);
     *l = (struct qn_labels){0};
 }
 
@@ -142,14 +140,39 @@ struct reading {
 static void read_task(void *user, uint32_t worker, uint64_t task)
 {
     const struct reading *r = user;
-    const quern_column *c = r->column;
     uint64_t row = task * TASK_ROWS, end = row + TASK_ROWS < r->rows ? row + TASK_ROWS : r->rows;
     (void)worker;
-    if (c->type == QUERN_FLOAT64 && c->validity == NULL && (c->stride == 0 || c->stride == 8)) {
-        memcpy(r->out + row, (const double *)c->data + row, (size_t)(end - row) * sizeof *r->out);
-        return;
+    for (; row < end; row++) r->out[row] = qn_column_number(r->column, row);
+}
+
+/* The numbers where they lie, or copies of them. */
+static quern_status read_numbers(struct qn_labels *l, struct qn_threads *threads,
+                                 const quern_column *c, uint64_t rows)
+{
+    void *memory = l->copies;
+    l->numbers = c->data;
+    if (c->type == QUERN_FLOAT64 && c->validity == NULL && (c->stride == 0 || c->stride == 8) &&
+        (uintptr_t)c->data % sizeof(double) == 0)
+        return QUERN_OK;
+    QN_TRY(reserve(&memory, &l->room_copies, rows, sizeof *l->copies));
+    l->numbers = l->copies = memory;
+    struct reading reading = {c, rows, l->copies};
+    qn_threads_run(threads, (rows + TASK_ROWS - 1) / TASK_ROWS, read_task, &reading);
+    return QUERN_OK;
+}
+
+/* The first row from `row` on whose number is missing or infinite; `rows` if there is none. */
+static uint64_t first_odd(const double *numbers, uint64_t row, uint64_t rows)
+{
+    enum { STRIDE = 1024 };
+    for (; row < rows; row += STRIDE) {
+        uint64_t end = rows - row < STRIDE ? rows : row + STRIDE;
+        double odd[4] = {0};
+        for (uint64_t i = row; i < end; i++) odd[i % 4] += numbers[i] * 0.0;
+        for (uint64_t i = row; odd[0] + odd[1] + odd[2] + odd[3] != 0.0 && i < end; i++)
+            if (numbers[i] * 0.0 != 0.0) return i;
     }
-    for (; row < end; row++) r->out[row] = qn_column_number(c, row);
+    return rows;
 }
 
 quern_status qn_labels_numbers(struct qn_labels *l, const struct qn_spec *spec,
@@ -157,20 +180,14 @@ quern_status qn_labels_numbers(struct qn_labels *l, const struct qn_spec *spec,
                                uint64_t first_row)
 {
     const quern_column *c = NULL;
-    void *memory = l->numbers;
     char where[320];
     QN_TRY(column_of(spec, table, &c));
     if (c->type >= QUERN_STRING)
         return qn_error(QUERN_INVALID, "the target is no number, and the score wants numbers");
-    QN_TRY(reserve(&memory, &l->room_numbers, table->rows, sizeof *l->numbers));
-    l->numbers = memory;
-    struct reading reading = {c, table->rows, l->numbers};
-    qn_threads_run(threads, (table->rows + TASK_ROWS - 1) / TASK_ROWS, read_task, &reading);
-    for (uint64_t row = 0; row < table->rows; row++) {
-        if (l->numbers[row] * 0.0 == 0.0) continue;
-        if (is_missing(c, row)) return missing_at(table, first_row, row);
-        qn_place(table, row, first_row, where, sizeof where);
-        return qn_error(QUERN_INVALID, "%s: the target is infinite", where);
-    }
-    return QUERN_OK;
+    QN_TRY(read_numbers(l, threads, c, table->rows));
+    uint64_t row = first_odd(l->numbers, 0, table->rows);
+    if (row == table->rows) return QUERN_OK;
+    if (is_missing(c, row)) return missing_at(table, first_row, row);
+    qn_place(table, row, first_row, where, sizeof where);
+    return qn_error(QUERN_INVALID, "%s: the target is infinite", where);
 }

@@ -17,8 +17,10 @@ struct qn_labels {
     uint32_t *provisional; /* ... but has a number that qn_labels_codes brings in order        */
     uint32_t *codes;       /* of the rows at hand: their classes, by value */
     uint64_t room_codes;
-    double *numbers; /* of the rows at hand: their targets, where they are numbers */
-    uint64_t room_numbers;
+    const double *
+        numbers; /* of the rows at hand: their targets, where they are numbers; the table's own … */
+    double *copies; /* … or these */
+    uint64_t room_copies;
 };
 
 /* 1 if fits of this spec and table have a target. */
