@@ -108,6 +108,7 @@ FN(pair_tile)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b, cons
 {
     FN(vec) s1[PAIR_TILE], s2[PAIR_TILE], s3[PAIR_TILE], p[PAIR_TILE];
     int64_t soon = r->stride * (int64_t)(4 * QN_BLOCK_LANES); /* a row that this lane comes to */
+    int64_t ahead = r->stride * (int64_t)QN_BLOCK_ROWS;       /* the same row of the next block */
     uint32_t top = FN(pair_top)(r);
     for (uint32_t k = 0; k < vecs; k++) {
         s1[k] = s2[k] = s3[k] = ZERO();
@@ -117,9 +118,11 @@ FN(pair_tile)(const struct qn_pair_rows *r, const struct FN(pair_sums) * b, cons
         const char *row = r->data + (int64_t)i * r->stride;
         const ELT *x = (i != top ? (const ELT *)(const void *)row : last) + c;
         FN(vec) u = SET1(r->desk->targets[i]);
-        for (uint32_t k = 0; k < vecs * VW * sizeof(ELT); k += 64)
-            __builtin_prefetch(
-                (const void *)((uintptr_t)(row + c * sizeof(ELT)) + (uintptr_t)soon + k), 0, 3);
+        for (uint32_t k = 0; k < vecs * VW * sizeof(ELT); k += 64) {
+            uintptr_t at = (uintptr_t)row + c * sizeof(ELT) + k;
+            __builtin_prefetch((const void *)(at + (uintptr_t)ahead), 0, 2);
+            __builtin_prefetch((const void *)(at + (uintptr_t)soon), 0, 3);
+        }
         for (uint32_t k = 0; k < vecs; k++) {
             FN(vec) t = DIFFERENCE(LOAD(x + k * VW), p[k]);
             s1[k] = ADD(s1[k], t);
@@ -144,7 +147,14 @@ static void FN(pair_wide)(const struct qn_pair_rows *r, const struct FN(pair_sum
         size_t c = 0;
         for (; c + PAIR_TILE * VW <= pitch; c += PAIR_TILE * VW)
             FN(pair_tile)(r, b, last, lane, c, pitch, PAIR_TILE);
-        for (; c < pitch; c += VW) FN(pair_tile)(r, b, last, lane, c, pitch, 1);
+        switch ((pitch - c) / VW) { /* constants, so that the sums are registers */
+        case 1: FN(pair_tile)(r, b, last, lane, c, pitch, 1); break;
+#if PAIR_TILE == 4
+        case 2: FN(pair_tile)(r, b, last, lane, c, pitch, 2); break;
+        case 3: FN(pair_tile)(r, b, last, lane, c, pitch, 3); break;
+#endif
+        default: break;
+        }
     }
 }
 #undef PAIR_TILE
