@@ -184,7 +184,8 @@ static void every_op_equals_the_reference(void **unused)
                 struct qn_op op = {code, work, 2, 0};
                 struct qn_lane lane = {
                     .data = memory, .stride = stride, .type = type, .work = work, .n_ops = 1};
-                struct qn_batch batch = {ROWS, ROWS, &lane, 1, 1, 64, &op, words, NULL, 0, {0}, NULL};
+                struct qn_batch batch = {ROWS, ROWS,  &lane, 1, 1,   64,
+                                         &op,  words, NULL,  0, {0}, NULL};
                 batch.first_row = 0;
                 if (work == QN_W_F32 || work == QN_W_F64) {
                     words[2] = word(p0[variant]);
