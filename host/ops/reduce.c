@@ -2,27 +2,8 @@
  * Reductions of lines: a device makes a node per block, the host joins a line's blocks. */
 #include "host/ops/reductions.h"
 
-#include <math.h>
-
 #include "host/core/checked.h"
 #include "host/ops/lines.h"
-
-static uint64_t canonical(uint64_t bits)
-{
-    return QN_F64(bits) == QN_F64(bits) ? bits : QN_BITS64((double)NAN);
-}
-
-struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_reduced *blocks, uint64_t n,
-                                 uint64_t step)
-{
-    struct qn_reduced r = qn_reduce_empty(kind);
-    for (uint64_t i = 0; i < n; i++) r = qn_reduce_merge(kind, r, blocks[i * step]);
-    if (kind == QN_REDUCE_SUM || kind == QN_REDUCE_PRODUCT) {
-        r.a = canonical(r.a);
-        r.b = canonical(r.b);
-    }
-    return r;
-}
 
 /* Nodes of more pairs than this are made in several launches. */
 enum { LAUNCH_PAIRS = 1 << 22 };

@@ -27,9 +27,20 @@ quern_status qn_op_accumulate(struct qn_device *, struct qn_threads *, uint32_t 
                               const struct qn_accumulate_request *, struct qn_outcome *);
 quern_status qn_op_reduce(struct qn_device *, struct qn_threads *, uint32_t queue,
                           const struct qn_reduce_request *, struct qn_outcome *);
-/* The nodes of a line's blocks, joined in their order, with canonical NaN. */
-struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_reduced *blocks, uint64_t n,
-                                 uint64_t step);
+/* The nodes of a line's blocks, joined in their order, with canonical NaN. Inline, for backends link no
+ * operations. */
+static inline struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_reduced *blocks,
+                                               uint64_t n, uint64_t step)
+{
+    const uint64_t nan = 0x7ff8000000000000u;
+    struct qn_reduced r = qn_reduce_empty(kind);
+    for (uint64_t i = 0; i < n; i++) r = qn_reduce_merge(kind, r, blocks[i * step]);
+    if (kind == QN_REDUCE_SUM || kind == QN_REDUCE_PRODUCT) {
+        if (QN_F64(r.a) != QN_F64(r.a)) r.a = nan;
+        if (QN_F64(r.b) != QN_F64(r.b)) r.b = nan;
+    }
+    return r;
+}
 
 /* What the CPU backend offers, for lines in host memory. */
 quern_status qn_cpu_reduce(struct qn_threads *, const struct qn_reduce_request *);
