@@ -12,37 +12,39 @@ struct qn_paired_node {
     double target_hi, target_lo, target_m2, product;
 };
 
-QN_FN struct qn_paired_node qn_paired_finish(double n, double p, double q, double s1, double s2,
-                                             double t1, double t2, double product)
+/* To memory, not as a result: what is returned that large comes with hints that simulators do not know. */
+QN_FN void qn_paired_finish(QN_GLOBAL struct qn_paired_node *r, double n, double p, double q,
+                            double s1, double s2, double t1, double t2, double product)
 {
     struct qn_moments_node target = qn_node_finish(n, q, t1, t2);
-    struct qn_paired_node r;
-    r.value = qn_node_finish(n, p, s1, s2);
-    r.target_hi = target.hi;
-    r.target_lo = target.lo;
-    r.target_m2 = target.m2;
-    r.product = n == 0.0 ? 0.0 : QN_FMA(-(s1 / n), t1, product);
-    return r;
+    r->value = qn_node_finish(n, p, s1, s2);
+    r->target_hi = target.hi;
+    r->target_lo = target.lo;
+    r->target_m2 = target.m2;
+    r->product = n == 0.0 ? 0.0 : QN_FMA(-(s1 / n), t1, product);
 }
 
-/* Both sides as qn_node_merge has them; the product like m2. */
-QN_FN struct qn_paired_node qn_paired_join(struct qn_paired_node a, struct qn_paired_node b)
+/* a becomes both, a before b. Both sides as qn_node_merge has them; the product like m2. */
+QN_FN void qn_paired_join(QN_GLOBAL struct qn_paired_node *a,
+                          QN_GLOBAL const struct qn_paired_node *b)
 {
-    if (b.value.n == 0.0) return a;
-    if (a.value.n == 0.0) return b;
-    struct qn_moments_node left = {a.value.n, a.target_hi, a.target_lo, a.target_m2};
-    struct qn_moments_node right = {b.value.n, b.target_hi, b.target_lo, b.target_m2};
+    if (b->value.n == 0.0) return;
+    if (a->value.n == 0.0) {
+        *a = *b;
+        return;
+    }
+    struct qn_moments_node left = {a->value.n, a->target_hi, a->target_lo, a->target_m2};
+    struct qn_moments_node right = {b->value.n, b->target_hi, b->target_lo, b->target_m2};
     struct qn_moments_node target = qn_node_merge(left, right);
-    double value_step = (b.value.hi - a.value.hi) + (b.value.lo - a.value.lo);
-    double target_step = (b.target_hi - a.target_hi) + (b.target_lo - a.target_lo);
-    struct qn_paired_node r;
-    r.value = qn_node_merge(a.value, b.value);
-    r.target_hi = target.hi;
-    r.target_lo = target.lo;
-    r.target_m2 = target.m2;
-    r.product = QN_FMA(value_step * target_step, a.value.n * (b.value.n / r.value.n),
-                       a.product + b.product);
-    return r;
+    struct qn_moments_node value = qn_node_merge(a->value, b->value);
+    double value_step = (b->value.hi - a->value.hi) + (b->value.lo - a->value.lo);
+    double target_step = (b->target_hi - a->target_hi) + (b->target_lo - a->target_lo);
+    a->product = QN_FMA(value_step * target_step, a->value.n * (b->value.n / value.n),
+                        a->product + b->product);
+    a->value = value;
+    a->target_hi = target.hi;
+    a->target_lo = target.lo;
+    a->target_m2 = target.m2;
 }
 
 #if !defined(QN_CPU_SHAPE)
@@ -124,9 +126,10 @@ QN_FN void qn_paired_group(qn_u32 kind, QN_GLOBAL const unsigned char *in,
     }
 #undef VALUE
     if (m.on && part == 0u)
-        nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane] = qn_paired_finish(
-            (double)count[item], p, q, sums[item], sums[item + QN_ITEMS],
-            sums[item + 2u * QN_ITEMS], sums[item + 3u * QN_ITEMS], sums[item + 4u * QN_ITEMS]);
+        qn_paired_finish(&nodes[(qn_u64)m.block * QN_HEAD(table)->n_lanes + m.lane],
+                         (double)count[item], p, q, sums[item], sums[item + QN_ITEMS],
+                         sums[item + 2u * QN_ITEMS], sums[item + 3u * QN_ITEMS],
+                         sums[item + 4u * QN_ITEMS]);
 }
 
 #define QN_PAIRED_KERNEL(NAME, KIND)                                                               \
@@ -150,10 +153,9 @@ struct qn_paired_sums {
     double t1[QN_BLOCK_LANES], t2[QN_BLOCK_LANES], product[QN_BLOCK_LANES];
 };
 
-QN_FN struct qn_paired_node qn_paired_block(qn_u32 kind, QN_GLOBAL const unsigned char *in,
-                                            QN_GLOBAL const qn_u64 *table,
-                                            QN_GLOBAL const double *targets, qn_u32 lane,
-                                            qn_u64 row, qn_u32 n)
+QN_FN void qn_paired_block(qn_u32 kind, QN_GLOBAL const unsigned char *in,
+                           QN_GLOBAL const qn_u64 *table, QN_GLOBAL const double *targets,
+                           qn_u32 lane, qn_u64 row, qn_u32 n, QN_GLOBAL struct qn_paired_node *out)
 {
     QN_GLOBAL const struct qn_lane_desc *l = QN_PART(struct qn_lane_desc, table, lanes) + lane;
     QN_GLOBAL const unsigned char *base = in + l->offset;
@@ -199,7 +201,7 @@ QN_FN struct qn_paired_node qn_paired_block(qn_u32 kind, QN_GLOBAL const unsigne
                 s.product[i] += s.product[i + h];
             }
     }
-    return qn_paired_finish(s.n[0], p, q, s.s1[0], s.s2[0], s.t1[0], s.t2[0], s.product[0]);
+    qn_paired_finish(out, s.n[0], p, q, s.s1[0], s.s2[0], s.t1[0], s.t2[0], s.product[0]);
 }
 
 /* Item x: blocks [x * per_item, …) of lane y. */
@@ -214,8 +216,8 @@ QN_FN struct qn_paired_node qn_paired_block(qn_u32 kind, QN_GLOBAL const unsigne
             qn_u64 block = (qn_u64)QN_GROUP() * per_item + k, row = block * QN_BLOCK_ROWS;         \
             if (block >= blocks) return;                                                           \
             qn_u32 n = rows - row < QN_BLOCK_ROWS ? (qn_u32)(rows - row) : QN_BLOCK_ROWS;          \
-            nodes[block * QN_HEAD(table)->n_lanes + lane] =                                        \
-                qn_paired_block(KIND, in, table, targets, lane, row, n);                           \
+            qn_paired_block(KIND, in, table, targets, lane, row, n,                                \
+                            &nodes[block * QN_HEAD(table)->n_lanes + lane]);                       \
         }                                                                                          \
     }
 
@@ -238,7 +240,6 @@ QN_KERNEL qn_paired_fold(QN_GLOBAL struct qn_paired_node *QN_RESTRICT nodes, qn_
     QN_GLOBAL struct qn_paired_node *n = nodes + (first * n_lanes + lane);
     for (qn_u32 width = 1u; width < count; width *= 2u)
         for (qn_u32 i = 0u; i + width < count; i += 2u * width)
-            n[(qn_u64)i * n_lanes] =
-                qn_paired_join(n[(qn_u64)i * n_lanes], n[(qn_u64)(i + width) * n_lanes]);
+            qn_paired_join(&n[(qn_u64)i * n_lanes], &n[(qn_u64)(i + width) * n_lanes]);
     out[(qn_u64)QN_GROUP() * n_lanes + lane] = n[0];
 }

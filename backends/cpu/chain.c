@@ -161,7 +161,7 @@ uint32_t qn_chain_final_work(const struct qn_batch *batch, const struct qn_lane 
 }
 
 /* What an op without words of its own reads, so that no op can reach through a null pointer. */
-static const uint64_t no_words[2] = {0, 0};
+static const uint64_t no_words[3] = {0, 0};
 
 /* EXP ... RDIV; those with an exponent have a word. */
 static void apply_function(const struct qn_op *op, const uint64_t *p, uint32_t work, uint32_t n,

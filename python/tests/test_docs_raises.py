@@ -21,7 +21,7 @@ from quern.compose import ColumnTransformer
 from quern.feature_selection import (GenericUnivariateSelect, SelectFdr, SelectFpr, SelectFwe, SelectKBest,
                                      SelectPercentile, VarianceThreshold, chi2, f_classif, f_regression,
                                      mutual_info_classif, mutual_info_regression, r_regression)
-from quern.impute import IterativeImputer, KNNImputer, SimpleImputer
+from quern.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from quern.pipeline import Pipeline
 
 # What no call here brings about: memory that is not there, a device that goes away.

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.preprocessing import FunctionTransformer as _FunctionTransformer
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_feature_names_in, validate_data
+from sklearn.utils.validation import _check_feature_names_in
 
 from .. import _attributes, _config, _core
-from .._host import fit_context
+from .._host import fit_context, validate_data
 from ..base import Estimator
 
 # NumPy's functions of one number as expressions. The second: whether integers are what NumPy gives for integers.
