@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The estimators and functions of `sklearn.preprocessing` that the library has.
+"""The estimators and functions of `sklearn.preprocessing` that the library has, and some that it lacks.
 
-Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler and RobustScaler (as functions: scale,
-minmax_scale, maxabs_scale, robust_scale), make them likest to normal numbers with PowerTransformer
-(power_transform), map distributions with QuantileTransformer, cut ranges into bins with KBinsDiscretizer,
-scale rows with Normalizer (normalize), compare with Binarizer (binarize), encode categories with
-OneHotEncoder and OrdinalEncoder, multiply columns with PolynomialFeatures, and compute them by functions and
-expressions with FunctionTransformer.
+Scale columns with StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler (as functions: scale,
+minmax_scale, maxabs_scale, robust_scale) and MeanNormalizationScaler, limit them with Clipper and Winsorizer,
+make them likest to normal numbers with PowerTransformer (power_transform), map distributions with
+QuantileTransformer, cut ranges into bins with KBinsDiscretizer and Bucketizer, scale rows with Normalizer
+(normalize), compare with Binarizer (binarize), encode categories with OneHotEncoder and OrdinalEncoder,
+multiply columns with PolynomialFeatures, bend them with SplineTransformer, go round with CyclicalFeatures,
+compute with functions and expressions by FunctionTransformer, and centre kernels with KernelCenterer.
 """
 from ._bucketizer import Bucketizer
 from ._clipper import Clipper
