@@ -147,7 +147,7 @@ static quern_status launch(struct qn_job *job, const struct qn_run_request *rq,
                                 qn_arg_view(rq->out_base), qn_arg_view(v->seen)};
         return qn_job_launch(job, kernel, (b->rows + chunk - 1) / chunk, 1, 1, args, 10);
     }
-    uint32_t wide = s->by_columns ? 1 : s->blocks < 32 ? s->blocks : 32;
+    uint32_t wide = s->by_columns || s->blocks == 0 ? 1 : s->blocks < 32 ? s->blocks : 32;
     uint32_t steps = b->rows >= 1u << 18 ? 8 : 1, deep = QN_ITEMS / wide;
     uint64_t per_group = (uint64_t)deep * steps;
     struct qn_arg args[] = {

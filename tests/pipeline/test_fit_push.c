@@ -153,8 +153,8 @@ static const char *const specs[] = {
     "{\"name\": \"c\", \"columns\": [\"u64\"], \"apply\": [\"MinMaxScaler\", \"Normalizer\"]}], "
     "\"remainder\": \"passthrough\", \"then\": [\"Binarizer\"]}",
     "{\"quern\": 1, \"steps\": [{\"columns\": [\"u8\", \"f32\"], \"apply\": \"passthrough\"}]}",
-    "{\"quern\": 1, \"steps\": [{\"columns\": [\"u8\", \"i16\"], \"apply\": [\"StandardScaler\", "
-    "\"PolynomialFeatures\"]}], \"then\": [\"Normalizer\"]}",
+    ("{\"quern\": 1, \"steps\": [{\"columns\": [\"u8\", \"i16\"], \"apply\": [\"StandardScaler\", "
+     "\"PolynomialFeatures\"]}], \"then\": [\"Normalizer\"]}"),
 };
 enum { SPECS = sizeof specs / sizeof specs[0] };
 
