@@ -33,6 +33,7 @@ class _Thread(threading.local):
         self.made_for = None  # ... and the configuration and environment it was for
         self.notes = collections.deque(maxlen=100)  # what scikit-learn did instead, and why
         self.job = None  # what the last call on files did
+        self.speaker = None  # the estimator whose class warns itself of what its fit finds
 
 
 _thread = _Thread()
@@ -207,7 +208,20 @@ def device(name):
 
 
 def _logged(level, text):
+    if level == 1 and _thread.speaker is not None and text.startswith(_thread.speaker + ": "):
+        level = 2
     _log.log(_LEVELS[level], "%s", text)
+
+
+@contextlib.contextmanager
+def warns_itself(estimator):
+    """What the library warns of in a fit of this estimator is said by the class, as scikit-learn's does: then
+    the log has it as information, and nobody is told twice."""
+    before, _thread.speaker = _thread.speaker, estimator
+    try:
+        yield
+    finally:
+        _thread.speaker = before
 
 
 def note(estimator, reason):

@@ -46,7 +46,8 @@ def scores_of(function, X, y, context):
     spec = {"quern": 1, "steps": [{"columns": "*", "apply": [
         {"SelectKBest": {"score_func": function, "k": "all"}}]}]}
     try:
-        found = learned(_core.Pipeline(json.dumps(spec)).fit(context, table))
+        with _config.warns_itself("SelectKBest"):
+            found = learned(_core.Pipeline(json.dumps(spec)).fit(context, table))
     except ValueError as error:
         assert_all_finite(X, input_name="X")
         if "negative values" in str(error):

@@ -15,7 +15,7 @@ import quern
 from quern import _config, _core
 from quern.compose import make_column_transformer
 from quern.pipeline import make_pipeline
-from quern.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from quern.preprocessing import KBinsDiscretizer, MaxAbsScaler, MinMaxScaler, StandardScaler
 
 PENGUINS = Path(__file__).parents[2] / "tests" / "data" / "penguins.csv"
 SPEC = {"quern": 1, "steps": [{"columns": ["body_mass_g"], "apply": ["SimpleImputer", "StandardScaler"]}]}
@@ -237,3 +237,19 @@ def test_patched_estimators_tell_what_scikit_learn_did():
     method = _patch._falling_back(type("Refusing", (StandardScaler,), {"transform": refuse}), "transform")
     method(scaler, np.ones((4, 2)))
     assert rows(scaler) == ["quern: ran on the CPU by scikit-learn (not here)"]
+
+
+def test_what_a_class_warns_of_is_not_said_twice(caplog):
+    """The log has it as information; a pipeline, whose steps say nothing, warns in the log."""
+    X = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
+    bins = KBinsDiscretizer(2, encode="ordinal", strategy="uniform")
+    with caplog.at_level("INFO", logger="quern"), quern.device("cpu"):
+        with pytest.warns(UserWarning, match="Feature 1 is constant"):
+            bins.fit(X)
+        said = [r.levelname for r in caplog.records if "is constant" in r.message]
+        assert said == ["INFO"]
+        caplog.clear()
+        spec = {"quern": 1, "steps": [{"columns": "*", "apply": [
+            {"KBinsDiscretizer": {"n_bins": 2, "encode": "ordinal", "strategy": "uniform"}}]}]}
+        quern.fit(spec, X)
+        assert [r.levelname for r in caplog.records if "is constant" in r.message] == ["WARNING"]

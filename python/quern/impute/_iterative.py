@@ -150,7 +150,8 @@ class IterativeImputer(Imputer):
         """Learns the sequence; returns what the rows become."""
         spec = json.dumps(_Spec(self, self._params())._spec())
         try:
-            model = _core.Pipeline(spec).fit(self._context(), table_of(X))
+            with _config.warns_itself("IterativeImputer"):
+                model = _core.Pipeline(spec).fit(self._context(), table_of(X))
         except ValueError as error:
             refuse_non_finite(error, X, self)
         found = learned(model)

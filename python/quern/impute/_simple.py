@@ -10,7 +10,7 @@ from sklearn.utils._missing import is_scalar_nan
 from sklearn.utils._sparse import _align_api_if_sparse
 from sklearn.utils.validation import FLOAT_DTYPES, assert_all_finite, check_is_fitted
 
-from .. import _attributes, _core
+from .. import _attributes, _config, _core
 from .._host import fit_context
 from .._sparse import from_sparse, to_sparse
 from ..base import described, is_plain_matrix, learned, library_floats, refuse_non_finite, table_of
@@ -209,7 +209,8 @@ class SimpleImputer(Imputer):
     def _library_fit(self, table, strategy, marker):
         """Statistics, and how many cells are missing; a column without values has any statistic."""
         spec = json.dumps(self._spec_of(strategy, marker=marker))
-        found = learned(_core.Pipeline(spec).fit(self._context(), table))
+        with _config.warns_itself("SimpleImputer"):
+            found = learned(_core.Pipeline(spec).fit(self._context(), table))
         return np.array(found["statistics_"]), found["n_missing_"]
 
     def _library_fill(self, X, statistics, counts, indicator, marker):

@@ -10,6 +10,7 @@ from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import (_check_feature_names_in, _check_sample_weight,
                                       check_is_fitted)
 
+from .. import _config
 from .._host import check_array, fit_context
 from .._sparse import as_scipy
 from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, model_of,
@@ -169,7 +170,8 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
     def _library_edges(self, X):
         given = library_floats(X)
         try:
-            found = learned(self._pipeline().fit(self._context(), table_of(given)))
+            with _config.warns_itself("KBinsDiscretizer"):
+                found = learned(self._pipeline().fit(self._context(), table_of(given)))
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)
         ends = np.cumsum(found["n_bins_"] + 1)[:-1]
