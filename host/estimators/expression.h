@@ -2,8 +2,8 @@
  * Expressions over columns: text -> tree -> ops of a program (docs/expressions.md has the grammar).
  *
  * A text is parsed once, without any columns. For a step's columns a tree is then lowered to steps that
- * are typed as NumPy would (expression_lower.c), and these become the ops of one chain, in an order that
- * sets few values aside (expression_emit.c). */
+ * are typed as NumPy would (expression_lower.c, with expression_truth.c and expression_steps.c), and these
+ * become the ops of one chain, in an order that sets few values aside (expression_emit.c). */
 #ifndef QN_EXPRESSION_H
 #define QN_EXPRESSION_H
 
