@@ -87,7 +87,7 @@ QN_KERNEL qn_splines(QN_GLOBAL const unsigned char *QN_RESTRICT in,
     for (qn_u32 step = 0u; step < steps; step++) {
         qn_u64 row = ((qn_u64)QN_GROUP() * steps + step) * deep;
         if (item < pairs && row + r < rows) {
-            double own[QN_DEGREE + 1u];
+            double own[QN_DEGREE + 1u] = {0.0};
             qn_u32 seen = 0u;
             qn_u64 x =
                 qn_load(in + (places[first + c] + (row + r) * in_stride), QN_IN_TYPE, QN_WORK);

@@ -11,7 +11,7 @@ Parts, in this order; a part that cannot run says why:
   python    the Python package: its wheel, built in a clean copy of the tree, installed in build/pyvenv, tested
             by python/tests
   asan      unit tests once more under AddressSanitizer and UndefinedBehaviorSanitizer, as many as fit in
-            the time that is set aside for them
+            the time that is set aside for them; beside the Python tests, which keep one core busy
   tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; a round of every fuzzer (tests/fuzz)
 
 The last line is "N passed, N failed" with ", N skipped" where something was skipped. A test program
@@ -364,19 +364,23 @@ def main(argv):
         env.setdefault("QUERN_ARCHS", "75 120")
     else:
         env.setdefault("QUERN_FULL", "1")
+    python = None
     if build(tally, "release"):
         if "ctest" in parts:
             all_of_ctest(tally, "release", env)
         if "parity" in parts:
             parity(tally, options)
         if "python" in parts:
-            python_package(tally)
+            python = threading.Thread(target=python_package, args=(tally,))
+            python.start()  # one process with one thread for the most part: the sanitizers use the rest
     if "asan" in parts:
         sanitizers(tally, "asan", None if options.full else options.asan_minutes)
     if "tsan" in parts:
         sanitizers(tally, "tsan", None)
     if "fuzz" in parts:
         fuzz(tally, options.fuzz_seconds)
+    if python is not None:
+        python.join()
     for name, why in tally.skips:
         print(f"skipped  {name}: {why}")
     for name, why in tally.failures:

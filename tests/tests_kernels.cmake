@@ -30,6 +30,8 @@ if(NOT QUERN_SANITIZE MATCHES "thread")
     target_link_options(test_kernels_fibers_asan PRIVATE ${flags})
     list(JOIN flags " " flags)
     qn_fiber_test(kernels_fibers_asan "${flags}")
+    # The plain one has the large sizes.
+    set_tests_properties(kernels_fibers_asan PROPERTIES ENVIRONMENT QUERN_TEST_SMALL=1)
   endif()
 endif()
 
