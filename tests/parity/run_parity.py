@@ -373,7 +373,8 @@ def describe(out):
 
 
 def check_coverage():
-    """Every parameter of every estimator is given in some spec."""
+    """Every parameter of every estimator is given in some spec. CyclicalFeatures has no spec, for the sines of
+    the oracle are not exact: the grid compares it in units in the last place."""
     given = set()
     for path in (HERE / "specs").glob("*.json"):
         spec = reference.load_spec(path)
@@ -381,7 +382,11 @@ def check_coverage():
             for name, params in reference.chain_of(apply):
                 given |= {(name, key) for key in params} | {(name, None)}
     wanted = {(name, None) for name in [*reference.ESTIMATORS, "passthrough"]}
+    elsewhere = {"CyclicalFeatures"}
+    wanted = {(name, None) for name, _ in wanted if name not in elsewhere}
     for name, cls in reference.ESTIMATORS.items():
+        if name in elsewhere:
+            continue
         left_out = {"copy", "feature_name_combiner", "subsample", "random_state", "ignore_implicit_zeros", "order"}
         wanted |= {(name, key) for key in cls().get_params() if key not in left_out}
     if wanted - given:
