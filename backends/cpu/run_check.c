@@ -9,56 +9,8 @@
 /* Whether the words that an op names exist: its parameters, and a table's entries. */
 static int words_exist(const struct qn_batch *b, const struct qn_op *op)
 {
-    uint64_t n = 1;
-    switch (op->code) {
-    case QN_OP_MISSING:
-    case QN_OP_EXP:
-    case QN_OP_EXPM1:
-    case QN_OP_LOG:
-    case QN_OP_LOG1P:
-    case QN_OP_SQRT:
-    case QN_OP_RECIPROCAL:
-    case QN_OP_ASINH:
-    case QN_OP_SIN:
-    case QN_OP_COS:
-    case QN_OP_NCDF:
-    case QN_OP_NQUANTILE:
-    case QN_OP_LOG2:
-    case QN_OP_LOG10:
-    case QN_OP_ABS:
-    case QN_OP_SQUARE:
-    case QN_OP_LOOK:
-    case QN_OP_NORM:
-    case QN_OP_TO_F32:
-    case QN_OP_TO_F64:
-    case QN_OP_TO_I64:
-    case QN_OP_TAKE:
-    case QN_OP_JOIN_ADD:
-    case QN_OP_JOIN_SUB:
-    case QN_OP_JOIN_RSUB:
-    case QN_OP_JOIN_MUL:
-    case QN_OP_JOIN_DIV:
-    case QN_OP_JOIN_RDIV:
-    case QN_OP_JOIN_MIN:
-    case QN_OP_JOIN_MAX:
-    case QN_OP_JOIN_POW:
-    case QN_OP_JOIN_LESS:
-    case QN_OP_JOIN_LESS_EQUAL:
-    case QN_OP_JOIN_GREATER:
-    case QN_OP_JOIN_GREATER_EQUAL:
-    case QN_OP_JOIN_EQUAL:
-    case QN_OP_JOIN_WHERE: return 1;
-    case QN_OP_FILL_EQ:
-    case QN_OP_CLIP:
-    case QN_OP_FIND:
-    case QN_OP_REMAP:
-    case QN_OP_VALUE:
-    case QN_OP_BIN:
-    case QN_OP_INTERP:
-    case QN_OP_INTERP_MEAN: n = 2; break;
-    case QN_OP_SPLINE: n = 3; break;
-    default: break;
-    }
+    uint64_t n = qn_op_params(op->code);
+    if (n == 0) return 1;
     if (op->arg >= b->n_words || b->n_words - op->arg < n) return 0;
     if (op->code < QN_OP_FIND) return 1;
     uint64_t first = b->words[op->arg], count = b->words[op->arg + 1];

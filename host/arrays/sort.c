@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sorting, and what stands on it. */
 #include "host/arrays/arrays.h"
+#include "host/arrays/results.h"
 #include "host/core/checked.h"
 #include "host/data/table.h"
 
@@ -99,32 +100,6 @@ static quern_status run_unique(struct qn_device *device, struct qn_threads *thre
     return qn_op_unique(device, threads, 0, request, outcome);
 }
 
-/* All of x as one line: where it lies, or a packed copy. */
-static quern_status flatten(quern_array *x, void **copy)
-{
-    uint64_t n = qn_array_count(x), bytes = n * qn_type_bytes(x->type);
-    int64_t size = (int64_t)qn_type_bytes(x->type);
-    if (x->ndim == 1) return QUERN_OK;
-    if (!qn_array_is_packed(x)) {
-        quern_array packed = *x;
-        if (x->buffer != NULL)
-            return qn_error(QUERN_UNSUPPORTED,
-                            "quern_array_unique: a matrix in a buffer must be packed, row by row");
-        *copy = packed.data = qn_alloc((size_t)bytes, 1);
-        if (*copy == NULL) return qn_error_memory("unique values", bytes);
-        packed.strides[1] = size;
-        packed.strides[0] = (int64_t)x->shape[1] * size;
-        qn_array_copy(x, &packed);
-        *x = packed;
-    }
-    x->ndim = 1;
-    x->shape[0] = 1;
-    x->shape[1] = n;
-    x->strides[0] = 0;
-    x->strides[1] = size;
-    return QUERN_OK;
-}
-
 static quern_status refuse_memory(const quern_array *given)
 {
     if (given == NULL) return QUERN_OK;
@@ -171,7 +146,7 @@ quern_status quern_array_unique(quern_context *context, const quern_array *given
         else
             QN_GO(qn_array_result(what, asked[i], type, 1, all, &made[i]));
     }
-    QN_GO(flatten(&x, &copy));
+    QN_GO(qn_array_flatten("quern_array_unique", &x, &copy));
     rq.values = made[0].data;
     rq.first = made[1].data;
     rq.inverse = made[2].data;

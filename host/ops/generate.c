@@ -12,43 +12,6 @@
 
 /* ---- the shape of a request ---- */
 
-/* Parameter words that an op of the chain has. */
-static uint32_t params_of(uint32_t code)
-{
-    switch (code) {
-    case QN_OP_MISSING:
-    case QN_OP_EXP:
-    case QN_OP_EXPM1:
-    case QN_OP_LOG:
-    case QN_OP_LOG1P:
-    case QN_OP_SQRT:
-    case QN_OP_RECIPROCAL:
-    case QN_OP_ASINH:
-    case QN_OP_SIN:
-    case QN_OP_COS:
-    case QN_OP_NCDF:
-    case QN_OP_NQUANTILE:
-    case QN_OP_LOG2:
-    case QN_OP_LOG10:
-    case QN_OP_ABS:
-    case QN_OP_SQUARE:
-    case QN_OP_LOOK:
-    case QN_OP_TO_F32:
-    case QN_OP_TO_F64:
-    case QN_OP_TO_I64: return 0;
-    case QN_OP_FILL_EQ:
-    case QN_OP_CLIP:
-    case QN_OP_FIND:
-    case QN_OP_REMAP:
-    case QN_OP_VALUE:
-    case QN_OP_BIN:
-    case QN_OP_INTERP:
-    case QN_OP_INTERP_MEAN: return 2;
-    case QN_OP_SPLINE: return 3;
-    default: return 1;
-    }
-}
-
 static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape *s)
 {
     const struct qn_lane *first = &batch->lanes[0];
@@ -67,7 +30,7 @@ static const char *chain_of(const struct qn_batch *batch, struct qn_chain_shape 
         if (QN_OP_IS_BIN(op->code) && op->work > QN_W_F64) return "the program is malformed";
         s->code[k] = op->code;
         s->op_work[k] = op->work;
-        s->n_params += params_of(op->code);
+        s->n_params += qn_op_params(op->code);
     }
     if ((s->in_type == QN_T_F32 || s->in_type == QN_T_F64) && s->work >= QN_W_I64)
         return "stored floats read as integers";
@@ -210,7 +173,7 @@ static void write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t wo
     line(w, "    %s v%u = ", work_names[result], v);
     if (code <= QN_OP_EQUAL) {
         const char *zero = work == QN_W_F32 ? "0.0f" : work == QN_W_F64 ? "0.0" : "0u";
-        uint32_t n = params_of(code);
+        uint32_t n = qn_op_params(code);
         char p0[16], p1[16];
         (void)snprintf(p0, sizeof p0, "p%u", p);
         (void)snprintf(p1, sizeof p1, "p%u", p + 1);
@@ -218,7 +181,7 @@ static void write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t wo
              n > 1 ? p1 : zero);
     } else if (QN_OP_IS_FUNCTION(code)) {
         line(w, "%s%s(v%u", function_names[code - QN_OP_EXP], work == QN_W_F32 ? "_f32" : "", k);
-        if (params_of(code) > 0) line(w, ", p%u", p);
+        if (qn_op_params(code) > 0) line(w, ", p%u", p);
         line(w, ");\n");
     } else if (code == QN_OP_LOOK) {
         line(w, "v%u;\n", k);
@@ -263,7 +226,7 @@ void qn_write_op(struct qn_writer *w, uint32_t k, uint32_t code, uint32_t work, 
 
 uint32_t qn_op_words(uint32_t code)
 {
-    return code >= QN_OP_TAKE ? 0 : params_of(code);
+    return qn_op_params(code);
 }
 
 const char *qn_op_word_type(uint32_t code, uint32_t work)
@@ -287,7 +250,7 @@ static void write_chain(struct qn_writer *w, const struct qn_chain_shape *s)
     char last[16], bits[48];
     line(w, "QN_FN QN_OUT qn_result(QN_IN x, QN_GLOBAL const qn_u64 *words");
     for (uint32_t k = 0; k < s->n_ops; k++)
-        for (uint32_t i = 0; i < params_of(s->code[k]); i++)
+        for (uint32_t i = 0; i < qn_op_params(s->code[k]); i++)
             line(w, ",\n                       %s p%u", param_type(s->code[k], s->op_work[k]), p++);
     line(w, ", qn_u32 *seen)\n{\n");
     line(w, s->in_type == QN_T_BOOL ? "    %s v0 = (%s)(x != 0);\n" : "    %s v0 = (%s)x;\n",
@@ -297,7 +260,7 @@ static void write_chain(struct qn_writer *w, const struct qn_chain_shape *s)
     p = 0;
     for (uint32_t k = 0; k < s->n_ops; k++) {
         write_op(w, k, s->code[k], s->op_work[k], p);
-        p += params_of(s->code[k]);
+        p += qn_op_params(s->code[k]);
         work = qn_op_result(s->code[k], s->op_work[k]);
     }
     (void)snprintf(last, sizeof last, "v%u", s->n_ops);
@@ -317,7 +280,7 @@ static void write_words(struct qn_writer *w, const struct qn_chain_shape *s)
          stored_names[s->in_type], out_names[s->out_type], turns[s->turn], s->watch);
     line(w, "#define QN_PARAMETERS(c)");
     for (uint32_t k = 0; k < s->n_ops; k++)
-        for (uint32_t i = 0; i < params_of(s->code[k]); i++, p++) {
+        for (uint32_t i = 0; i < qn_op_params(s->code[k]); i++, p++) {
             const char *type = param_type(s->code[k], s->op_work[k]);
             line(w, " \\\n    %s p%u = ((QN_GLOBAL const %s *)(params + %uu * pitch))[c];", type, p,
                  type, p);
@@ -376,7 +339,7 @@ quern_status qn_generate_params(const struct qn_chain_shape *s, const struct qn_
         uint64_t *row = out;
         for (uint32_t k = 0; k < s->n_ops; k++) {
             const struct qn_op *op = &batch->ops[lane->first_op + k];
-            for (uint32_t i = 0; i < params_of(op->code); i++, row += places)
+            for (uint32_t i = 0; i < qn_op_params(op->code); i++, row += places)
                 write_param(row, place, op->code, op->work, batch->words[op->arg + i]);
         }
     }

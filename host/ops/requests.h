@@ -26,6 +26,60 @@ struct qn_lane {
 
 struct qn_starts;
 
+/* How many parameter words an op reads, from words[arg] on. One list for the host and for backends. */
+static inline uint32_t qn_op_params(uint32_t code)
+{
+    switch (code) {
+    case QN_OP_MISSING:
+    case QN_OP_EXP:
+    case QN_OP_EXPM1:
+    case QN_OP_LOG:
+    case QN_OP_LOG1P:
+    case QN_OP_SQRT:
+    case QN_OP_RECIPROCAL:
+    case QN_OP_ASINH:
+    case QN_OP_SIN:
+    case QN_OP_COS:
+    case QN_OP_NCDF:
+    case QN_OP_NQUANTILE:
+    case QN_OP_LOG2:
+    case QN_OP_LOG10:
+    case QN_OP_ABS:
+    case QN_OP_SQUARE:
+    case QN_OP_LOOK:
+    case QN_OP_NORM:
+    case QN_OP_TO_F32:
+    case QN_OP_TO_F64:
+    case QN_OP_TO_I64:
+    case QN_OP_TAKE:
+    case QN_OP_JOIN_ADD:
+    case QN_OP_JOIN_SUB:
+    case QN_OP_JOIN_RSUB:
+    case QN_OP_JOIN_MUL:
+    case QN_OP_JOIN_DIV:
+    case QN_OP_JOIN_RDIV:
+    case QN_OP_JOIN_MIN:
+    case QN_OP_JOIN_MAX:
+    case QN_OP_JOIN_POW:
+    case QN_OP_JOIN_LESS:
+    case QN_OP_JOIN_LESS_EQUAL:
+    case QN_OP_JOIN_GREATER:
+    case QN_OP_JOIN_GREATER_EQUAL:
+    case QN_OP_JOIN_EQUAL:
+    case QN_OP_JOIN_WHERE: return 0;
+    case QN_OP_FILL_EQ:
+    case QN_OP_CLIP:
+    case QN_OP_FIND:
+    case QN_OP_REMAP:
+    case QN_OP_VALUE:
+    case QN_OP_BIN:
+    case QN_OP_INTERP:
+    case QN_OP_INTERP_MEAN: return 2;
+    case QN_OP_SPLINE: return 3;
+    default: return 1;
+    }
+}
+
 struct qn_batch {
     uint64_t first_row, rows;
     const struct qn_lane *lanes;

@@ -24,60 +24,6 @@ uint32_t qn_op_result(uint32_t code, uint32_t work)
     }
 }
 
-/* How many parameter words an op reads. */
-static uint32_t op_params(uint32_t code)
-{
-    switch (code) {
-    case QN_OP_MISSING:
-    case QN_OP_EXP:
-    case QN_OP_EXPM1:
-    case QN_OP_LOG:
-    case QN_OP_LOG1P:
-    case QN_OP_SQRT:
-    case QN_OP_RECIPROCAL:
-    case QN_OP_ASINH:
-    case QN_OP_SIN:
-    case QN_OP_COS:
-    case QN_OP_NCDF:
-    case QN_OP_NQUANTILE:
-    case QN_OP_LOG2:
-    case QN_OP_LOG10:
-    case QN_OP_ABS:
-    case QN_OP_SQUARE:
-    case QN_OP_LOOK:
-    case QN_OP_NORM:
-    case QN_OP_TO_F32:
-    case QN_OP_TO_F64:
-    case QN_OP_TO_I64:
-    case QN_OP_TAKE:
-    case QN_OP_JOIN_ADD:
-    case QN_OP_JOIN_SUB:
-    case QN_OP_JOIN_RSUB:
-    case QN_OP_JOIN_MUL:
-    case QN_OP_JOIN_DIV:
-    case QN_OP_JOIN_RDIV:
-    case QN_OP_JOIN_MIN:
-    case QN_OP_JOIN_MAX:
-    case QN_OP_JOIN_POW:
-    case QN_OP_JOIN_LESS:
-    case QN_OP_JOIN_LESS_EQUAL:
-    case QN_OP_JOIN_GREATER:
-    case QN_OP_JOIN_GREATER_EQUAL:
-    case QN_OP_JOIN_EQUAL:
-    case QN_OP_JOIN_WHERE: return 0;
-    case QN_OP_FILL_EQ:
-    case QN_OP_CLIP:
-    case QN_OP_FIND:
-    case QN_OP_REMAP:
-    case QN_OP_VALUE:
-    case QN_OP_BIN:
-    case QN_OP_INTERP:
-    case QN_OP_INTERP_MEAN: return 2;
-    case QN_OP_SPLINE: return 3;
-    default: return 1;
-    }
-}
-
 static int op_takes(uint32_t code, uint32_t work)
 {
     if (code == QN_OP_REMAP || code == QN_OP_VALUE) return work == QN_W_CODE;
@@ -123,7 +69,7 @@ static quern_status check_op(const struct qn_table_request *rq, uint32_t lane, u
                         op->code, work);
     if (op->code == QN_OP_NORM && op->arg >= rq->n_norms)
         return qn_error(QUERN_INVALID, "lane %u: norm group %u does not exist", lane, op->arg);
-    uint32_t n = op_params(op->code);
+    uint32_t n = qn_op_params(op->code);
     if (n != 0 && (op->arg >= batch->n_words || batch->n_words - op->arg < n))
         return qn_error(QUERN_INVALID, "lane %u: op %u reads parameters beyond the end", lane,
                         op->code);
@@ -296,8 +242,8 @@ static void fill_ops(const struct qn_batch *batch, struct qn_op *out)
     for (uint32_t i = 0; i < batch->n_ops; i++) {
         out[i] = batch->ops[i];
         if (out[i].code == QN_OP_NORM || out[i].code == QN_OP_TAKE) continue;
-        if (op_params(out[i].code) == 0) out[i].arg = batch->n_words;
-        if (op_params(out[i].code) != 0 && out[i].arg >= batch->n_words) out[i].arg = 0;
+        if (qn_op_params(out[i].code) == 0) out[i].arg = batch->n_words;
+        if (qn_op_params(out[i].code) != 0 && out[i].arg >= batch->n_words) out[i].arg = 0;
     }
 }
 
