@@ -257,9 +257,9 @@ void values_are_taken_by_their_places(void **state)
 {
     (void)state;
 #if !defined(QN_TEST_FIBERS)
-    /* Oclgrind 21.10 gives every item the first one's place in some of these cases; why is not known. PoCL,
-     * the fibers and the stand-in, on the same text in the same shape, do not. */
-    if (getenv("QUERN_TEST_SMALL") != NULL) skip();
+    /* What Oclgrind 21.10 makes of the optimised kernel gives every item the first one's place; left as it
+     * is written it gives the right ones, and scripts/check-races runs it so. */
+    if (getenv("QUERN_TEST_SMALL") != NULL && getenv("OCLGRIND_BUILD_OPTIONS") == NULL) skip();
 #endif
     on_every_device(take_case, 3 * SIZES * FORMS, 31);
 }
