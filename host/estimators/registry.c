@@ -281,12 +281,11 @@ static quern_status check_given(const char *where, const struct qn_estimator_typ
         quern_status status = qn_error(
             QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s%s", where, type->name, key,
             text != NULL ? text : "?",
-
             p->kind == QN_PARAM_CHOICE || p->kind == QN_PARAM_SCORE ? "one of " : "", wanted);
         if (p->kind == QN_PARAM_INT || p->kind == QN_PARAM_FLOAT)
             status =
-                qn_error(QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s from %g to %g", where,
-                         type->name, key, text != NULL ? text : "?",
+                qn_error(QUERN_INVALID, "%s: %s.%s is %.80s; it must be %s from %.15g to %.15g",
+                         where, type->name, key, text != NULL ? text : "?",
                          p->kind == QN_PARAM_INT ? "an integer" : "a number", p->least, p->most);
         qn_free(text);
         return status;
