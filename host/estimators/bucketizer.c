@@ -288,6 +288,7 @@ const struct qn_estimator_type qn_bucketizer = {
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "n_bins_",
+    .whole = "n_bins_",
     .input = "number",
     .traits = QN_TRAIT_STATELESS | QN_TRAIT_FINDS,
     .refuses_missing = raises,

@@ -172,7 +172,10 @@ struct qn_estimator_type {
     const struct qn_param *params;
     uint32_t n_params;
     const char *attributes; /* names of the learned attributes, separated by spaces */
-    const char *matrices;   /* … and of the learned matrices; NULL: none */
+    const char *whole;      /* … those of them that are whole numbers; NULL: none */
+    const char
+        *lists; /* … those whose lengths the estimator checks; NULL: all have one per input */
+    const char *matrices; /* … and of the learned matrices; NULL: none */
     const char *text;  /* … and of a list of strings that it has learned for some inputs; NULL */
     const char *input; /* "number", "any" */
     int joins;         /* its output columns depend on several input columns */

@@ -366,6 +366,7 @@ const struct qn_estimator_type qn_simple_imputer = {
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "statistics_ n_missing_",
+    .whole = "n_missing_",
     .text = "statistics_text_",
     .input = "any",
     .traits = QN_TRAIT_COUNTS,

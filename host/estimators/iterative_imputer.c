@@ -244,6 +244,7 @@ const struct qn_estimator_type qn_iterative_imputer = {
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "initial_ empty_ n_missing_",
+    .whole = "n_missing_",
     .matrices = "sequence_ rounds_",
     .input = "number",
     .traits = QN_TRAIT_COUNTS,

@@ -115,6 +115,7 @@ const struct qn_estimator_type qn_kernel_centerer = {
     .params = NULL,
     .n_params = 0,
     .attributes = "K_fit_rows_ K_fit_all_",
+    .lists = "K_fit_all_",
     .input = "number",
     .depends_on = kernel_depends_on,
     .need = kernel_need,

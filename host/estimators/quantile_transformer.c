@@ -255,6 +255,7 @@ const struct qn_estimator_type qn_quantile_transformer = {
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "quantiles_ references_",
+    .lists = "quantiles_ references_",
     .input = "number",
     .depends_on = quantile_depends_on,
     .need = quantile_need,

@@ -387,6 +387,7 @@ const struct qn_estimator_type qn_spline_transformer = {
     .params = PARAMS,
     .n_params = sizeof PARAMS / sizeof *PARAMS,
     .attributes = "knots_",
+    .lists = "knots_",
     .input = "number",
     .refuses_missing = refuses_missing,
     .stored = stored_values,

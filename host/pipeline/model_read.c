@@ -169,13 +169,15 @@ static quern_status read_numbers(const struct reader *r, const char *place, stru
 }
 
 /* The estimator knows how large its matrices must be; it looks when it emits. */
-static quern_status read_matrix(const struct reader *r, const char *place, struct qn_attrs *attrs,
+static quern_status read_matrix(const struct reader *r, const char *place,
+                                const struct qn_estimator_type *type, struct qn_attrs *attrs,
                                 const char *attr, uint32_t wanted)
 {
     char *name = qn_arena_printf(r->arena, "%s/%s", place, attr);
     const unsigned char *bytes = NULL;
     uint32_t columns = 1;
     size_t count;
+    (void)type;
     (void)wanted;
     if (name == NULL) return qn_error_memory_while("reading a model");
     if (!has_tensor(r, name)) return QUERN_OK;
@@ -227,39 +229,50 @@ static quern_status read_categories(const struct reader *r, const char *place,
 }
 
 /* Calls read for each word of a list that spaces separate. */
-typedef quern_status read_word(const struct reader *, const char *place, struct qn_attrs *,
+typedef quern_status read_word(const struct reader *, const char *place,
+                               const struct qn_estimator_type *, struct qn_attrs *,
                                const char *word, uint32_t columns);
 
-static quern_status each_word(const struct reader *r, const char *place, struct qn_attrs *attrs,
+static quern_status each_word(const struct reader *r, const char *place,
+                              const struct qn_estimator_type *type, struct qn_attrs *attrs,
                               const char *words, uint32_t columns, read_word *read)
 {
     for (const char *at = words; *at != '\0';) {
         size_t length = strcspn(at, " ");
         const char *word = qn_arena_strndup(r->arena, at, length);
         if (word == NULL) return qn_error_memory_while("reading a model");
-        QN_TRY(read(r, place, attrs, word, columns));
+        QN_TRY(read(r, place, type, attrs, word, columns));
         at += length + strspn(at + length, " ");
     }
     return QUERN_OK;
 }
 
-/* A number for each column, but for what is counted. */
-static quern_status read_attribute(const struct reader *r, const char *place,
-                                   struct qn_attrs *attrs, const char *word, uint32_t columns)
+static int is_among(const char *words, const char *word)
 {
-    int integers = strcmp(word, "n_missing_") == 0 || strcmp(word, "n_bins_") == 0 ||
-                   strcmp(word, "features_") == 0;
-    /* lists of their own lengths, which the estimator checks */
-    int lists = strcmp(word, "bin_edges_") == 0 || strcmp(word, "quantiles_") == 0 ||
-                strcmp(word, "references_") == 0 || strcmp(word, "K_fit_all_") == 0 ||
-                strcmp(word, "knots_") == 0 || strcmp(word, "features_") == 0;
-    if (strcmp(word, "n_samples_seen_") == 0) return read_seen(r, place, attrs);
-    return read_numbers(r, place, attrs, word, integers, columns, lists);
+    size_t length = strlen(word);
+    for (const char *at = words; at != NULL && *at != '\0';) {
+        size_t n = strcspn(at, " ");
+        if (n == length && memcmp(at, word, n) == 0) return 1;
+        at += n + strspn(at + n, " ");
+    }
+    return 0;
 }
 
-static quern_status require_word(const struct reader *r, const char *place, struct qn_attrs *attrs,
+/* A number for each column, but for what is counted. */
+static quern_status read_attribute(const struct reader *r, const char *place,
+                                   const struct qn_estimator_type *type, struct qn_attrs *attrs,
+                                   const char *word, uint32_t columns)
+{
+    if (strcmp(word, "n_samples_seen_") == 0) return read_seen(r, place, attrs);
+    return read_numbers(r, place, attrs, word, is_among(type->whole, word), columns,
+                        is_among(type->lists, word));
+}
+
+static quern_status require_word(const struct reader *r, const char *place,
+                                 const struct qn_estimator_type *type, struct qn_attrs *attrs,
                                  const char *word, uint32_t columns)
 {
+    (void)type;
     (void)columns;
     return require(r, attrs, place, word);
 }
@@ -273,9 +286,9 @@ static quern_status read_estimator(const struct reader *r, const char *place,
     if (n == 0) return QUERN_OK;
     if (strncmp(e->type->attributes, "categories_", strlen("categories_")) == 0)
         return read_categories(r, place, attrs, step);
-    QN_TRY(each_word(r, place, attrs, e->type->attributes, n, read_attribute));
+    QN_TRY(each_word(r, place, e->type, attrs, e->type->attributes, n, read_attribute));
     if (e->type->matrices != NULL)
-        QN_TRY(each_word(r, place, attrs, e->type->matrices, n, read_matrix));
+        QN_TRY(each_word(r, place, e->type, attrs, e->type->matrices, n, read_matrix));
     if (e->type->text != NULL) {
         char *text = qn_arena_printf(r->arena, "%s/%s", place, e->type->text);
         char *part = qn_arena_printf(r->arena, "%s/offsets", text != NULL ? text : "");
@@ -283,7 +296,7 @@ static quern_status read_estimator(const struct reader *r, const char *place,
         if (has_tensor(r, part)) QN_TRY(read_text(r, text, attrs, e->type->text, n));
     }
     if (e->type->depends_on == NULL) return QUERN_OK;
-    return each_word(r, place, attrs, e->type->depends_on(e), n, require_word);
+    return each_word(r, place, e->type, attrs, e->type->depends_on(e), n, require_word);
 }
 
 /* ---- the header ---- */
