@@ -318,8 +318,10 @@ class Plan:
             return None
         return np.empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
 
-    def fit(self, memory):
-        """Fits and transforms in one call; the estimators have their attributes afterwards."""
+    def fit(self, memory, output=True):
+        """Fits, and transforms in the same call where output is wanted; the estimators have their attributes
+        afterwards. Without: an array of that shape without memory, or the output where it is sparse, for
+        only its entries tell whether it stays so."""
         self._check_types()
         for _, estimator, _ in self.links:
             if estimator._supervised:
@@ -327,10 +329,14 @@ class Plan:
             why = estimator._fit_refusal()
             if why:
                 raise NotFused(f"{type(estimator).__name__} {why}")
-        table, out = self.columns.table(self.used, self.rowwise), self._room()
+        table, output = self.columns.table(self.used, self.rowwise), output or self.sparse
+        out = self._room() if output else None
         try:
-            made, model = _core.Pipeline(json.dumps(self.spec())).fit_transform(
-                self._context(), table, out=out, sparse=self.sparse)
+            pipeline = _core.Pipeline(json.dumps(self.spec()))
+            if output:
+                made, model = pipeline.fit_transform(self._context(), table, out=out, sparse=self.sparse)
+            else:
+                model = pipeline.fit(self._context(), table)
             tensors = model.tensors()
             for place, estimator, types in self.links:
                 found = {key[len(place) + 1:]: np.asarray(value) for key, value in tensors.items()
@@ -340,6 +346,8 @@ class Plan:
             raise NotFused(str(error)) from error  # scikit-learn says it in its words, or not at all
         memory.forget()
         memory.models[self._key()] = model
+        if not output:
+            return np.broadcast_to(np.zeros((), self.dtype), (self.columns.rows, sum(self.widths())))
         return self._array(made, out, self.sparse, model.is_sparse)
 
     def _context(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ColumnTransformer as one model, and what `sklearn.compose` has beside it."""
+import contextlib
 import functools
 import threading
 
@@ -20,7 +21,9 @@ from ._fuse import Block, Fused, NotFused, Plan, chain_of, remember_features, va
 from ._serve import served
 from .preprocessing import FunctionTransformer
 
-_then = threading.local()  # a chain that a Pipeline wants at the end of the next model
+# What is wanted of the next model of a ColumnTransformer that scikit-learn's methods stand around:
+# `chain`, a Pipeline's at its end and that Pipeline; `output`, whether a fit is to give the transformed rows.
+_asked = threading.local()
 
 
 class _Part(np.ndarray):
@@ -97,18 +100,46 @@ class ColumnTransformer(Fused, _ColumnTransformer):
 
     __slots__ = ("_quern",)
 
+    def fit(self, X, y=None, **params):
+        """Fit all transformers.
+
+        Parameters
+        ----------
+        X : array-like or frame of shape (n_samples, n_features)
+            The columns.
+        y : array-like of shape (n_samples,), default=None
+            Targets, for transformers that want them.
+        **params : dict
+            Parameters of the transformers' fits, where scikit-learn's metadata routing is on.
+
+        Returns
+        -------
+        self : ColumnTransformer
+            The fitted transformers.
+
+        Raises
+        ------
+        ValueError
+            A transformer refuses its parameters or its columns.
+        TypeError
+            A transformer is none.
+        """
+        with asked(output=False):
+            return super().fit(X, y, **params)
+
     def _call_func_on_transformers(self, X, y, func, column_as_labels, routed_params):
-        then, owner = _then.__dict__.pop("chain", (None, self))
+        then, owner = _asked.__dict__.pop("chain", (None, self))
+        output = _asked.__dict__.pop("output", True)
         fits = func is _fit_transform_one
         try:
-            return self._fused(X, fits, column_as_labels, routed_params, then or [], owner)
+            return self._fused(X, fits, column_as_labels, routed_params, then or [], owner, output)
         except NotFused as why:
             if then is not None:  # the Pipeline says it
                 raise
             self._orchestrated(why)
         return super()._call_func_on_transformers(X, y, func, column_as_labels, routed_params)
 
-    def _fused(self, X, fits, column_as_labels, routed_params, then, owner):
+    def _fused(self, X, fits, column_as_labels, routed_params, then, owner, wanted):
         output = _get_output_config("transform", self)["dense"]
         if self.transformer_weights:
             raise NotFused("there are transformer_weights")
@@ -142,7 +173,7 @@ class ColumnTransformer(Fused, _ColumnTransformer):
         for block in blocks:
             validate(block.chain)
         validate(then)
-        out = plan.fit(self._memory)
+        out = plan.fit(self._memory, wanted)
         self.__dict__.pop("_transformers_feature_names_out", None)
         head = X[:1]
         for block, transformer in zip(blocks, transformers):
@@ -219,13 +250,15 @@ def _parts(out, widths):
     return parts
 
 
-def with_chain(owner, transformer, method, chain, *args):
-    """A method of a ColumnTransformer, its model going on with the `chain` of its owner; or NotFused."""
-    _then.chain = (chain, owner)
+@contextlib.contextmanager
+def asked(**words):
+    """Says what is wanted of the ColumnTransformer that is called within."""
+    _asked.__dict__.update(words)
     try:
-        return getattr(transformer, method)(*args)
+        yield
     finally:
-        _then.__dict__.pop("chain", None)
+        for word in words:
+            _asked.__dict__.pop(word, None)
 
 
 def make_column_transformer(*transformers, remainder="drop", sparse_threshold=0.3, n_jobs=None,

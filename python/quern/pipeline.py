@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ._fuse import Block, Fused, NotFused, Plan, chain_of, is_ours, remember_features, validate
 from ._serve import served
-from .compose import ColumnTransformer, with_chain
+from .compose import ColumnTransformer, asked
 
 
 def _passes(step):
@@ -97,7 +97,7 @@ class Pipeline(Fused, _Pipeline):
         TypeError
             A step that is not the last one is no transformer.
         """
-        if self._all_ours() and self._try_fit(self.steps, X, y, params) is not None:
+        if self._all_ours() and self._try_fit(self.steps, X, y, params, output=False) is not None:
             return self
         return super().fit(X, y, **params)
 
@@ -189,9 +189,9 @@ class Pipeline(Fused, _Pipeline):
             _passes(step) or is_ours(step) or (k == 0 and isinstance(step, ColumnTransformer))
             for k, (_, step) in enumerate(self.steps))
 
-    def _try_fit(self, steps, X, y, params):
+    def _try_fit(self, steps, X, y, params, output=True):
         try:
-            return self._fused_fit(steps, X, y, params)
+            return self._fused_fit(steps, X, y, params, output)
         except NotFused as why:
             self._orchestrated(why)
         return None
@@ -213,16 +213,17 @@ class Pipeline(Fused, _Pipeline):
             raise NotFused("frames stay frames")
         return first, chain
 
-    def _fused_fit(self, steps, X, y, params):
+    def _fused_fit(self, steps, X, y, params, output):
         self.steps = list(self.steps)
         self._validate_steps()
         first, chain = self._parts(steps, params, X)
         if first is not None:
-            out = with_chain(self, first, "fit_transform", chain, X, y)
+            with asked(chain=(chain, self), output=output):
+                out = first.fit_transform(X, y)
         else:
             plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
             validate(chain)
-            out = plan.fit(self._memory)
+            out = plan.fit(self._memory, output)
             remember_features(chain[0], X)
         head = np.empty((1, out.shape[1]))
         for estimator in chain[first is None:]:
@@ -233,7 +234,8 @@ class Pipeline(Fused, _Pipeline):
     def _fused_transform(self, X, params):
         first, chain = self._parts(self.steps, params, X)
         if first is not None:
-            return with_chain(self, first, "transform", chain, X)
+            with asked(chain=(chain, self)):
+                return first.transform(X)
         plan = Plan(X, [Block("x", chain, list(range(_width(X))), view=True)], named=False)
         if not hasattr(chain[0], "n_features_in_"):
             raise NotFused("it is not fitted")

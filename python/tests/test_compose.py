@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -420,6 +421,22 @@ def test_pipeline_is_one_model(dtype, fits):
     same(ours.transform(X), out)
     assert ours.steps[0][1].n_features_in_ == 7
     assert ours[:2].transform(X).shape == X.shape
+
+
+@pytest.mark.parametrize("how", ["pipeline", "columns", "both"])
+def test_a_fit_makes_no_output(how, fits):
+    X = RNG.normal(size=(20_000, 20))
+    columns = compose.ColumnTransformer([("a", q.MinMaxScaler(), list(range(12))),
+                                         ("b", q.StandardScaler(), [12, 15])])
+    made = {"columns": columns, "pipeline": pipeline.make_pipeline(q.MinMaxScaler(), q.StandardScaler()),
+            "both": pipeline.make_pipeline(columns, q.MaxAbsScaler())}[how]
+    made.fit(X[:100])
+    tracemalloc.start()
+    made.fit(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(fits) == 2 and peak < X.nbytes / 10
+    assert np.array_equal(made.transform(X), clone(made).fit_transform(X))
 
 
 def test_pipeline_over_a_column_transformer(frame, fits):

@@ -471,6 +471,9 @@ def composites():
         yield f"Pipeline.{method} ValueError", lambda m=method: getattr(Pipeline(wrong[1:]), m)(INFINITE)
         yield f"Pipeline.{method} TypeError", lambda m=method: getattr(Pipeline([("a", 3), *wrong[1:]]), m)(X)
     two = [("a", pre.MinMaxScaler()), ("b", pre.MaxAbsScaler())]
+    for part, error in ((pre.MinMaxScaler((2, 1)), "ValueError"), (3, "TypeError")):
+        yield (f"ColumnTransformer.fit {error}",
+               lambda part=part: ColumnTransformer([("a", part, [0])]).fit(X))
     yield f"Pipeline.transform {NOT_FITTED}", lambda: Pipeline(two).transform(X)
     yield "Pipeline.transform ValueError", lambda: Pipeline(two).fit(X).transform(WIDE)
     yield "Pipeline.transform ValueError", lambda: Pipeline(two).fit(X).transform(X, a__copy=True)
