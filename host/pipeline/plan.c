@@ -216,6 +216,14 @@ static quern_type learned_dtype(const struct qn_plan_step *step)
     return type == QUERN_FLOAT32 ? QUERN_FLOAT32 : QUERN_FLOAT64;
 }
 
+/* The error with its place before it: the step, and the file that tells of it. */
+static quern_status in_step(const struct qn_plan *plan, const struct qn_plan_step *step,
+                            quern_status status)
+{
+    status = qn_error_context(status, "%s", step->where);
+    return plan->spec->file != NULL ? qn_error_context(status, "%s", plan->spec->file) : status;
+}
+
 static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
 {
     struct qn_stage stage;
@@ -224,7 +232,7 @@ static quern_status emit(struct qn_plan *plan, struct qn_plan_step *step)
     plan->emitting = step;
     quern_status status = stage.estimator->type->emit(&stage);
     plan->emitting = NULL;
-    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    if (status != QUERN_OK) return in_step(plan, step, status);
     if (stage.n_out == 0) QN_TRY(note_empty(step));
     step->ports = stage.out;
     step->n_ports = stage.n_out;
@@ -276,7 +284,7 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
     stage.need = qn_arena_alloc(&plan->arena, step->n_ports, sizeof *step->needs);
     if (stage.need == NULL) return qn_error_memory_while("planning");
     quern_status status = stage.estimator->type->need(&stage);
-    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    if (status != QUERN_OK) return in_step(plan, step, status);
     step->needs = stage.need;
     step->memory = stage.memory;
     step->probes = stage.out != NULL ? stage.out : step->ports;
@@ -301,7 +309,7 @@ static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *
     quern_status status = stage.estimator->type->learn(&stage);
     qn_free(step->matrix);
     step->matrix = step->weights = NULL;
-    if (status != QUERN_OK) return qn_error_context(status, "%s", step->where);
+    if (status != QUERN_OK) return in_step(plan, step, status);
     step->memory = stage.memory;
     *again = stage.again;
     if (*again) step->needs = NULL;
@@ -322,8 +330,9 @@ static quern_status proceed(struct qn_plan *plan, struct qn_plan_step *step, int
         if (step->n_ports == 0) { /* no columns: nothing to learn, nothing to give */
             if (step->at > 0 && step->n_columns != 0 &&
                 step->apply[step->at].type != &qn_passthrough)
-                return qn_error(QUERN_INVALID, "%s: no column is left for %s", step->where,
-                                step->apply[step->at].type->name);
+                return in_step(plan, step,
+                               qn_error(QUERN_INVALID, "no column is left for %s",
+                                        step->apply[step->at].type->name));
             step->at++;
             continue;
         }

@@ -26,8 +26,7 @@ def step(**more):
     return spec_with(steps=[{"columns": ["age"], "apply": ["StandardScaler"], **more}])
 
 
-# What, its text, what the line says. The file is named where the text alone or its columns are at fault; what only
-# the table shows is told by its place in the spec.
+# What, its text, what the line says: the file, and the place in it.
 BAD_SPECS = [
     ("not JSON", "{\"quern\": 1,", ["bad_spec.json", "line 1"]),
     ("empty", "", ["bad_spec.json"]),
@@ -62,7 +61,7 @@ BAD_SPECS = [
     ("duplicate output names", json.dumps(spec_with(steps=[
         {"columns": ["age"], "apply": ["StandardScaler"]}, {"columns": ["age"], "apply": ["MinMaxScaler"]}])),
      ["age", "name"]),
-    ("strings to a scaler", json.dumps(step(columns=["city"])), ["city"]),
+    ("strings to a scaler", json.dumps(step(columns=["city"])), ["bad_spec.json: steps[0]", '"city"']),
     ("bad dtype", json.dumps(spec_with(output={"dtype": "float31"})), ["output.dtype", "float31"]),
     ("bad threshold", json.dumps(spec_with(output={"sparse_threshold": 2})), ["output.sparse_threshold"]),
     ("bad delimiter", json.dumps(spec_with(input={"delimiter": ";;"})), ["input.delimiter"]),
