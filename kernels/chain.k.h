@@ -174,7 +174,7 @@ QN_FN float qn_op_f32(qn_u32 code, float x, float p0, float p1)
     case QN_OP_GREATER: return x > p0 ? 1.0f : 0.0f;
     case QN_OP_MISSING: return x != x ? 1.0f : 0.0f;
     case QN_OP_EQUAL: return x == p0 ? 1.0f : 0.0f;
-    default: return (float)qn_function(code, (double)x, (double)p0);
+    default: return qn_function_f32(code, x, p0);
     }
 }
 

@@ -49,6 +49,7 @@
 #define QN_OR_LOCAL(p, v) ((void)atomic_or((volatile __local uint *)(p), (v)))
 #define QN_OR_GLOBAL(p, v) ((void)atomic_or((volatile __global uint *)(p), (v)))
 #define QN_FMA(a, b, c) fma((a), (b), (c))
+#define QN_FMA_F32(a, b, c) fma((a), (b), (c))
 #define QN_BITS32(f) as_uint(f)
 #define QN_F32(u) as_float(u)
 #define QN_BITS64(f) as_ulong(f)
@@ -96,6 +97,7 @@
 #define QN_OR_LOCAL(p, v) ((void)atomicOr((p), (v)))
 #define QN_OR_GLOBAL(p, v) ((void)atomicOr((p), (v)))
 #define QN_FMA(a, b, c) __fma_rn((a), (b), (c))
+#define QN_FMA_F32(a, b, c) __fmaf_rn((a), (b), (c))
 #define QN_BITS32(f) __float_as_uint(f)
 #define QN_F32(u) __uint_as_float(u)
 #define QN_BITS64(f) ((qn_u64)__double_as_longlong(f))
@@ -133,6 +135,7 @@ void qn_fiber_barrier(void);
 #define QN_OR_LOCAL(p, v) ((void)(*(p) |= (v)))
 #define QN_OR_GLOBAL(p, v) ((void)(*(p) |= (v)))
 #define QN_FMA(a, b, c) fma((a), (b), (c))
+#define QN_FMA_F32(a, b, c) fmaf((a), (b), (c))
 static inline uint32_t qn_bits32(float f)
 {
     uint32_t u;

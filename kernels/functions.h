@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The functions of one number that programs are made of, the same bits on every device (docs/numbers.md,
- * "Functions"). float64: within one unit in the last place or little more, special values as C11's
- * Annex F has them. float32: computed in float64 and rounded once. */
+ * "Functions"). Within one unit in the last place or little more, special values as C11's Annex F has
+ * them. float32: exp, expm1 and the logarithms in float32 (functions_single.h), the others computed in float64
+ * and rounded once. */
 #ifndef QN_FUNCTIONS_H
 #define QN_FUNCTIONS_H
 
@@ -11,6 +12,7 @@
 #include "kernels/functions_normal.h"
 #include "kernels/functions_pow.h"
 #include "kernels/functions_power.h"
+#include "kernels/functions_single.h"
 #include "kernels/functions_trig.h"
 
 #if defined(QN_CUDA)
@@ -20,36 +22,6 @@
 #else
 #define QN_CALLED QN_FN
 #endif
-
-QN_MATH float qn_exp_f32(float x)
-{
-    return (float)qn_exp((double)x);
-}
-
-QN_MATH float qn_expm1_f32(float x)
-{
-    return (float)qn_expm1((double)x);
-}
-
-QN_MATH float qn_log_f32(float x)
-{
-    return (float)qn_log((double)x);
-}
-
-QN_MATH float qn_log1p_f32(float x)
-{
-    return (float)qn_log1p((double)x);
-}
-
-QN_MATH float qn_log2_f32(float x)
-{
-    return (float)qn_log2((double)x);
-}
-
-QN_MATH float qn_log10_f32(float x)
-{
-    return (float)qn_log10((double)x);
-}
 
 QN_MATH float qn_asinh_f32(float x)
 {
@@ -154,7 +126,7 @@ QN_MATH float qn_rdiv_f32(float x, float y)
 
 /* Function op `code` of x; y is the exponent of POW and of the power
  * transforms, and what RDIV divides. Called, not inlined, on devices: it stands in every
- * kernel that interprets chains. The result of a float32 is this one, rounded. */
+ * kernel that interprets chains. */
 QN_CALLED double qn_function(qn_u32 code, double x, double y)
 {
     switch (code) {
@@ -180,6 +152,19 @@ QN_CALLED double qn_function(qn_u32 code, double x, double y)
     case QN_OP_SQUARE: return qn_square(x);
     case QN_OP_RDIV: return qn_rdiv(x, y);
     default: return x;
+    }
+}
+
+QN_CALLED float qn_function_f32(qn_u32 code, float x, float y)
+{
+    switch (code) {
+    case QN_OP_EXP: return qn_exp_f32(x);
+    case QN_OP_EXPM1: return qn_expm1_f32(x);
+    case QN_OP_LOG: return qn_log_f32(x);
+    case QN_OP_LOG1P: return qn_log1p_f32(x);
+    case QN_OP_LOG2: return qn_log2_f32(x);
+    case QN_OP_LOG10: return qn_log10_f32(x);
+    default: return (float)qn_function(code, (double)x, (double)y);
     }
 }
 

@@ -42,6 +42,12 @@ static inline float reference_function_f32(uint32_t code, float x, float p)
     case QN_OP_RECIPROCAL: return 1 / x;
     case QN_OP_SQUARE: return x * x;
     case QN_OP_RDIV: return p / x;
+    case QN_OP_EXP: return qn_exp_f32(x);
+    case QN_OP_EXPM1: return qn_expm1_f32(x);
+    case QN_OP_LOG: return qn_log_f32(x);
+    case QN_OP_LOG1P: return qn_log1p_f32(x);
+    case QN_OP_LOG2: return qn_log2_f32(x);
+    case QN_OP_LOG10: return qn_log10_f32(x);
     default: return (float)reference_function(code, (double)x, (double)p);
     }
 }
