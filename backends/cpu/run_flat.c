@@ -21,12 +21,12 @@
 enum {
     FLAT_EDGES = 16,        /* of bins: more are searched by the tiles                          */
     FLAT_VECTORS = 8,       /* registers of a block                                             */
-    FLAT_BLOCK_BYTES = 256, /* a block of the widest vectors                                    */
-    FLAT_ALIGN = 64,        /* streamed stores fill whole cache lines                           */
+    FLAT_BLOCK_BYTES = 512, /* a block of the widest vectors                                    */
+    FLAT_ALIGN = 64,        /* a cache line: streamed stores fill whole ones                    */
     FLAT_AHEAD = 2048,      /* bytes that a streaming loop prefetches ahead                     */
     FLAT_TASK_BYTES = 1 << 19,
     FLAT_PIECE_BYTES =
-        1 << 13,        /* that functions go over at a time                                 */
+        1 << 11,        /* that functions go over at a time                                 */
     FLAT_FUNCTIONS = 4, /* of a chain, at most                                              */
     FLAT_ALONE_BYTES = 1 << 18 /* below this a second thread costs more than it brings           */
 };
@@ -58,6 +58,7 @@ struct flat {
 #define FLAT_FENCE() _mm_sfence()
 #define FLAT_STREAM(p, v) _mm_stream_si128((__m128i *)(void *)(p), (__m128i)(v))
 #define FLAT_ANY(m) (_mm_movemask_epi8((__m128i)(m)) != 0)
+#define FLAT_CALL(name, type) _mm_##name##_##type
 #else
 typedef int64_t any_pair __attribute__((vector_size(16)));
 #define FLAT_STREAM(p, v) (*(__typeof__(v) *)(p) = (v))
@@ -71,6 +72,7 @@ typedef int64_t any_pair __attribute__((vector_size(16)));
 #undef FLAT_BYTES
 #undef FLAT_STREAM
 #undef FLAT_ANY
+#undef FLAT_CALL
 
 #if QN_X86
 QN_TARGET_BEGIN(QN_FEATURES_AVX2)
@@ -78,6 +80,7 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #define FLAT_BYTES 32
 #define FLAT_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 #define FLAT_ANY(m) (!_mm256_testz_si256((__m256i)(m), (__m256i)(m)))
+#define FLAT_CALL(name, type) _mm256_##name##_##type
 #define FLAT_F64 0
 #include "backends/cpu/run_flat_body.h"
 #define FLAT_F64 1
@@ -86,13 +89,34 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #undef FLAT_BYTES
 #undef FLAT_STREAM
 #undef FLAT_ANY
+#undef FLAT_CALL
+QN_TARGET_END
+
+QN_TARGET_BEGIN(QN_FEATURES_AVX512)
+#define QN_SUFFIX avx512
+#define FLAT_BYTES 64
+#define FLAT_STREAM(p, v) _mm512_stream_si512((__m512i *)(void *)(p), (__m512i)(v))
+#define FLAT_CALL(name, type) _mm512_##name##_##type
+#define FLAT_MASKS
+#define FLAT_F64 0
+#include "backends/cpu/run_flat_body.h"
+#define FLAT_F64 1
+#include "backends/cpu/run_flat_body.h"
+#undef QN_SUFFIX
+#undef FLAT_BYTES
+#undef FLAT_STREAM
+#undef FLAT_CALL
+#undef FLAT_MASKS
 QN_TARGET_END
 #endif
 
-static flat_run_fn *choose_run(uint32_t is_f64)
+static flat_run_fn *choose_run(uint32_t is_f64, uint32_t n_functions)
 {
 #if QN_X86
-    /* Wider vectors lose: streamed 64-byte stores reach 85 % of the copy limit, pairs of 32 all. */
+    /* Without functions memory is the limit, and wider vectors lose: streamed 64-byte stores reach 85 % of
+     * a copy, pairs of 32 all. */
+    if (qn_cpu_isa_level() == QN_ISA_AVX512 && n_functions != 0)
+        return is_f64 ? run_f64_avx512 : run_f32_avx512;
     if (qn_cpu_isa_level() >= QN_ISA_AVX2) return is_f64 ? run_f64_avx2 : run_f32_avx2;
 #endif
     return is_f64 ? run_f64_baseline : run_f32_baseline;
@@ -101,6 +125,7 @@ static flat_run_fn *choose_run(uint32_t is_f64)
 static flat_column_fn *choose_column(uint32_t is_f64)
 {
 #if QN_X86
+    if (qn_cpu_isa_level() == QN_ISA_AVX512) return is_f64 ? column_f64_avx512 : column_f32_avx512;
     if (qn_cpu_isa_level() >= QN_ISA_AVX2) return is_f64 ? column_f64_avx2 : column_f32_avx2;
 #endif
     return is_f64 ? column_f64_baseline : column_f32_baseline;
@@ -118,14 +143,16 @@ static int known_op(uint32_t code)
     case QN_OP_CLIP:
     case QN_OP_GREATER:
     case QN_OP_MISSING:
+    case QN_OP_LOOK:
     case QN_OP_EQUAL: return 1;
     default: return 0;
     }
 }
 
-static int two_words(uint32_t code)
+static uint32_t count_words(uint32_t code)
 {
-    return code == QN_OP_FILL_EQ || code == QN_OP_CLIP;
+    if (code == QN_OP_MISSING || code == QN_OP_LOOK) return 0;
+    return code == QN_OP_FILL_EQ || code == QN_OP_CLIP ? 2 : 1;
 }
 
 int qn_run_is_matrix(const struct qn_run_request *r)
@@ -276,10 +303,7 @@ static uint32_t cut(struct flat *f, const struct qn_batch *b, struct origin *fro
         from[count++] = (struct origin){f->n_functions, part->n_ops, i};
         part->ops[part->n_ops++] =
             (struct qn_flat_op){.code = code, .edges = edges, .first = *values};
-        *values += f->parts[0].extended * (bins                    ? 1u + edges
-                                           : two_words(code)       ? 2u
-                                           : code == QN_OP_MISSING ? 0u
-                                                                   : 1u);
+        *values += f->parts[0].extended * (bins ? 1u + edges : count_words(code));
         i += (uint32_t)bins;
     }
     return count;
@@ -301,27 +325,26 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
         f->parts[i].period = f->parts[0].period;
         f->parts[i].extended = f->parts[0].extended;
         f->parts[i].params = f->params;
+        f->parts[i].goes_on = i > 0;
+        f->parts[i].is_last = i == f->n_functions;
     }
     for (uint32_t k = 0; k < count; k++) {
         const struct qn_flat_op *op = &f->parts[from[k].part].ops[from[k].n];
-        if (op->code == QN_OP_BIN)
-            spread_edges(f, b, from[k].op, op->first, op->edges);
-        else if (op->code != QN_OP_MISSING)
-            spread(f, b, from[k].op, 0, op->first);
-        if (two_words(op->code)) spread(f, b, from[k].op, 1, op->first + f->parts[0].extended);
+        if (op->code == QN_OP_BIN) spread_edges(f, b, from[k].op, op->first, op->edges);
+        for (uint32_t w = 0; op->code != QN_OP_BIN && w < count_words(op->code); w++)
+            spread(f, b, from[k].op, w, op->first + w * f->parts[0].extended);
     }
     return QUERN_OK;
 }
 
-/* Values [from, to), few enough for the nearest cache, through all parts. */
-static void piece(const struct flat *f, size_t from, size_t to, char *seen)
+/* `n` values from `at` on, few enough for the nearest cache, through all parts. */
+static void piece(const struct flat *f, size_t at, size_t n, size_t pos, char *seen)
 {
     _Alignas(64) union {
         float f32[FLAT_PIECE_BYTES / sizeof(float)];
         double f64[FLAT_PIECE_BYTES / sizeof(double)];
     } now;
-    const char *in = f->in + from * f->size;
-    size_t n = to - from, pos = from % f->columns;
+    const char *in = f->in + at * f->size;
     for (uint32_t i = 0; i < f->n_functions; i++) {
         f->run(&f->parts[i], in, &now, n, pos, seen, 0);
         if (f->is_f64)
@@ -329,9 +352,23 @@ static void piece(const struct flat *f, size_t from, size_t to, char *seen)
         else
             qn_functions_f32(f->functions[i], 0, (uint32_t)n, now.f32);
         in = (const char *)&now;
-        seen = NULL;
     }
-    f->run(&f->parts[f->n_functions], in, f->out + from * f->size, n, pos, seen, (int)f->stream);
+    f->run(&f->parts[f->n_functions], in, f->out + at * f->size, n, pos, seen, (int)f->stream);
+}
+
+/* Values [from, to) in pieces of whole cache lines, but for the first; each asks for what comes after it. */
+static void pieces(const struct flat *f, size_t from, size_t to, char *seen)
+{
+    const size_t most = FLAT_PIECE_BYTES / f->size;
+    size_t pos = from % f->columns, n;
+    for (; from < to; from += n) {
+        n = from < f->lead ? f->lead - from : most;
+        if (n > to - from) n = to - from;
+        for (size_t line = 0; line < n * f->size; line += FLAT_ALIGN)
+            __builtin_prefetch(f->in + from * f->size + FLAT_AHEAD + line, 0, 3);
+        piece(f, from, n, pos, seen);
+        for (pos += n; pos >= f->parts[0].period;) pos -= f->parts[0].period;
+    }
 }
 
 static void flat_task(void *user, uint32_t worker, uint64_t task)
@@ -341,17 +378,12 @@ static void flat_task(void *user, uint32_t worker, uint64_t task)
     size_t to = f->lead + (size_t)(task + 1) * f->task;
     if (to > f->total) to = f->total;
     char *seen = f->seen != NULL ? f->seen + worker * f->parts[0].extended * f->size : NULL;
-    if (f->n_functions == 0) {
+    if (f->n_functions == 0)
         f->run(&f->parts[0], f->in + from * f->size, f->out + from * f->size, to - from,
                from % f->columns, seen, (int)f->stream);
-        return;
-    }
-    const size_t most = FLAT_PIECE_BYTES / f->size;
-    for (size_t end; from < to; from = end) { /* whole cache lines, but for the first piece */
-        end = from < f->lead ? f->lead : from + most;
-        if (end > to) end = to;
-        piece(f, from, end, seen);
-    }
+    else
+        pieces(f, from, to, seen);
+    if (f->stream) FLAT_FENCE();
 }
 
 static void gather_seen(const struct flat *f, uint32_t workers, uint32_t *seen)
@@ -389,7 +421,7 @@ int qn_run_flat(struct qn_threads *threads, const struct qn_run_request *r, quer
             goto cleanup;
         }
     }
-    f.run = choose_run(f.is_f64);
+    f.run = choose_run(f.is_f64, f.n_functions);
     size_t rest = f.total > f.lead ? f.total - f.lead : 0;
     uint64_t tasks = (rest + f.task - 1) / f.task;
     qn_threads_run(threads, tasks > 0 ? tasks : 1, flat_task, &f);
@@ -404,13 +436,12 @@ int qn_flat_column_open(struct qn_flat_column *c, const struct qn_batch *b, uint
                         uint32_t n_ops, uint32_t work)
 {
     if (work > QN_W_F64 || n_ops > QN_FLAT_MAX_OPS) return 0;
-    *c = (struct qn_flat_column){.chain = {.n_ops = n_ops, .extended = 1}};
+    *c = (struct qn_flat_column){.chain = {.n_ops = n_ops, .is_last = 1, .extended = 1}};
     for (uint32_t i = 0; i < n_ops; i++) {
         const struct qn_op *op = &b->ops[first_op + i];
         if (!known_op(op->code)) return 0;
         c->chain.ops[i] = (struct qn_flat_op){.code = op->code, .first = 2 * (size_t)i};
-        for (uint32_t k = 0; op->code != QN_OP_MISSING && k < 1u + (uint32_t)two_words(op->code);
-             k++) {
+        for (uint32_t k = 0; k < count_words(op->code); k++) {
             double value;
             memcpy(&value, &b->words[op->arg + k], sizeof value);
             if (work == QN_W_F64)

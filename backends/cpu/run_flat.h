@@ -18,6 +18,8 @@ struct qn_flat_op {
 
 struct qn_flat_chain {
     uint32_t n_ops;
+    uint32_t goes_on;        /* the values are not as they were loaded: only LOOK marks them */
+    uint32_t is_last;        /* they are stored: NaNs become canonical */
     size_t period, extended; /* in values; a column has one value a parameter */
     const void *params;
     struct qn_flat_op ops[QN_FLAT_MAX_OPS];

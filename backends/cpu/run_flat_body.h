@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The flat chain, once per instruction set and working type. run_flat.c sets QN_SUFFIX, FLAT_F64 (0 or
- * 1), FLAT_BYTES of a vector, FLAT_STREAM(p, v), FLAT_FENCE() and FLAT_ANY(mask) and includes this.
+ * 1), FLAT_BYTES of a vector, FLAT_STREAM(p, v) and FLAT_ANY(mask) and includes this. Where
+ * comparisons give masks rather than vectors it sets FLAT_MASKS, and in place of FLAT_ANY what is below.
  *
  * A block is eight vectors held in registers while the chain's ops are interpreted over them: the
  * interpreter costs one well-predicted jump per op and 256 bytes (AVX2), any chain runs at the
@@ -34,9 +35,50 @@ typedef TI FLAT(viu) __attribute__((vector_size(FLAT_BYTES), aligned(sizeof(T)),
 #define PARAM(p, k) (column ? (V)SPLAT(*(const TI *)(const void *)(p)) : (V)LOAD((p) + (k)*W))
 #define SPLAT(bits) ((VI){0} + (TI)(bits))
 #define SELECT(mask, a, b) ((V)(((VI)(mask) & (VI)(a)) | (~(VI)(mask) & (VI)(b))))
+
+/* PICK_LESS(x, y, a, b): x < y ? a : b; so the others. AT_LEAST(p, x): x < p ? p : x, a NaN stays. */
+#if defined(FLAT_MASKS) && FLAT_F64
+#define PICK(x, how, y, a, b)                                                                      \
+    ((V)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((x), (y), (how)), (V)(b), (V)(a)))
+#define SPECIALS __mmask8
+#define CLASS(x, kinds) _mm512_fpclass_pd_mask((x), (kinds))
+#elif defined(FLAT_MASKS)
+#define PICK(x, how, y, a, b)                                                                      \
+    ((V)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((x), (y), (how)), (V)(b), (V)(a)))
+#define SPECIALS __mmask16
+#define CLASS(x, kinds) _mm512_fpclass_ps_mask((x), (kinds))
+#endif
+#if defined(FLAT_MASKS)
+#define PICK_LESS(x, y, a, b) PICK(x, _CMP_LT_OS, y, a, b)
+#define PICK_GREATER(x, y, a, b) PICK(x, _CMP_GT_OS, y, a, b)
+#define PICK_EQUAL(x, y, a, b) PICK(x, _CMP_EQ_OQ, y, a, b)
+#define PICK_NAN(x, a, b) PICK(x, _CMP_UNORD_Q, x, a, b)
+#define SPECIAL(x) CLASS(x, 0x99) /* infinities and NaNs */
+#define INFINITE(x) CLASS(x, 0x18)
+#define ANY(m) ((m) != 0)
+#else
+#define PICK_LESS(x, y, a, b) SELECT((x) < (y), a, b)
+#define PICK_GREATER(x, y, a, b) SELECT((x) > (y), a, b)
+#define PICK_EQUAL(x, y, a, b) SELECT((x) == (y), a, b)
+#define PICK_NAN(x, a, b) SELECT((x) != (x), a, b)
+#define SPECIALS VI
+#define SPECIAL(x) ((VI)(((VI)(x)&SPLAT(INF_BITS)) == SPLAT(INF_BITS)))
+#define INFINITE(x) ((VI)(((VI)(x)&SPLAT(ABS_BITS)) == SPLAT(INF_BITS)))
+#define ANY(m) FLAT_ANY(m)
+#endif
+#if defined(FLAT_CALL) && FLAT_F64 /* of equal ones, or where one is NaN, they take the second */
+#define AT_LEAST(p, x) ((V)FLAT_CALL(max, pd)((p), (x)))
+#define AT_MOST(p, x) ((V)FLAT_CALL(min, pd)((p), (x)))
+#elif defined(FLAT_CALL)
+#define AT_LEAST(p, x) ((V)FLAT_CALL(max, ps)((p), (x)))
+#define AT_MOST(p, x) ((V)FLAT_CALL(min, ps)((p), (x)))
+#else
+#define AT_LEAST(p, x) PICK_LESS(x, p, p, x)
+#define AT_MOST(p, x) PICK_GREATER(x, p, p, x)
+#endif
 #define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
-/* Which of a block's values are not finite, by column; rare, or (imputing) a loop of its own. */
+/* Which of a block's values are not finite, from its first column on; rare, or (imputing) a loop of its own. */
 static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
 {
     for (size_t k = 0; k < FLAT_VECTORS; k++) {
@@ -63,6 +105,15 @@ static inline void FLAT(bin)(V *x0, V *x1, const T *p, const struct qn_flat_op *
     *x1 = at1;
 }
 
+/* LOOK: which of a block's values became infinite on their way; rare. */
+static QN_NOINLINE void FLAT(mark_made)(const T *now, TI *seen)
+{
+    for (size_t k = 0; k < FLAT_VECTORS * W; k += W) {
+        VI inf = (VI)(((VI)LOAD(now + k) & SPLAT(ABS_BITS)) == SPLAT(INF_BITS));
+        *(FLAT(viu) *)(seen + k) |= inf & SPLAT(QN_SEEN_MADE_INF);
+    }
+}
+
 static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
                                TI *seen, const int stream, const int column)
 {
@@ -70,12 +121,12 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
     EACH(X)
 #undef X
     const V zero = {0};
-    if (seen != NULL) {
-        VI special = {0};
-#define X(k) special |= (VI)(((VI)x##k & SPLAT(INF_BITS)) == SPLAT(INF_BITS));
+    if (seen != NULL && f->goes_on == 0) {
+        SPECIALS special = {0};
+#define X(k) special |= SPECIAL(x##k);
         EACH(X)
 #undef X
-        if (QN_UNLIKELY(FLAT_ANY(special))) FLAT(mark)(in, seen + pos);
+        if (QN_UNLIKELY(ANY(special))) FLAT(mark)(in, seen);
     }
     const T *params = (const T *)f->params + pos;
     for (uint32_t i = 0; i < f->n_ops; i++) {
@@ -94,37 +145,50 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
 #define X(k) x##k = x##k / PARAM(p, k);
         case QN_OP_DIV: EACH(X) break;
 #undef X
-#define X(k) x##k = SELECT(x##k != x##k, PARAM(p, k), x##k);
+#define X(k) x##k = PICK_NAN(x##k, PARAM(p, k), x##k);
         case QN_OP_FILL: EACH(X) break;
 #undef X
-#define X(k) x##k = SELECT(x##k == PARAM(p, k), PARAM(q, k), x##k);
+#define X(k) x##k = PICK_EQUAL(x##k, PARAM(p, k), PARAM(q, k), x##k);
         case QN_OP_FILL_EQ: EACH(X) break;
 #undef X
-#define X(k)                                                                                       \
-    x##k = SELECT(x##k < PARAM(p, k), PARAM(p, k), x##k);                                          \
-    x##k = SELECT(x##k > PARAM(q, k), PARAM(q, k), x##k);
+#define X(k) x##k = AT_MOST(PARAM(q, k), AT_LEAST(PARAM(p, k), x##k));
         case QN_OP_CLIP: EACH(X) break;
 #undef X
-#define X(k) x##k = SELECT(x##k > PARAM(p, k), zero + 1, zero);
+#define X(k) x##k = PICK_GREATER(x##k, PARAM(p, k), zero + 1, zero);
         case QN_OP_GREATER: EACH(X) break;
 #undef X
-#define X(k) x##k = SELECT(x##k != x##k, zero + 1, zero);
+#define X(k) x##k = PICK_NAN(x##k, zero + 1, zero);
         case QN_OP_MISSING: EACH(X) break;
 #undef X
+        case QN_OP_LOOK: {
+            SPECIALS special = {0};
+#define X(k) special |= INFINITE(x##k);
+            EACH(X)
+#undef X
+            if (QN_LIKELY(seen == NULL || !ANY(special))) break;
+            T now[FLAT_VECTORS * W];
+#define X(k) *(FLAT(vu) *)(now + k * W) = x##k;
+            EACH(X)
+#undef X
+            FLAT(mark_made)(now, seen);
+            break;
+        }
         case QN_OP_BIN:
             FLAT(bin)(&x0, &x1, p, &f->ops[i], f->extended);
             FLAT(bin)(&x2, &x3, p + 2 * W, &f->ops[i], f->extended);
             FLAT(bin)(&x4, &x5, p + 4 * W, &f->ops[i], f->extended);
             FLAT(bin)(&x6, &x7, p + 6 * W, &f->ops[i], f->extended);
             break;
-#define X(k) x##k = SELECT(x##k == PARAM(p, k), zero + 1, zero);
+#define X(k) x##k = PICK_EQUAL(x##k, PARAM(p, k), zero + 1, zero);
         default: EACH(X) break; /* QN_OP_EQUAL: the plan admits nothing else */
 #undef X
         }
     }
-#define X(k) x##k = SELECT(x##k != x##k, (V)SPLAT(NAN_BITS), x##k);
-    EACH(X)
+    if (f->is_last) {
+#define X(k) x##k = PICK_NAN(x##k, (V)SPLAT(NAN_BITS), x##k);
+        EACH(X)
 #undef X
+    }
     if (stream) {
 #define X(k) FLAT_STREAM(out + k * W, x##k);
         EACH(X)
@@ -136,16 +200,19 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
     }
 }
 
-/* Fewer values than a block: through a buffer, padded with zeros. */
+/* Fewer values than a block: through a buffer, padded with zeros. What those become is not marked. */
 static inline void FLAT(part)(const struct qn_flat_chain *f, const T *in, T *out, size_t n,
                               size_t pos, TI *seen, const int column)
 {
     T buffer[FLAT_VECTORS * W] = {0};
+    TI marks[FLAT_VECTORS * W] = {0};
     memcpy(buffer, in, n * sizeof(T));
-    FLAT(block)(f, buffer, buffer, pos, seen, 0, column);
+    FLAT(block)(f, buffer, buffer, pos, seen != NULL ? marks : NULL, 0, column);
     memcpy(out, buffer, n * sizeof(T));
+    for (size_t i = 0; seen != NULL && i < n; i++) seen[i] |= marks[i];
 }
 
+#define MARKS (seen != NULL ? seen + pos : NULL)
 static void FLAT(run)(const struct qn_flat_chain *f, const void *from, void *to, size_t n,
                       size_t pos, void *marks, int stream)
 {
@@ -157,26 +224,26 @@ static void FLAT(run)(const struct qn_flat_chain *f, const void *from, void *to,
         size_t head = (size_t)(-(uintptr_t)out % FLAT_ALIGN) / sizeof(T);
         if (head > n) head = n;
         if (head > 0) {
-            FLAT(part)(f, in, out, head, pos, seen, 0);
+            FLAT(part)(f, in, out, head, pos, MARKS, 0);
             in += head, out += head, n -= head, pos += head;
             if (pos >= f->period) pos -= f->period;
         }
         for (; n >= block; n -= block, in += block, out += block) {
             for (size_t k = 0; k < FLAT_VECTORS * FLAT_BYTES; k += 64)
                 __builtin_prefetch((const char *)in + k + FLAT_AHEAD, 0, 3);
-            FLAT(block)(f, in, out, pos, seen, 1, 0);
+            FLAT(block)(f, in, out, pos, MARKS, 1, 0);
             pos += block;
             if (pos >= f->period) pos -= f->period;
         }
     } else
         for (; n >= block; n -= block, in += block, out += block) {
-            FLAT(block)(f, in, out, pos, seen, 0, 0);
+            FLAT(block)(f, in, out, pos, MARKS, 0, 0);
             pos += block;
             if (pos >= f->period) pos -= f->period;
         }
-    if (n > 0) FLAT(part)(f, in, out, n, pos, seen, 0);
-    if (stream) FLAT_FENCE();
+    if (n > 0) FLAT(part)(f, in, out, n, pos, MARKS, 0);
 }
+#undef MARKS
 
 /* A tile's column: the parameters are the same for each value. Returns what was seen. */
 static uint32_t FLAT(column)(const struct qn_flat_chain *f, const void *from, void *to, size_t n,
@@ -202,6 +269,18 @@ static uint32_t FLAT(column)(const struct qn_flat_chain *f, const void *from, vo
 #undef SPLAT
 #undef SELECT
 #undef EACH
+#undef AT_MOST
+#undef AT_LEAST
+#undef ANY
+#undef INFINITE
+#undef SPECIAL
+#undef SPECIALS
+#undef PICK_NAN
+#undef PICK_EQUAL
+#undef PICK_GREATER
+#undef PICK_LESS
+#undef CLASS
+#undef PICK
 #undef T
 #undef TI
 #undef ABS_BITS

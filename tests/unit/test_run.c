@@ -119,10 +119,11 @@ static void check_matrix(uint64_t seed, uint64_t rows, uint32_t d, uint32_t work
                                      QN_OP_EQUAL, QN_OP_GREATER};
     uint32_t chain[6], n = random_below(p, 7), bins = seed % 3 == 0 && !norm ? 2 : 0;
     uint32_t edges = random_below(p, 18);
-    static const uint32_t functions[] = {QN_OP_LOG1P, QN_OP_EXP, QN_OP_SQRT, QN_OP_NCDF};
+    static const uint32_t functions[] = {QN_OP_LOG1P, QN_OP_EXP, QN_OP_SQRT, QN_OP_NCDF,
+                                         QN_OP_LOOK};
     for (uint32_t i = 0; i < n; i++) chain[i] = codes[random_below(p, seed % 4 ? 7 : 10)];
     for (uint32_t i = 0; i < n && seed % 5 < 2; i++) /* parts between functions, and too many */
-        if (random_below(p, 2) == 0) chain[i] = functions[random_below(p, 4)];
+        if (random_below(p, 2) == 0) chain[i] = functions[random_below(p, 5)];
     if (norm) {
         n = 1;
         p->n_norms = 1;
