@@ -5,6 +5,7 @@
 #include "backends/cpu/functions.h"
 
 #include "backends/cpu/isa.h"
+#include "backends/cpu/nquantile.h"
 #include "kernels/functions.h"
 
 struct function_loops {
@@ -51,7 +52,10 @@ static const struct function_loops *loops(void)
 
 void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x)
 {
-    loops()->f32(code, p0, n, x);
+    if (code == QN_OP_NQUANTILE)
+        qn_nquantiles_f32(n, x);
+    else
+        loops()->f32(code, p0, n, x);
 }
 
 void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x)

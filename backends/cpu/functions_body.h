@@ -113,7 +113,6 @@ static void FN(functions_f32)(uint32_t code, float p0, uint32_t n, float *restri
     case QN_OP_RECIPROCAL: EACH(float, qn_reciprocal_f32(v)); break;
     case QN_OP_ASINH: EACH(float, qn_asinh_f32(v)); break;
     case QN_OP_NCDF: EACH(float, qn_ncdf_f32(v)); break;
-    case QN_OP_NQUANTILE: EACH(float, qn_nquantile_f32(v)); break;
     case QN_OP_LOG2: EACH(float, qn_log2_f32(v)); break;
     case QN_OP_LOG10: EACH(float, qn_log10_f32(v)); break;
     case QN_OP_ABS: EACH(float, qn_abs_f32(v)); break;
