@@ -12,6 +12,7 @@
 #include "backends/cpu/isa.h"
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_flat.h"
+#include "backends/cpu/run_flat_bins.h"
 #include "host/core/checked.h"
 
 #if QN_X86
@@ -19,14 +20,14 @@
 #endif
 
 enum {
-    FLAT_EDGES = 16,        /* of bins: more are searched by the tiles                          */
     FLAT_VECTORS = 8,       /* registers of a block                                             */
     FLAT_BLOCK_BYTES = 512, /* a block of the widest vectors                                    */
     FLAT_ALIGN = 64,        /* a cache line: streamed stores fill whole ones                    */
     FLAT_AHEAD = 2048,      /* bytes that a streaming loop prefetches ahead                     */
     FLAT_TASK_BYTES = 1 << 19,
     FLAT_PIECE_BYTES =
-        1 << 11,        /* that functions go over at a time                                 */
+        1 << 11, /* that functions go over at a time                                 */
+    FLAT_CELL_VALUES = 1 << 13, /* fewer are sooner compared with all edges                     */
     FLAT_FUNCTIONS = 4, /* of a chain, at most                                              */
     FLAT_ALONE_BYTES = 1 << 18 /* below this a second thread costs more than it brings           */
 };
@@ -64,12 +65,14 @@ typedef int64_t any_pair __attribute__((vector_size(16)));
 #define FLAT_STREAM(p, v) (*(__typeof__(v) *)(p) = (v))
 #define FLAT_ANY(m) ((((any_pair)(m))[0] | ((any_pair)(m))[1]) != 0)
 #endif
+#define FLAT_CELLS 0
 #define FLAT_F64 0
 #include "backends/cpu/run_flat_body.h"
 #define FLAT_F64 1
 #include "backends/cpu/run_flat_body.h"
 #undef QN_SUFFIX
 #undef FLAT_BYTES
+#undef FLAT_CELLS
 #undef FLAT_STREAM
 #undef FLAT_ANY
 #undef FLAT_CALL
@@ -78,6 +81,7 @@ typedef int64_t any_pair __attribute__((vector_size(16)));
 QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #define QN_SUFFIX avx2
 #define FLAT_BYTES 32
+#define FLAT_CELLS 1
 #define FLAT_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 #define FLAT_ANY(m) (!_mm256_testz_si256((__m256i)(m), (__m256i)(m)))
 #define FLAT_CALL(name, type) _mm256_##name##_##type
@@ -87,6 +91,7 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #include "backends/cpu/run_flat_body.h"
 #undef QN_SUFFIX
 #undef FLAT_BYTES
+#undef FLAT_CELLS
 #undef FLAT_STREAM
 #undef FLAT_ANY
 #undef FLAT_CALL
@@ -95,6 +100,7 @@ QN_TARGET_END
 QN_TARGET_BEGIN(QN_FEATURES_AVX512)
 #define QN_SUFFIX avx512
 #define FLAT_BYTES 64
+#define FLAT_CELLS 1
 #define FLAT_STREAM(p, v) _mm512_stream_si512((__m512i *)(void *)(p), (__m512i)(v))
 #define FLAT_CALL(name, type) _mm512_##name##_##type
 #define FLAT_MASKS
@@ -104,6 +110,7 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX512)
 #include "backends/cpu/run_flat_body.h"
 #undef QN_SUFFIX
 #undef FLAT_BYTES
+#undef FLAT_CELLS
 #undef FLAT_STREAM
 #undef FLAT_CALL
 #undef FLAT_MASKS
@@ -179,19 +186,42 @@ int qn_run_is_matrix(const struct qn_run_request *r)
     return both % size == 0;
 }
 
-/* Bins of few edges whose number becomes a float of the chain's type at once: BIN, TO_F32 or TO_F64. */
+/* Bins whose number becomes a float of the chain's type at once: BIN, TO_F32 or TO_F64. */
 static int is_bins(const struct qn_batch *b, const struct qn_lane *lane, uint32_t i)
 {
     const struct qn_op *op = &b->ops[lane->first_op + i];
     if (op->code != QN_OP_BIN || i + 1 == lane->n_ops) return 0;
     if (op[1].code != (lane->work == QN_W_F64 ? QN_OP_TO_F64 : QN_OP_TO_F32) ||
-        b->words[op->arg + 1] > FLAT_EDGES)
+        b->words[op->arg + 1] > UINT16_MAX)
         return 0;
-    for (uint64_t k = 0; lane->work == QN_W_F32 && k < b->words[op->arg + 1]; k++) {
-        double edge; /* hand-made programs may have edges that are no floats */
-        memcpy(&edge, &b->words[b->words[op->arg] + k], sizeof edge);
-        if ((double)(float)edge != edge) return 0;
+    for (uint64_t k = 0; k < b->words[op->arg + 1]; k++)
+        if (isnan(qn_flat_edge(b, lane, i, k))) return 0; /* hand-made */
+    return 1;
+}
+
+static uint32_t most_edges(const struct qn_batch *b, uint32_t op)
+{
+    uint64_t most = 0;
+    for (uint32_t j = 0; j < b->n_lanes; j++) {
+        uint64_t n = qn_flat_edges(b, &b->lanes[j], op);
+        if (n > most) most = n;
     }
+    return (uint32_t)most;
+}
+
+/* Cells of an op that is bins; 0: none, or too few values to look for them. */
+static uint32_t cells_of(const struct qn_batch *b, uint32_t op)
+{
+    if (choose_run(0) == run_f32_baseline || b->rows < FLAT_CELL_VALUES / b->n_lanes) return 0;
+    return qn_flat_cells(b, op, most_edges(b, op));
+}
+
+/* Of many edges without cells the tiles are sooner done. */
+static int bins_fit(const struct qn_batch *b)
+{
+    for (uint32_t i = 0; i < b->lanes[0].n_ops; i++)
+        if (is_bins(b, &b->lanes[0], i) && most_edges(b, i) > QN_FLAT_LINES && cells_of(b, i) == 0)
+            return 0;
     return 1;
 }
 
@@ -245,26 +275,38 @@ static void spread_edges(const struct flat *f, const struct qn_batch *b, uint32_
 {
     for (uint32_t k = 0; k <= most; k++, at += f->parts[0].extended) {
         for (size_t j = 0; j < f->columns; j++) {
-            const uint64_t *table = &b->words[b->ops[b->lanes[j].first_op + op].arg];
-            double value = (double)table[1];
-            if (k > table[1])
-                value = (double)NAN;
-            else if (k > 0)
-                memcpy(&value, &b->words[table[0] + k - 1], sizeof value);
+            const struct qn_lane *lane = &b->lanes[j];
+            uint64_t edges = qn_flat_edges(b, lane, op);
+            double value = k == 0      ? (double)edges
+                           : k > edges ? (double)NAN
+                                       : qn_flat_edge(b, lane, op, k - 1);
             put_param(f, at + j, value);
         }
         repeat(f, at);
     }
 }
 
-static uint32_t most_edges(const struct qn_batch *b, uint32_t op)
+/* The columns' low ends, scales and first cells; then edges, and what is before them. */
+static quern_status spread_cells(const struct flat *f, const struct qn_batch *b, uint32_t op,
+                                 size_t at, uint32_t cells)
 {
-    uint64_t most = 0;
-    for (uint32_t j = 0; j < b->n_lanes; j++) {
-        uint64_t n = b->words[b->ops[b->lanes[j].first_op + op].arg + 1];
-        if (n > most) most = n;
+    const size_t extended = f->parts[0].extended, all = f->columns * cells;
+    double *edges = qn_alloc(2 * (size_t)cells, sizeof *edges);
+    if (edges == NULL) return qn_error_memory("cells of bins", 16 * (uint64_t)cells);
+    for (size_t j = 0; j < f->columns; j++) {
+        struct qn_flat_cut cut =
+            qn_flat_fill_cells(b, &b->lanes[j], op, cells, edges, edges + cells);
+        put_param(f, at + j, cut.low);
+        put_param(f, at + extended + j, cut.scale);
+        put_param(f, at + 2 * extended + j, (double)(j * cells));
+        for (size_t c = 0; c < cells; c++) {
+            put_param(f, at + 3 * extended + j * cells + c, edges[c]);
+            put_param(f, at + 3 * extended + all + j * cells + c, edges[cells + c]);
+        }
     }
-    return (uint32_t)most;
+    for (size_t k = 0; k < 3; k++) repeat(f, at + k * extended);
+    qn_free(edges);
+    return QUERN_OK;
 }
 
 /* One parameter of one op, for all columns, repeated over the extended period. */
@@ -299,11 +341,12 @@ static uint32_t cut(struct flat *f, const struct qn_batch *b, struct origin *fro
         }
         struct qn_flat_chain *part = &f->parts[f->n_functions];
         int bins = is_bins(b, first, i);
-        uint32_t edges = bins ? most_edges(b, i) : 0;
+        uint32_t edges = bins ? most_edges(b, i) : 0, cells = bins ? cells_of(b, i) : 0;
         from[count++] = (struct origin){f->n_functions, part->n_ops, i};
         part->ops[part->n_ops++] =
-            (struct qn_flat_op){.code = code, .edges = edges, .first = *values};
-        *values += f->parts[0].extended * (bins ? 1u + edges : count_words(code));
+            (struct qn_flat_op){.code = code, .edges = edges, .cells = cells, .first = *values};
+        *values += f->parts[0].extended * (cells != 0 ? 3u : bins ? 1u + edges : count_words(code));
+        *values += 2 * f->columns * cells;
         i += (uint32_t)bins;
     }
     return count;
@@ -322,6 +365,7 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
     f->params = qn_alloc_aligned(values, f->size);
     if (f->params == NULL) return qn_error_memory("parameters of a chain", values * f->size);
     for (uint32_t i = 0; i <= f->n_functions; i++) {
+        f->parts[i].columns = f->columns;
         f->parts[i].period = f->parts[0].period;
         f->parts[i].extended = f->parts[0].extended;
         f->parts[i].params = f->params;
@@ -330,7 +374,10 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
     }
     for (uint32_t k = 0; k < count; k++) {
         const struct qn_flat_op *op = &f->parts[from[k].part].ops[from[k].n];
-        if (op->code == QN_OP_BIN) spread_edges(f, b, from[k].op, op->first, op->edges);
+        if (op->cells != 0)
+            QN_TRY(spread_cells(f, b, from[k].op, op->first, op->cells));
+        else if (op->code == QN_OP_BIN)
+            spread_edges(f, b, from[k].op, op->first, op->edges);
         for (uint32_t w = 0; op->code != QN_OP_BIN && w < count_words(op->code); w++)
             spread(f, b, from[k].op, w, op->first + w * f->parts[0].extended);
     }
@@ -403,8 +450,9 @@ int qn_run_flat(struct qn_threads *threads, const struct qn_run_request *r, quer
     if (r->n_norms != 0 || !qn_run_is_matrix(r) || !same_chains(&r->batch)) return 0;
     f.is_f64 = r->batch.lanes[0].work == QN_W_F64;
     f.size = f.is_f64 ? 8 : 4;
+    if (!bins_fit(&r->batch)) return 0;
     *status = set_params(&f, &r->batch);
-    if (*status != QUERN_OK) return 1;
+    if (*status != QUERN_OK) goto cleanup;
     f.in = r->batch.lanes[0].data;
     f.out = (char *)r->out_host + r->slots[0].offset;
     f.total = (size_t)r->batch.rows * f.columns;
@@ -436,7 +484,8 @@ int qn_flat_column_open(struct qn_flat_column *c, const struct qn_batch *b, uint
                         uint32_t n_ops, uint32_t work)
 {
     if (work > QN_W_F64 || n_ops > QN_FLAT_MAX_OPS) return 0;
-    *c = (struct qn_flat_column){.chain = {.n_ops = n_ops, .is_last = 1, .extended = 1}};
+    *c = (struct qn_flat_column){
+        .chain = {.n_ops = n_ops, .is_last = 1, .columns = 1, .extended = 1}};
     for (uint32_t i = 0; i < n_ops; i++) {
         const struct qn_op *op = &b->ops[first_op + i];
         if (!known_op(op->code)) return 0;

@@ -12,15 +12,18 @@ enum { QN_FLAT_MAX_OPS = 16 };
 
 struct qn_flat_op {
     uint32_t code, edges; /* BIN: edges of a column, at most */
+    uint32_t cells;       /* BIN: 0, or by cells (run_flat_bins.h) */
     size_t first;         /* element of p0 in the parameters; p1 lies `extended` further.
-                     BIN: the number of edges, then each edge, `extended` apart */
+                     BIN: the number of edges, then each edge, `extended` apart; by cells low, scale, and
+                     where the column's cells begin in what follows: all columns' edges, then what is
+                     before them */
 };
 
 struct qn_flat_chain {
     uint32_t n_ops;
-    uint32_t goes_on;        /* the values are not as they were loaded: only LOOK marks them */
-    uint32_t is_last;        /* they are stored: NaNs become canonical */
-    size_t period, extended; /* in values; a column has one value a parameter */
+    uint32_t goes_on; /* the values are not as they were loaded: only LOOK marks them */
+    uint32_t is_last; /* they are stored: NaNs become canonical */
+    size_t columns, period, extended; /* in values; a column has one value a parameter */
     const void *params;
     struct qn_flat_op ops[QN_FLAT_MAX_OPS];
 };

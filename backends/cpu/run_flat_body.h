@@ -114,6 +114,47 @@ static QN_NOINLINE void FLAT(mark_made)(const T *now, TI *seen)
     }
 }
 
+/* By cells (run_flat_bins.h). A NaN is in the last one, and below no edge. */
+#if FLAT_CELLS
+#if defined(FLAT_MASKS) && FLAT_F64
+#define OP(name) _mm512_##name##_pd
+#define WHOLE(t) _mm512_roundscale_pd(t, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define AT(base, at) _mm512_i32gather_pd(_mm512_cvttpd_epi32(at), base, 8)
+#define AND_ONE(first, x, edge) PICK(x, _CMP_NLT_UQ, edge, (first) + 1, first)
+#elif defined(FLAT_MASKS)
+#define OP(name) _mm512_##name##_ps
+#define WHOLE(t) _mm512_roundscale_ps(t, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define AT(base, at) _mm512_i32gather_ps(_mm512_cvttps_epi32(at), base, 4)
+#define AND_ONE(first, x, edge) PICK(x, _CMP_NLT_UQ, edge, (first) + 1, first)
+#elif FLAT_F64
+#define OP(name) _mm256_##name##_pd
+#define WHOLE(t) _mm256_round_pd(t, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define AT(base, at) _mm256_i32gather_pd(base, _mm256_cvttpd_epi32(at), 8)
+#define AND_ONE(first, x, edge)                                                                    \
+    ((first) + _mm256_and_pd(_mm256_cmp_pd(x, edge, _CMP_NLT_UQ), (V){0} + 1))
+#else
+#define OP(name) _mm256_##name##_ps
+#define WHOLE(t) _mm256_round_ps(t, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC)
+#define AT(base, at) _mm256_i32gather_ps(base, _mm256_cvttps_epi32(at), 4)
+#define AND_ONE(first, x, edge)                                                                    \
+    ((first) + _mm256_and_ps(_mm256_cmp_ps(x, edge, _CMP_NLT_UQ), (V){0} + 1))
+#endif
+static inline V FLAT(cell)(V x, const T *p, const struct qn_flat_op *op, size_t extended,
+                           const T *edges, const T *before)
+{
+    const V zero = {0}, last = zero + (T)(op->cells - 1);
+    V t = (x - LOAD(p)) * LOAD(p + extended);
+    t = OP(max)(OP(min)(t, last), zero);
+    const V cell = WHOLE(t), at = cell + LOAD(p + 2 * extended);
+    const V first = before != NULL ? (V)AT(before, at) : cell;
+    return AND_ONE(first, x, (V)AT(edges, at));
+}
+#undef OP
+#undef WHOLE
+#undef AT
+#undef AND_ONE
+#endif
+
 static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
                                TI *seen, const int stream, const int column)
 {
@@ -174,6 +215,17 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
             break;
         }
         case QN_OP_BIN:
+#if FLAT_CELLS
+            if (f->ops[i].cells != 0) {
+                const struct qn_flat_op *op = &f->ops[i];
+                const T *edges = (const T *)f->params + op->first + 3 * f->extended;
+                const T *before = op->cells != op->edges ? edges + f->columns * op->cells : NULL;
+#define X(k) x##k = FLAT(cell)(x##k, p + k * W, op, f->extended, edges, before);
+                EACH(X)
+#undef X
+                break;
+            }
+#endif
             FLAT(bin)(&x0, &x1, p, &f->ops[i], f->extended);
             FLAT(bin)(&x2, &x3, p + 2 * W, &f->ops[i], f->extended);
             FLAT(bin)(&x4, &x5, p + 4 * W, &f->ops[i], f->extended);
