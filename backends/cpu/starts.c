@@ -11,7 +11,8 @@
 enum {
     LEAST_ROWS = 8192, /* fewer are searched sooner than a table is made */
     CELLS_PER_NUMBER = 8,
-    MOST_CELLS = 1 << 16
+    MOST_CELLS = 1 << 16,
+    MOST_NUMBERS = UINT16_MAX
 };
 
 static double number_at(const uint64_t *words, uint64_t i)
@@ -94,11 +95,10 @@ static uint32_t steps_left(const struct qn_starts *s)
 
 static void fill(struct qn_starts *s)
 {
-    uint32_t i = 0;
-    for (int32_t cell = 0; cell < s->cells; cell++) {
-        while (i < s->k && cell_of(s, i) < cell) i++;
-        s->first[cell] = (int32_t)i;
-    }
+    int32_t cell = 0;
+    for (uint32_t i = 0; i < s->k; i++)
+        for (int32_t own = cell_of(s, i); cell <= own; cell++) s->first[cell] = (uint16_t)i;
+    for (; cell < s->cells; cell++) s->first[cell] = (uint16_t)s->k;
 }
 
 static quern_status take_numbers(struct qn_starts *s, const uint64_t *words, uint32_t work)
@@ -124,6 +124,7 @@ static void drop(struct qn_starts *s)
     qn_free(s->first);
     qn_free(s->f32);
     qn_free(s->f64);
+    qn_free(s->knots);
     *s = (struct qn_starts){0};
 }
 
@@ -147,7 +148,7 @@ static quern_status make(struct qn_starts *s, const uint64_t *words, uint64_t k,
         return QUERN_OK;
     }
     s->first = qn_alloc_aligned((size_t)s->cells, sizeof *s->first);
-    if (s->first == NULL) QN_GO(qn_error_memory("start tables", (uint64_t)s->cells * 4));
+    if (s->first == NULL) QN_GO(qn_error_memory("start tables", (uint64_t)s->cells * 2));
     fill(s);
     return QUERN_OK;
 cleanup:
@@ -156,18 +157,48 @@ cleanup:
 }
 
 /* Values that the loop can reckon from a knot's number rather than fetch. */
-static void look_at_values(struct qn_starts *s, const uint64_t *values)
+static int are_even(const uint64_t *values, uint32_t k, double step)
 {
-    if (s->first == NULL || s->k < 2) return;
-    s->y_step = number_at(values, 1);
-    s->y_last = number_at(values, s->k - 1);
-    s->even = 1;
-    for (uint32_t i = 0; i + 1 < s->k; i++) {
-        double y = (double)i * s->y_step;
+    for (uint32_t i = 0; i + 1 < k; i++) {
+        double y = (double)i * step;
         uint64_t bits;
         memcpy(&bits, &y, sizeof bits);
-        s->even &= bits == values[i];
+        if (bits != values[i]) return 0;
     }
+    return 1;
+}
+
+/* Whether the loop may leave out what the definition does about NaN. */
+static int is_regular(const uint64_t *table, uint32_t k)
+{
+    const uint64_t *knots = table + QN_INTERP_HEAD, *values = knots + k, *slopes = values + k;
+    if (!(number_at(table, 0) >= number_at(knots, 0)) ||
+        !(number_at(table, 1) <= number_at(knots, k - 1)))
+        return 0;
+    for (uint32_t i = 0; i < k; i++) {
+        double step = i + 1 < k ? number_at(knots, i + 1) - number_at(knots, i) : 0;
+        if (!isfinite(number_at(values, i))) return 0;
+        if (step != 0 && !(isfinite(step) && isfinite(number_at(slopes, i) * step))) return 0;
+    }
+    return 1;
+}
+
+static quern_status look_at_map(struct qn_starts *s, const uint64_t *table)
+{
+    const uint64_t *knots = table + QN_INTERP_HEAD, *values = knots + s->k, *slopes = values + s->k;
+    const size_t places = (size_t)s->k + ((size_t)1 << s->steps) + 2;
+    if (s->first == NULL || s->k < 2 || !is_regular(table, s->k)) return QUERN_OK;
+    s->y_step = number_at(values, 1);
+    s->y_last = number_at(values, s->k - 1);
+    s->even = are_even(values, s->k, s->y_step);
+    s->knots = qn_alloc_aligned(places, sizeof *s->knots);
+    if (s->knots == NULL) return qn_error_memory("start tables", places * sizeof *s->knots);
+    for (size_t at = 0; at < places; at++) {
+        size_t j = at == 0 ? 0 : at <= s->k ? at - 1 : s->k - 1;
+        s->knots[at].x = number_at(knots, j);
+        s->knots[at].slope = at < s->k && isfinite(number_at(slopes, j)) ? number_at(slopes, j) : 0;
+    }
+    return QUERN_OK;
 }
 
 static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, struct qn_starts *s)
@@ -178,10 +209,9 @@ static quern_status of_op(const struct qn_batch *b, const struct qn_op *op, stru
     const uint64_t *table = b->words + first;
     uint64_t k = op->code == QN_OP_BIN ? words : QN_INTERP_KNOTS(words);
     const uint64_t *numbers = op->code == QN_OP_BIN ? table : table + QN_INTERP_HEAD;
-    if (k <= QN_FEW_EDGES || k > MOST_CELLS || !ascending(numbers, k)) return QUERN_OK;
+    if (k <= QN_FEW_EDGES || k > MOST_NUMBERS || !ascending(numbers, k)) return QUERN_OK;
     QN_TRY(make(s, numbers, k, op->work));
-    if (op->code != QN_OP_BIN) look_at_values(s, numbers + k);
-    return QUERN_OK;
+    return op->code != QN_OP_BIN ? look_at_map(s, table) : QUERN_OK;
 }
 
 /* The ops that search. */

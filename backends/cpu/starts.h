@@ -8,9 +8,13 @@
 
 #include "host/ops/requests.h"
 
+struct qn_knot {
+    double x, slope;
+};
+
 struct qn_starts {
-    int32_t *
-        first; /* per cell: how many numbers are in the cells before; NULL: there is no such table */
+    /* per cell: how many numbers are in the cells before; NULL: there is no such table */
+    uint16_t *first;
     uint32_t k, steps; /* numbers; steps that are left at most */
     uint32_t by_bits, low_key, shift;
     int32_t cells;
@@ -19,6 +23,9 @@ struct qn_starts {
     double *f64;
     int even; /* INTERP: the values are y_step times 0, 1, 2, …, and y_last */
     double y_step, y_last;
+    /* INTERP, by place: the knot before it and its slope, and a few more behind the last. NULL: a stretch
+     * between unlike knots may give NaN, or an end is outside the knots. */
+    struct qn_knot *knots;
 };
 
 /* For each op of the batch, if that pays for its rows; else *out is NULL. */
