@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Normalizer on a row-major matrix: the tiles would turn rows into columns and back, so the rows are
- * summed where they lie. Results go to a small block first and from there to the output, past the
- * caches if it is large; so the output may be the input. */
+ * summed where they lie. Without the vectors of run_norm_wide.c results go to a small block first and from
+ * there to the output, past the caches if it is large; so the output may be the input. */
 #include <string.h>
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/run.h"
+#include "backends/cpu/run_norm_wide.h"
 #include "backends/cpu/run_store.h"
 #include "backends/cpu/store.h"
 #include "host/core/checked.h"
@@ -19,16 +20,6 @@ enum { BLOCK_BYTES = 16 << 10, TASK_BYTES = 1 << 19, ALONE_BYTES = 1 << 18 };
 #define NORM_F64 1
 #include "backends/cpu/run_norm_body.h"
 #undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define NORM_F64 0
-#include "backends/cpu/run_norm_body.h"
-#define NORM_F64 1
-#include "backends/cpu/run_norm_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
 
 typedef void norm_rows_fn(uint32_t, const void *restrict, void *restrict, size_t, size_t,
                           uint32_t *);
@@ -39,16 +30,9 @@ struct norm_run {
     uint32_t kind, stream, marked;
     uint64_t rows, task_rows;
     size_t columns, row_bytes, block_rows, scratch_size;
+    qn_norm_rows_fn *wide; /* or NULL, and: */
     norm_rows_fn *run;
 };
-
-static norm_rows_fn *choose(uint32_t work)
-{
-#if QN_X86
-    if (qn_cpu_isa_level() >= QN_ISA_AVX2) return work == QN_W_F64 ? rows_f64_avx2 : rows_f32_avx2;
-#endif
-    return work == QN_W_F64 ? rows_f64_baseline : rows_f32_baseline;
-}
 
 static uint32_t *marks_of(const struct norm_run *n, uint32_t worker)
 {
@@ -62,6 +46,12 @@ static void norm_task(void *user, uint32_t worker, uint64_t task)
     char *block = n->scratch + worker * n->scratch_size;
     uint64_t row = task * n->task_rows, end = row + n->task_rows;
     if (end > n->rows) end = n->rows;
+    uint32_t *marks = n->marked ? marks_of(n, worker) : NULL;
+    if (n->wide != NULL) {
+        n->wide(&(struct qn_norm_rows){n->in + row * n->row_bytes, n->out + row * n->row_bytes,
+                                       end - row, n->columns, n->kind, (int)n->stream, marks});
+        row = end;
+    }
     for (uint64_t some; row < end; row += some) {
         some = end - row < n->block_rows ? end - row : n->block_rows;
         const char *from = n->in + row * n->row_bytes;
@@ -69,7 +59,7 @@ static void norm_task(void *user, uint32_t worker, uint64_t task)
         size_t bytes = some * n->row_bytes;
         for (size_t k = 0; n->stream && k < bytes; k += 64)
             __builtin_prefetch(from + bytes + k, 0, 3);
-        n->run(n->kind, from, block, some, n->columns, n->marked ? marks_of(n, worker) : NULL);
+        n->run(n->kind, from, block, some, n->columns, marks);
         if (n->stream)
             qn_store()->stream(to, block, bytes);
         else
@@ -106,7 +96,8 @@ int qn_run_norm_rows(struct qn_threads *threads, const struct qn_run_request *r,
                          .rows = r->batch.rows,
                          .columns = r->batch.n_lanes,
                          .row_bytes = (size_t)lane->stride,
-                         .run = choose(lane->work)};
+                         .wide = qn_norm_wide(lane->work)};
+    n.run = lane->work == QN_W_F64 ? rows_f64_baseline : rows_f32_baseline;
     n.stream = r->stream != 0 && n.in != n.out;
     n.block_rows = BLOCK_BYTES / n.row_bytes + 1;
     n.task_rows = n.block_rows * (TASK_BYTES / (n.block_rows * n.row_bytes) + 1);

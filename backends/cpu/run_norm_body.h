@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Norms along the rows of a row-major matrix, in kernels/norm.h's order. run_norm.c sets QN_SUFFIX,
  * NORM_F64 and includes this. Vectors of 16 bytes are the order itself (NumPy's baseline), not a
- * choice; wider ones serve the division, which the compiler vectorises. */
+ * choice. Processors with wider ones have run_norm_wide_body.h. */
 #if NORM_F64
 #define T double
 #define TI int64_t
