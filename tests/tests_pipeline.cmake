@@ -7,11 +7,11 @@ set(extra_sparse pipeline/sparse_forms.c)
 set(extra_rows pipeline/runs.c)
 set(extra_iterative pipeline/runs.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial
-    splines expression indicator columns iterative arrays moves bins passes)
+    splines expression indicator columns iterative arrays moves bins draws passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache" TIMEOUT 600)
 endforeach()
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
-  polynomial splines expression indicator columns iterative arrays moves bins)
+  polynomial splines expression indicator columns iterative arrays moves bins draws)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/cpu/chain.h"
+#include "backends/cpu/finite.h"
 #include "backends/cpu/isa.h"
 #include "backends/cpu/strips.h"
 
@@ -230,6 +231,17 @@ static void close_job(struct job *job)
     qn_free(job->parts);
 }
 
+/* 0 is as good as any number. */
+static void take_any(const struct qn_extremes_request *request)
+{
+    for (uint32_t i = 0; i < request->batch.n_lanes; i++) {
+        struct qn_extremes *out = &request->out[i];
+        out->min = 0.0 < out->min ? 0.0 : out->min;
+        out->max = 0.0 > out->max ? 0.0 : out->max;
+        out->count += request->batch.rows;
+    }
+}
+
 quern_status qn_cpu_extremes(struct qn_threads *threads, const struct qn_extremes_request *request)
 {
     struct job job = {.request = request, .positions = PERIOD};
@@ -237,6 +249,10 @@ quern_status qn_cpu_extremes(struct qn_threads *threads, const struct qn_extreme
     quern_status status = QUERN_OK;
     uint32_t size = qn_threads_size(threads);
     if (request->batch.rows == 0 || request->batch.n_lanes == 0) return QUERN_OK;
+    if (request->any && qn_cpu_all_finite(threads, &request->batch)) {
+        take_any(request);
+        return QUERN_OK;
+    }
 
     choose_loops(&job);
     QN_GO(qn_strips_make(&request->batch, &strips, &job.n_parts));

@@ -4,11 +4,14 @@
 #include "backends/cpu/isa.h"
 
 enum {
-    SMALL = 48,     /* sorted by insertion */
-    BUCKETS = 2048, /* of a histogram */
-    WANTED = 64,    /* ranks, hence buckets, looked at in one go; with more, sorting is faster */
-    DIGIT_BITS = 8,
-    DIGIT_MASK = 255
+    SMALL = 48,      /* sorted by insertion */
+    BUCKETS = 2048,  /* of a histogram */
+    WANTED = 64,     /* ranks, hence buckets, looked at in one go; with more, sorting is faster */
+    SHORT_DIGIT = 8, /* bits that a sort looks at in a pass; their counts, and where values go, */
+    LONG_DIGIT =
+        11, /* … fit the caches: fewer passes where there are enough values for the counts */
+    LONG_DIGITS_FROM = 4096,
+    LONG_DIGITS_TO = 65536
 };
 
 /* A bucket that holds wanted ranks: its keys at spare[first .. at), how many keys are smaller, and

@@ -83,15 +83,18 @@ static void FN(select)(KEY *keys, KEY *spare, size_t n, uint64_t below, const ui
 static void FN(radix_sort)(KEY *keys, KEY *spare, size_t n)
 {
     KEY *from = keys, *to = spare;
-    for (uint32_t shift = 0; shift < 8 * sizeof(KEY); shift += DIGIT_BITS) {
-        size_t starts[1 << DIGIT_BITS] = {0}, sum = 0;
-        for (size_t i = 0; i < n; i++) starts[(from[i] >> shift) & DIGIT_MASK]++;
-        for (size_t d = 0; d <= DIGIT_MASK; d++) {
+    uint32_t bits = n >= LONG_DIGITS_FROM && n <= LONG_DIGITS_TO ? LONG_DIGIT : SHORT_DIGIT;
+    size_t mask = ((size_t)1 << bits) - 1;
+    for (uint32_t shift = 0; shift < 8 * sizeof(KEY); shift += bits) {
+        size_t starts[1 << LONG_DIGIT], sum = 0;
+        memset(starts, 0, (mask + 1) * sizeof *starts);
+        for (size_t i = 0; i < n; i++) starts[(from[i] >> shift) & mask]++;
+        for (size_t d = 0; d <= mask; d++) {
             size_t count = starts[d];
             starts[d] = sum;
             sum += count;
         }
-        for (size_t i = 0; i < n; i++) to[starts[(from[i] >> shift) & DIGIT_MASK]++] = from[i];
+        for (size_t i = 0; i < n; i++) to[starts[(from[i] >> shift) & mask]++] = from[i];
         KEY *other = from;
         from = to;
         to = other;

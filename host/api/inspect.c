@@ -238,10 +238,10 @@ quern_status quern_model_inspect(const quern_model *model, char **json)
 static const char *kind_name(enum qn_param_kind kind)
 {
     static const char *const names[] = {
-        "bool",       "int",       "float",      "choice",  "pair",       "dtype",
-        "scalar",     "frequency", "count",      "amount",  "ints",       "floats",
-        "categories", "degree",    "knots",      "drop",    "expression", "maybe",
-        "score",      "auto_bool", "auto_float", "numbers", "edges"};
+        "bool",   "int",        "float",     "choice",     "pair",    "dtype",
+        "scalar", "frequency",  "count",     "seed",       "amount",  "ints",
+        "floats", "categories", "degree",    "knots",      "drop",    "expression",
+        "maybe",  "score",      "auto_bool", "auto_float", "numbers", "edges"};
     return names[kind];
 }
 

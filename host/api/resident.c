@@ -137,6 +137,7 @@ static quern_status new_resident(struct qn_device *d, const quern_table *from, q
                        .has_names = from->has_names,
                        .is_matrix = from->is_matrix,
                        .weights = from->weights,
+                       .random = from->random,
                        .target = from->target,
                        .has_target = from->has_target,
                        .owner = o,
@@ -192,6 +193,7 @@ quern_status quern_table_upload(quern_context *context, const quern_table *table
         QN_TRY(quern_table_create(table->columns, table->n_columns, table->rows, &view));
         if (view != NULL) {
             view->weights = table->weights;
+            view->random = table->random;
             view->target = table->target;
             view->has_target = table->has_target;
         }

@@ -7,6 +7,7 @@
 #include "host/core/utf8.h"
 #include "host/data/buffer.h"
 #include "host/data/sparse.h"
+#include "host/stats/draw.h"
 
 struct names {
     struct qn_arena arena;
@@ -147,6 +148,16 @@ quern_status quern_table_set_weights(quern_table *table, const double *weights)
                             "row %llu: the weight is %g; weights are finite numbers, 0 or more",
                             (unsigned long long)row, weights[row]);
     table->weights = weights;
+    return QUERN_OK;
+}
+
+quern_status quern_table_set_random_state(quern_table *table, uint32_t *state)
+{
+    if (table == NULL) return qn_null_argument("quern_table_set_random_state");
+    if (state != NULL && state[QN_TWISTER_WORDS] > QN_TWISTER_WORDS)
+        return qn_error(QUERN_INVALID, "the random state's position is %u, beyond its %d words",
+                        state[QN_TWISTER_WORDS], QN_TWISTER_WORDS);
+    table->random = state;
     return QUERN_OK;
 }
 

@@ -24,6 +24,7 @@ struct quern_table {
     const struct qn_resident *resident; /* host/data/resident.h; NULL: in host memory */
     const double
         *weights;        /* the caller's: one per row, or NULL                                   */
+    uint32_t *random;    /* the caller's: the state of a generator that draws go on with, or NULL */
     quern_column target; /* the caller's, beside the columns, if has_target                  */
     int has_target;
     const struct qn_sparse_table *sparse; /* host/data/sparse.h; NULL: columns have their values */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * KBinsDiscretizer: the number of the bin that a value falls in. Definition: scikit-learn,
- * preprocessing/_discretization.py. Quantiles are exact, and these and k-means are of all rows
- * (subsample=None there).
+ * preprocessing/_discretization.py. Quantiles are exact; these, k-means and the ends of bins of equal width
+ * are of all rows or of those that are drawn.
  *
  * bin_edges_ holds the columns' edges one after another: n_bins_[i] + 1 of column i. */
 #include <float.h>
@@ -25,6 +25,10 @@ static const struct qn_param PARAMS[] = {
      "weibull|linear|median_unbiased|normal_unbiased",
      0, 0, "NumPy's name for how a quantile lies between two values"},
     {"dtype", QN_PARAM_FLOATS, "null", NULL, 0, 0, "of the output; null: the input's"},
+    {"subsample", QN_PARAM_COUNT, "200000", NULL, 0, 0,
+     "fits of more rows learn from so many, drawn with replacement; null: from all"},
+    {"random_state", QN_PARAM_SEED, "null", NULL, 0, 0,
+     "the seed of the draw, as of NumPy's RandomState; null: 0, or the table's generator"},
 };
 
 /* Bins that are not wider are joined with the next. */
@@ -98,12 +102,16 @@ static quern_status bins_need(struct qn_stage *stage)
     int kmeans = qn_param_is(stage->estimator, "strategy", "kmeans");
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     QN_TRY(qn_stage_refuse_sparse(stage, "make the input dense"));
-    if (stage->weighted) QN_TRY(check_weighable(stage));
+    stage->draw = qn_param_draw(stage->estimator, stage->rows);
+    stage->draw.replace = 1;
+    int drawn = stage->draw.n != 0, weighted = stage->weighted && !drawn; /* it goes by them */
+    if (weighted) QN_TRY(check_weighable(stage));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         uint32_t n;
         QN_TRY(wanted_bins(stage, i, &n));
-        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans || stage->weighted ? QN_NEED_MATRIX : 0);
-        if (!quantile || stage->weighted) continue;
+        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans || weighted ? QN_NEED_MATRIX : 0) |
+                               (drawn ? QN_NEED_DRAWN : 0);
+        if (!quantile || weighted) continue;
         stage->need[i].flags |= QN_NEED_QUANTILES;
         stage->need[i].n_quantiles = n - 1;
         stage->need[i].percent = inner_levels(stage->arena, n);
@@ -165,13 +173,19 @@ static quern_status check_values(const struct qn_stage *stage, uint32_t i)
     return QUERN_OK;
 }
 
+/* Of the rows that are learned from. */
+static const struct qn_extremes *ends_of(const struct qn_stage *stage, uint32_t i)
+{
+    return stage->draw.n != 0 ? &stage->found[i].drawn : &stage->found[i].extremes;
+}
+
 /* The inner edges: halfway between the centers of k-means, which begins in the middles of bins of equal
  * width. */
 static quern_status between_centers(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
                                     double *edges)
 {
-    const struct qn_extremes *e = &stage->found[i].extremes;
-    uint64_t rows = stage->found[i].rows;
+    const struct qn_extremes *e = ends_of(stage, i);
+    uint64_t rows = stage->draw.n != 0 ? stage->draw.n : stage->found[i].rows;
     quern_status status = QUERN_OK;
     if (rows < wanted)
         return qn_error(QUERN_INVALID, "KBinsDiscretizer: %u bins by k-means of %llu rows", wanted,
@@ -287,7 +301,7 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
                                  double *edges, int64_t *n_bins)
 {
     const struct qn_found *f = &stage->found[i];
-    double min = f->extremes.min, max = f->extremes.max;
+    double min = ends_of(stage, i)->min, max = ends_of(stage, i)->max;
     QN_TRY(check_values(stage, i));
     if (stage->weights != NULL) weighted_ends(stage, i, &min, &max);
     *n_bins = wanted;

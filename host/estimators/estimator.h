@@ -33,6 +33,7 @@ enum qn_param_kind {
     QN_PARAM_SCALAR,     /* number, string or null; "nan" is NaN */
     QN_PARAM_FREQUENCY,  /* null, an integer >= 1, or a fraction in (0, 1) */
     QN_PARAM_COUNT,      /* null or an integer >= 1 */
+    QN_PARAM_SEED,       /* null or an integer below 2^32 */
     QN_PARAM_AMOUNT,     /* a number >= 0, or "all" */
     QN_PARAM_INTS,       /* an integer from `least` on, or one per column */
     QN_PARAM_FLOATS,     /* null (as the input is), "float32" or "float64" */
@@ -64,13 +65,17 @@ enum {
     QN_NEED_EXTREMES = 2, /* and the count of values that are not missing */
     QN_NEED_QUANTILES = 4,
     QN_NEED_CATEGORIES = 8,
-    QN_NEED_WEIGHTED = 16, /* the moments of weighted rows */
-    QN_NEED_SAMPLE = 32,   /* the moments of the first QN_SAMPLE_ROWS rows */
-    QN_NEED_MATRIX = 64,   /* all rows of all ports, together: qn_stage.matrix */
-    QN_NEED_CLASSES = 128, /* the moments of each class that the target names */
-    QN_NEED_PAIRS = 256,   /* the moments of pairs with the target's numbers */
-    QN_NEED_CODES = 512,   /* all rows' classes: qn_stage.codes */
-    QN_NEED_NUMBERS = 1024 /* all rows' targets as numbers: qn_stage.numbers */
+    QN_NEED_WEIGHTED = 16,  /* the moments of weighted rows */
+    QN_NEED_SAMPLE = 32,    /* the moments of the first QN_SAMPLE_ROWS rows */
+    QN_NEED_MATRIX = 64,    /* all rows of all ports, together: qn_stage.matrix */
+    QN_NEED_CLASSES = 128,  /* the moments of each class that the target names */
+    QN_NEED_PAIRS = 256,    /* the moments of pairs with the target's numbers */
+    QN_NEED_CODES = 512,    /* all rows' classes: qn_stage.codes */
+    QN_NEED_NUMBERS = 1024, /* all rows' targets as numbers: qn_stage.numbers */
+    /* Quantiles and the matrix are of the rows that qn_stage.draw says, and qn_found.drawn are their
+     * extremes; other statistics are still of all rows, but extremes may be any finite numbers where all
+     * values are finite. Every port of the stage says so, or none. */
+    QN_NEED_DRAWN = 2048
 };
 enum { QN_SAMPLE_ROWS = 8192 };
 
@@ -84,12 +89,20 @@ struct qn_need {
     int as_f32;        /* quantiles in float32 arithmetic, as the input's dtype has them */
 };
 
+/* Which rows: as sklearn.utils.resample draws them (host/stats/draw.h). */
+struct qn_draw {
+    uint64_t n;   /* fewer than there are; of a sparse column, of its entries. 0: all rows */
+    int replace;  /* they may come more than once, and go by weights, if there are any */
+    int64_t seed; /* -1: goes on with the table's generator; as 0, if it has none */
+};
+
 struct qn_found {
     uint64_t rows;  /* all rows, missing ones too */
     uint64_t count; /* rows that are not missing, whatever statistic told it */
     int has_moments, has_extremes;
     struct qn_node moments; /* of the rows, or of the weighted rows: what was asked for */
     struct qn_extremes extremes;
+    struct qn_extremes drawn;               /* QN_NEED_DRAWN: of those rows */
     const double *quantile;                 /* n_quantiles of them */
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
     /* Sparse tables: `count` and all statistics have the zeros that are not stored. */
@@ -139,6 +152,8 @@ struct qn_stage {
     const struct qn_found *found; /* learn: as many as `need` */
     uint32_t n_probes;            /* need: 0, or what qn_stage_probes was told */
     uint64_t rows;                /* need, learn: of the fit */
+    struct qn_draw draw;          /* need: sets it with QN_NEED_DRAWN; learn: as it was set */
+    int sparse;                   /* need: the fit's table is sparse */
     void *memory; /* need, learn: what the estimator keeps from one to the next; in the arena */
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
     /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN; the estimator's to change */
@@ -215,6 +230,9 @@ int qn_param_bool(const struct qn_estimator *, const char *name);
 double qn_param_f64(const struct qn_estimator *, const char *name);
 const char *qn_param_text(const struct qn_estimator *, const char *name);
 int qn_param_is(const struct qn_estimator *, const char *name, const char *choice);
+/* What a step draws by its parameters `subsample` and `random_state`, of so many rows: n is 0 where it takes
+ * all of them. */
+struct qn_draw qn_param_draw(const struct qn_estimator *, uint64_t rows);
 /* A JSON number, or null or "nan" for NaN. 1 if it is one of these. */
 int qn_json_number(const json_t *, double *out);
 quern_status qn_dtype_parse(const char *text, quern_type *out); /* "float32" -> QUERN_FLOAT32 */

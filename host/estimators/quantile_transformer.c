@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * QuantileTransformer: a column's distribution becomes uniform or normal. Definition: scikit-learn,
- * preprocessing/_data.py. Quantiles are exact and of all rows.
+ * preprocessing/_data.py. Quantiles are exact, of all rows or of those that are drawn.
  *
  * quantiles_ is a matrix, a row for each of references_ and a column for each input column. */
 #include <float.h>
@@ -16,6 +16,10 @@ static const struct qn_param PARAMS[] = {
      "knots of the map; no more than rows are taken"},
     {"output_distribution", QN_PARAM_CHOICE, "\"uniform\"", "uniform|normal", 0, 0,
      "what the values are distributed like afterwards"},
+    {"subsample", QN_PARAM_COUNT, "10000", NULL, 0, 0,
+     "fits of more rows learn from so many, drawn without replacement; null: from all"},
+    {"random_state", QN_PARAM_SEED, "null", NULL, 0, 0,
+     "the seed of the draw, as of NumPy's RandomState; null: 0, or the table's generator"},
 };
 
 /* Values nearer to an end of the range than this are at the end (output "normal"). */
@@ -37,9 +41,33 @@ static uint32_t count_of(const struct qn_stage *stage, uint64_t rows)
     return n > (double)rows ? (uint32_t)rows : (uint32_t)n;
 }
 
+/* As in scikit-learn, whatever the number of rows is. */
+static quern_status quantile_check(const struct qn_estimator *e)
+{
+    const json_t *subsample = qn_param(e, "subsample");
+    double n = qn_param_f64(e, "n_quantiles");
+    if (json_is_null(subsample) || n <= json_number_value(subsample)) return QUERN_OK;
+    return qn_error(
+        QUERN_INVALID,
+        "QuantileTransformer: n_quantiles is %.0f, more than the %.0f rows of subsample", n,
+        json_number_value(subsample));
+}
+
+/* Of a sparse table each column draws from its entries. Columns of a dense one that an encoder made sparse
+ * have no entries yet: what is learned of these is learned of all rows. */
+static struct qn_draw draw_of(const struct qn_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->n_in && !stage->sparse; i++)
+        if (stage->in[i].sparse) return (struct qn_draw){0};
+    return qn_param_draw(stage->estimator, stage->rows);
+}
+
 static quern_status quantile_need(struct qn_stage *stage)
 {
     quern_type dtype;
+    stage->draw = draw_of(stage);
+    uint32_t flags =
+        QN_NEED_QUANTILES | QN_NEED_EXTREMES | (stage->draw.n != 0 ? QN_NEED_DRAWN : 0);
     uint32_t n = count_of(stage, stage->rows);
     double *percent = qn_arena_alloc(stage->arena, n, sizeof *percent);
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
@@ -47,10 +75,8 @@ static quern_status quantile_need(struct qn_stage *stage)
     references(percent, n);
     for (uint32_t k = 0; k < n; k++) percent[k] *= 100.0;
     for (uint32_t i = 0; i < stage->n_in; i++)
-        stage->need[i] = (struct qn_need){.flags = QN_NEED_QUANTILES | QN_NEED_EXTREMES,
-                                          .n_quantiles = n,
-                                          .percent = percent,
-                                          .as_f32 = dtype == QUERN_FLOAT32};
+        stage->need[i] = (struct qn_need){
+            .flags = flags, .n_quantiles = n, .percent = percent, .as_f32 = dtype == QUERN_FLOAT32};
     return QUERN_OK;
 }
 
@@ -258,6 +284,7 @@ const struct qn_estimator_type qn_quantile_transformer = {
     .lists = "quantiles_ references_",
     .input = "number",
     .depends_on = quantile_depends_on,
+    .check = quantile_check,
     .need = quantile_need,
     .learn = quantile_learn,
     .emit = quantile_emit,

@@ -209,6 +209,10 @@ static const char *complaint(const struct qn_param *p, const json_t *v)
     case QN_PARAM_COUNT:
         return json_is_null(v) || (json_is_integer(v) && number >= 1) ? NULL
                                                                       : "null or an integer >= 1";
+    case QN_PARAM_SEED:
+        return json_is_null(v) || (json_is_integer(v) && number >= 0 && number <= UINT32_MAX)
+                   ? NULL
+                   : "null or an integer from 0 to 4294967295";
     case QN_PARAM_AMOUNT:
         return (json_is_number(v) && number >= 0) ||
                        (json_is_string(v) && strcmp(json_string_value(v), "all") == 0)
@@ -356,6 +360,14 @@ double qn_param_f64(const struct qn_estimator *e, const char *name)
 const char *qn_param_text(const struct qn_estimator *e, const char *name)
 {
     return json_string_value(qn_param(e, name));
+}
+
+struct qn_draw qn_param_draw(const struct qn_estimator *e, uint64_t rows)
+{
+    const json_t *n = qn_param(e, "subsample"), *seed = qn_param(e, "random_state");
+    if (!json_is_integer(n) || (uint64_t)json_integer_value(n) >= rows) return (struct qn_draw){0};
+    return (struct qn_draw){.n = (uint64_t)json_integer_value(n),
+                            .seed = json_is_integer(seed) ? json_integer_value(seed) : -1};
 }
 
 int qn_param_is(const struct qn_estimator *e, const char *name, const char *choice)

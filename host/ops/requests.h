@@ -132,6 +132,7 @@ struct qn_extremes {
 struct qn_extremes_request {
     struct qn_batch batch;
     struct qn_extremes *out; /* host, one per lane; merged INTO what is there (start from empty) */
+    uint32_t any; /* a hint: if all values are finite, any finite numbers do for their extremes */
 };
 
 /* Order statistics, in memory: the whole data is this one batch. For lane l and rank number j:

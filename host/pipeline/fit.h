@@ -7,6 +7,7 @@
 #include "host/pipeline/frame.h"
 #include "host/pipeline/labels.h"
 #include "host/pipeline/weights.h"
+#include "host/stats/draw.h"
 
 /* A fitted pipeline: the spec, the input's schema, and a plan whose estimators have learned. */
 struct quern_model {
@@ -65,12 +66,21 @@ struct qn_fit_state {
     struct qn_categories **derived; /* sets made for a round, freed with the fit */
     uint32_t n_derived, room_derived;
     struct qn_labels labels;
-    uint32_t *codes; /* of all rows' targets, where a step wants them */
+    struct qn_draws *draws; /* of this round (host/pipeline/drawn.c), or NULL */
+    uint32_t *codes;        /* of all rows' targets, where a step wants them */
     double *numbers;
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
 /* … and all rows, for the steps that asked for these (host/pipeline/matrix.c). */
 quern_status qn_fit_matrices(struct qn_fit_state *);
+/* … and those that depend on some rows alone (host/pipeline/drawn.c). Which rows is found while others are
+ * taken: begin before the pass; end in any case. */
+quern_status qn_draws_begin(struct qn_fit_state *);
+quern_status qn_fit_drawn(struct qn_fit_state *);
+void qn_draws_end(struct qn_fit_state *);
+/* A generator for a step's draws: that of the table, or a new one; and what became of it. */
+quern_status qn_draw_begin(const struct qn_draw *, const uint32_t *state, struct qn_twister *);
+void qn_draw_end(const struct qn_draw *, uint32_t *state, const struct qn_twister *);
 /* … and all rows' targets (host/pipeline/targets.c). */
 quern_status qn_fit_targets(struct qn_fit_state *);
 /* Statistics are taken in floats: the port as one whose values are float32 or float64. */

@@ -70,6 +70,13 @@ quern_status qn_frame_extend(struct qn_exec *, const struct quern_table *, uint3
                              struct qn_frame *);
 void qn_frame_free(struct qn_exec *, struct qn_frame *);
 
+/* Packed host memory for `rows` rows of the cells that are wanted, of frames like this one. */
+quern_status qn_frame_open_taken(const struct qn_frame *like, const uint8_t *wanted, uint64_t rows,
+                                 struct qn_frame *out);
+/* n rows of a frame, counted from its first, to the rows from `at` on of one that was opened so. */
+quern_status qn_frame_take(struct qn_exec *, const struct qn_frame *from, const uint32_t *rows,
+                           uint64_t n, uint64_t at, struct qn_frame *to);
+
 /* The operations over rows of a layer, from inputs of its frame to other inputs of it. */
 quern_status qn_frame_rows(struct qn_exec *, const struct qn_layer *, struct qn_frame *);
 

@@ -120,7 +120,7 @@ struct gathering {
 static int wants_matrix(const struct qn_plan_step *step)
 {
     return step->needs != NULL && step->n_ports != 0 &&
-           (step->needs[0].flags & QN_NEED_MATRIX) != 0;
+           (step->needs[0].flags & (QN_NEED_MATRIX | QN_NEED_DRAWN)) == QN_NEED_MATRIX;
 }
 
 static quern_status open_gathering(struct gathering *g)

@@ -80,6 +80,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
         struct qn_plan_step *step = &plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
             if (!(step->needs[k].flags & flag) || step->probes[k].raw) continue;
+            if (flag == QN_NEED_QUANTILES && (step->needs[k].flags & QN_NEED_DRAWN)) continue;
             struct want *w = &g->wants[g->n];
             w->step = step;
             w->index = k;
@@ -185,7 +186,9 @@ static quern_status chunk_extremes(struct pass *p, const struct qn_frame *f)
 {
     struct group *g = &p->extremes;
     if (g->n == 0) return QUERN_OK;
-    struct qn_extremes_request rq = {.out = p->ends};
+    struct qn_extremes_request rq = {.out = p->ends, .any = 1};
+    for (uint32_t i = 0; i < g->n; i++)
+        rq.any &= (need_of(&g->wants[i])->flags & QN_NEED_DRAWN) != 0;
     struct qn_outcome outcome = {0};
     qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
     QN_TRY(qn_op_extremes(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome));
@@ -532,6 +535,7 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(gather(&p, QN_NEED_PAIRS, &p.pairs));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
+    QN_GO(qn_draws_begin(s));
     QN_GO(know_classes(&p));
     QN_GO(open_results(&p));
     QN_GO(qn_distinct_open(s, &distinct));
@@ -541,9 +545,11 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(qn_distinct_finish(distinct));
     QN_GO(select_part(&p, QN_W_F32));
     QN_GO(select_part(&p, QN_W_F64));
+    QN_GO(qn_fit_drawn(s));
     QN_GO(qn_fit_targets(s));
     status = qn_fit_matrices(s);
 cleanup:
+    qn_draws_end(s);
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);
     qn_moments_free(p.weighted_sums);

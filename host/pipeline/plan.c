@@ -103,6 +103,8 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .object = step->object,
         .weighted = plan->weighted,
         .rows = plan->rows,
+        .draw = step->draw,
+        .sparse = plan->schema->is_sparse,
         .memory = step->memory,
         .supervised = plan->supervised,
         .plan = plan,
@@ -286,6 +288,7 @@ static quern_status ask(struct qn_plan *plan, struct qn_plan_step *step, int *wa
     quern_status status = stage.estimator->type->need(&stage);
     if (status != QUERN_OK) return in_step(plan, step, status);
     step->needs = stage.need;
+    step->draw = stage.draw;
     step->memory = stage.memory;
     step->probes = stage.out != NULL ? stage.out : step->ports;
     step->n_probes = stage.n_probes != 0 ? stage.n_probes : step->n_ports;

@@ -57,6 +57,7 @@ struct qn_plan_step {
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of: its own, or others */
     uint32_t n_probes;
+    struct qn_draw draw;   /* which rows they are of, where they say QN_NEED_DRAWN */
     void *memory;          /* what the estimator keeps while it learns in several rounds */
     double *matrix;        /* of the probes' rows, where that was asked for; on the heap */
     double *weights;       /* of these rows, in the same memory, where they have any */

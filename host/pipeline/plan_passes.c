@@ -2,7 +2,7 @@
  * How often a fit walks over its rows. The plan says it from what its steps ask for: in each round one
  * walk takes moments, extremes and distinct values together; order statistics, which need the counts,
  * take one more (two where columns are float32 and float64), a matrix of all rows one for each step that
- * wants it, and which classes a target has is looked up once before their moments. That is how it is for
+ * wants it, and so do rows that a step draws, and which classes a target has is looked up once before their moments. That is how it is for
  * dense rows in memory, and what the plan says, for a model's file must not tell where its rows lay. Over a
  * file in chunks order statistics take more walks (host/stats/quantiles.h); of a sparse table all that a
  * round asks for is taken in one. */
@@ -16,11 +16,11 @@ static const struct {
     uint32_t flag;
     const char *name;
 } KINDS[] = {
-    {QN_NEED_MOMENTS, "moments"},       {QN_NEED_WEIGHTED, "weighted_moments"},
-    {QN_NEED_SAMPLE, "sample"},         {QN_NEED_CLASSES, "class_moments"},
-    {QN_NEED_EXTREMES, "extremes"},     {QN_NEED_CATEGORIES, "categories"},
-    {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_MATRIX, "rows"},
-    {QN_PASS_LABELS, "target_classes"},
+    {QN_NEED_MOMENTS, "moments"},     {QN_NEED_WEIGHTED, "weighted_moments"},
+    {QN_NEED_SAMPLE, "sample"},       {QN_NEED_CLASSES, "class_moments"},
+    {QN_NEED_EXTREMES, "extremes"},   {QN_NEED_CATEGORIES, "categories"},
+    {QN_NEED_QUANTILES, "quantiles"}, {QN_NEED_MATRIX, "rows"},
+    {QN_NEED_DRAWN, "drawn_rows"},    {QN_PASS_LABELS, "target_classes"},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 
@@ -42,7 +42,7 @@ static quern_status add(struct qn_plan *plan, uint32_t kinds)
 struct asked {
     uint32_t flags;     /* of a walk over all columns together */
     uint32_t quantiles; /* bit QN_W_F32 and bit QN_W_F64: of columns that are looked at so */
-    uint32_t matrices;
+    uint32_t matrices, draws;
 };
 
 /* The distinct values of a column of the table are counted once and kept; those of later layers' columns
@@ -64,7 +64,7 @@ static void look_at(struct qn_plan *plan, const struct qn_port *port, uint32_t f
         QN_NEED_MOMENTS | QN_NEED_WEIGHTED | QN_NEED_SAMPLE | QN_NEED_CLASSES | QN_NEED_EXTREMES;
     if (!port->raw) a->flags |= flags & together;
     if ((flags & QN_NEED_CATEGORIES) && counts_rows(plan, port)) a->flags |= QN_NEED_CATEGORIES;
-    if ((flags & QN_NEED_QUANTILES) && !port->raw)
+    if ((flags & QN_NEED_QUANTILES) && !(flags & QN_NEED_DRAWN) && !port->raw)
         a->quantiles |= 1u << (port->chain->work == QN_W_F32 ? QN_W_F32 : QN_W_F64);
 }
 
@@ -75,8 +75,10 @@ static struct asked ask_all(struct qn_plan *plan)
         const struct qn_plan_step *step = &plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++)
             look_at(plan, &step->probes[k], step->needs[k].flags, &a);
-        a.matrices += step->needs != NULL && step->n_probes != 0 &&
-                      (step->needs[0].flags & QN_NEED_MATRIX) != 0;
+        if (step->needs == NULL || step->n_probes == 0) continue;
+        int draws = (step->needs[0].flags & QN_NEED_DRAWN) != 0;
+        a.matrices += !draws && (step->needs[0].flags & QN_NEED_MATRIX) != 0;
+        a.draws += (uint32_t)draws;
     }
     return a;
 }
@@ -98,6 +100,7 @@ quern_status qn_plan_note_passes(struct qn_plan *plan)
     if (a.flags != 0) QN_TRY(add(plan, a.flags));
     for (uint32_t work = QN_W_F32; work <= QN_W_F64; work++)
         if (a.quantiles >> work & 1u) QN_TRY(add(plan, QN_NEED_QUANTILES));
+    for (uint32_t i = 0; i < a.draws; i++) QN_TRY(add(plan, QN_NEED_DRAWN));
     for (uint32_t i = 0; i < a.matrices; i++) QN_TRY(add(plan, QN_NEED_MATRIX));
     return QUERN_OK;
 }

@@ -23,6 +23,10 @@ struct want {
     uint64_t stored;     /* entries */
     const uint32_t *row; /* of each entry */
     double *quantiles;   /* room for those that are wanted; lives as long as the plan */
+    /* Some of the entries, and as many zeros as make up for the rest: what quantiles are of. */
+    int draws;
+    uint64_t n_drawn, drawn_zeros;
+    char *drawn; /* packed values */
 };
 
 struct pass {
@@ -216,19 +220,41 @@ static void finish_quantiles(const struct qn_need *need, const double *values, i
     }
 }
 
-static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_threads *threads,
-                              const struct qn_need *need, struct qn_found *f)
+/* The entries that were drawn, as a column of their own; f: what is known of it. */
+static quern_status drawn_column(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                                 struct qn_batch *batch, struct qn_lane *lane, struct qn_found *f)
 {
-    uint64_t zeros = p->rows - p->wants[i].stored;
+    struct qn_extremes e = {.min = INFINITY, .max = -INFINITY};
+    *lane = p->lanes[i];
+    lane->data = p->wants[i].drawn;
+    lane->stride = (int64_t)qn_type_bytes((quern_type)lane->type);
+    batch->rows = p->wants[i].n_drawn;
+    batch->lanes = lane;
+    struct qn_extremes_request rq = {.batch = *batch, .out = &e};
+    if (batch->rows != 0) QN_TRY(qn_op_extremes(NULL, threads, 0, &rq, NULL));
+    f->stored = e.count;
+    f->count = e.count + p->wants[i].drawn_zeros;
+    return QUERN_OK;
+}
+
+static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_threads *threads,
+                              const struct qn_need *need, struct qn_found *found)
+{
+    const struct want *w = &p->wants[i];
+    uint64_t zeros = w->draws ? w->drawn_zeros : p->rows - w->stored;
     size_t n = 4 * (size_t)need->n_quantiles;
     quern_status status = QUERN_OK;
+    struct qn_batch batch = batch_of(p, i);
+    struct qn_found drawn = {0}, *f = w->draws ? &drawn : found;
+    struct qn_lane lane;
+    if (w->draws) QN_TRY(drawn_column(p, i, threads, &batch, &lane, f));
     uint64_t *ranks = qn_alloc(n, sizeof *ranks);
     double *values = qn_alloc(n, sizeof *values);
     if (ranks == NULL || values == NULL) {
         status = qn_error_memory_while("taking statistics");
         goto cleanup;
     }
-    struct qn_select_request rq = {.batch = batch_of(p, i),
+    struct qn_select_request rq = {.batch = batch,
                                    .n_ranks = (uint32_t)n,
                                    .ranks = ranks,
                                    .counts = &f->stored,
@@ -245,8 +271,8 @@ static quern_status quantiles(const struct pass *p, uint32_t i, struct qn_thread
     if (f->stored != 0) QN_GO(qn_op_select(NULL, threads, 0, &rq, NULL));
     for (size_t k = 0; k < n; k++)
         if (ranks[k] == UINT64_MAX) values[k] = NAN;
-    finish_quantiles(need, values, p->wants[i].work == QN_W_F32, f, p->wants[i].quantiles);
-    f->quantile = p->wants[i].quantiles;
+    finish_quantiles(need, values, w->work == QN_W_F32, f, w->quantiles);
+    found->quantile = w->quantiles;
 cleanup:
     qn_free(ranks);
     qn_free(values);
@@ -429,6 +455,51 @@ static quern_status weigh(struct pass *p)
     return QUERN_OK;
 }
 
+/* scikit-learn draws from a column's entries where they are more than the rows that it wants, and of those so
+ * many that their share stays. */
+static quern_status draw_entries(struct pass *p, struct want *w, const struct qn_lane *lane,
+                                 struct qn_twister *t)
+{
+    uint64_t n = w->step->draw.n;
+    size_t bytes = qn_type_bytes((quern_type)lane->type);
+    if (w->stored <= n) return QUERN_OK;
+    if (w->stored > QN_DRAW_MOST)
+        return qn_error(QUERN_UNSUPPORTED,
+                        "%s: subsample draws among at most %u values of a column; null: learns "
+                        "from all",
+                        w->step->where, QN_DRAW_MOST);
+    w->draws = 1;
+    w->n_drawn = n * w->stored / p->rows; /* both are below 2^32: rows of sparse tables are */
+    w->drawn_zeros = n - w->n_drawn;
+    w->drawn = qn_arena_alloc(&p->arena, (size_t)w->n_drawn + 1, bytes);
+    uint32_t *entries = qn_alloc((size_t)w->n_drawn + 1, sizeof *entries);
+    quern_status status =
+        w->drawn != NULL && entries != NULL
+            ? qn_draw_without(t, (uint32_t)w->stored, (uint32_t)w->n_drawn, entries)
+            : qn_error_memory_while("drawing rows");
+    for (uint64_t k = 0; status == QUERN_OK && k < w->n_drawn; k++)
+        memcpy(w->drawn + k * bytes, (const char *)lane->data + (int64_t)entries[k] * lane->stride,
+               bytes);
+    qn_free(entries);
+    return status;
+}
+
+/* A step's columns draw one after another, with one generator. */
+static quern_status draw_columns(struct pass *p)
+{
+    struct qn_twister t;
+    uint32_t *state = p->s->feed->table->random;
+    for (uint32_t i = 0; i < p->n; i++) {
+        struct want *w = &p->wants[i];
+        const struct qn_draw *draw = &w->step->draw;
+        if (!(w->step->needs[w->index].flags & QN_NEED_DRAWN)) continue;
+        if (i == 0 || w->step != p->wants[i - 1].step) QN_TRY(qn_draw_begin(draw, state, &t));
+        QN_TRY(draw_entries(p, w, &p->lanes[i], &t));
+        if (i + 1 == p->n || w->step != p->wants[i + 1].step) qn_draw_end(draw, state, &t);
+    }
+    return QUERN_OK;
+}
+
 static int wanted(const struct pass *p, uint32_t flag)
 {
     for (uint32_t i = 0; i < p->n; i++)
@@ -493,6 +564,7 @@ quern_status qn_sparse_pass(struct qn_fit_state *s)
     QN_GO(read_targets(&p));
     QN_GO(columns_of(s, &values, &types));
     place_lanes(&p, &values, types);
+    QN_GO(draw_columns(&p));
     QN_GO(columns(&p));
     QN_GO(qn_context_decide(s->x.cx, s->x.step, "sparse", "host", "host", ""));
 cleanup:

@@ -147,6 +147,13 @@ QUERN_API quern_status quern_table_from_sparse(quern_sparse_layout layout, uint6
  * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,
  * with the row. */
 QUERN_API quern_status quern_table_set_weights(quern_table *table, const double *weights);
+/* What estimators whose `random_state` is null draw rows with (`subsample` of KBinsDiscretizer and
+ * QuantileTransformer) instead of a generator with the seed 0: the state of a Mersenne Twister as NumPy's
+ * RandomState has it, 624 words and how many of them have been used. 625 words, borrowed for as long as the
+ * table has them; NULL removes them. A fit that draws moves the state on as NumPy would: one fit at a time.
+ * Estimators draw one after the other, in the order of the spec. Copies by quern_table_upload borrow it too.
+ * Errors: INVALID where the last word is above 624. */
+QUERN_API quern_status quern_table_set_random_state(quern_table *table, uint32_t *state);
 /* What supervised estimators (SelectKBest and its kin) are to tell from the columns: a column beside the
  * table, as long as it, in host memory, borrowed for as long as the table has it; NULL removes it. Its name
  * does not matter. No cell may be missing: a fit says which is. The key `target` of a spec names a column

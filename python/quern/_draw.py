@@ -1,64 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows drawn without replacement: those that sklearn.utils.resample draws, sooner."""
-import threading
+"""Fits of rows that are drawn: those that sklearn.utils.resample draws, by the library."""
+import json
+import numbers
 
 import numpy as np
+from sklearn.utils import assert_all_finite, check_random_state, resample
 
-from . import _config, _core
+from . import _core
+from .base import table_of
 
-_MOST = 2**31 - 1
-_LEAST = 1 << 16  # fewer rows are shuffled in no time
+_TRIES = 3  # while others draw from the same generator
 
 
-def _known(random_state, rows):
-    """The state of a generator whose numbers the library can draw too, or None."""
-    if type(random_state) is not np.random.RandomState or not _LEAST <= rows <= _MOST:
+def known_seed(random_state):
+    """What a spec says of it: a seed, or nothing of generators and of draws that nobody can repeat."""
+    return int(random_state) if isinstance(random_state, numbers.Integral) else None
+
+
+def _words(generator):
+    """The state as the library has it, or None where it is no Mersenne Twister's."""
+    state = generator.get_state(legacy=False)
+    if type(generator) is not np.random.RandomState or state["bit_generator"] != "MT19937":
         return None
-    state = random_state.get_state(legacy=False)
-    return state if state["bit_generator"] == "MT19937" else None
-
-
-def _words(state):
     return np.append(state["state"]["key"], state["state"]["pos"]).astype(np.uint32)
 
 
-class Draw:
-    """The first `n` places of a shuffle of `rows` rows. Where the configuration has more than one thread it is
-    under way while the caller does other things, until it asks for `places`; only then the generator moves on,
-    so that a draw that is dropped was none."""
+def _move_on(generator, words):
+    state = generator.get_state(legacy=False)
+    state["state"] = {"key": words[:-1], "pos": int(words[-1])}
+    generator.set_state(state)
 
-    def __init__(self, random_state, rows, n):
-        self.random_state, self.rows, self.n = random_state, rows, n
-        self.state = _known(random_state, rows)
-        self.thread = None
-        if self.state is None:
-            return
-        self.words = _words(self.state)
-        self.head = None
-        if _config.get_config()["threads"] != 1:
-            self.thread = threading.Thread(target=self._draw, daemon=True)
-            self.thread.start()
 
-    def _draw(self):
-        head = np.empty(self.n, np.int64)
-        _core.shuffled_head(self.words, self.rows, head)
-        self.head = head
+def _table(X, weights):
+    table = table_of(X)
+    if weights is not None:
+        table.set_weights(np.ascontiguousarray(weights, np.float64))
+    return table
 
-    def places(self):
-        if self.state is None:
-            return self._shuffled()
-        if self.thread is None:
-            self._draw()
-        else:
-            self.thread.join()
-        now = self.random_state.get_state(legacy=False)
-        if self.head is None or not np.array_equal(_words(now), _words(self.state)):
-            return self._shuffled()  # no memory, or somebody else has drawn meanwhile
-        now["state"] = {"key": self.words[:-1], "pos": int(self.words[-1])}
-        self.random_state.set_state(now)
-        return self.head
 
-    def _shuffled(self):
-        places = np.arange(self.rows)
-        self.random_state.shuffle(places)
-        return places[:self.n]
+def fit_drawn(estimator, X, replace, weights=None):
+    """The model of an estimator that has `subsample` and `random_state`. A generator moves on when the fit has
+    succeeded, and as it would have moved there."""
+    subsample, seed = estimator.subsample, estimator.random_state
+    if subsample is None or len(X) <= subsample or isinstance(seed, numbers.Integral):
+        return estimator._pipeline().fit(estimator._context(), _table(X, weights))
+    generator = check_random_state(seed)
+    for _ in range(_TRIES):
+        before = _words(generator)
+        if before is None:
+            break
+        words = before.copy()
+        table = _table(X, weights)
+        table.set_random_state(words)
+        model = estimator._pipeline().fit(estimator._context(), table)
+        if np.array_equal(_words(generator), before):
+            _move_on(generator, words)
+            return model
+    assert_all_finite(X, allow_nan=not replace, estimator_name=type(estimator).__name__, input_name="X")
+    X = resample(X, replace=replace, n_samples=subsample, random_state=generator, sample_weight=weights)
+    spec = estimator._spec()
+    spec["steps"][0]["apply"][0][estimator._library_name]["subsample"] = None
+    return _core.Pipeline(json.dumps(spec)).fit(estimator._context(), table_of(X))

@@ -34,8 +34,7 @@ PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
 qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
     qn_py_array_digitize; /* arrays.c */
 qn_py_fast qn_py_array_reduce, qn_py_array_quantile, qn_py_array_accumulate,
-    qn_py_array_counts;         /* array_reduce.c */
-qn_py_fast qn_py_shuffled_head; /* draw.c */
+    qn_py_array_counts; /* array_reduce.c */
 qn_py_fast qn_py_array_cast, qn_py_array_take, qn_py_array_compress,
     qn_py_array_where;                                                      /* moves.c */
 qn_py_fast qn_py_random_fill, qn_py_random_permutation, qn_py_random_split; /* random.c */

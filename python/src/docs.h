@@ -15,9 +15,9 @@ extern const char qn_py_doc_module[], qn_py_doc_estimators[], qn_py_doc_join_tex
 /* docs_data.c */
 extern const char qn_py_doc_table[], qn_py_doc_table_from_matrix[], qn_py_doc_table_from_columns[],
     qn_py_doc_table_from_arrow[], qn_py_doc_table_from_device[], qn_py_doc_table_from_sparse[],
-    qn_py_doc_table_set_weights[], qn_py_doc_table_set_target[], qn_py_doc_table_column[],
-    qn_py_doc_matrix[], qn_py_doc_matrix_dlpack[], qn_py_doc_matrix_dlpack_device[],
-    qn_py_doc_buffer[], qn_py_doc_csr[];
+    qn_py_doc_table_set_weights[], qn_py_doc_table_set_random_state[], qn_py_doc_table_set_target[],
+    qn_py_doc_table_column[], qn_py_doc_matrix[], qn_py_doc_matrix_dlpack[],
+    qn_py_doc_matrix_dlpack_device[], qn_py_doc_buffer[], qn_py_doc_csr[];
 
 /* docs_arrays.c */
 extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_array_searchsorted[],
@@ -25,9 +25,6 @@ extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_ar
 /* docs_array_reduce.c */
 extern const char qn_py_doc_array_reduce[], qn_py_doc_array_quantile[],
     qn_py_doc_array_accumulate[], qn_py_doc_array_counts[];
-
-/* docs_draw.c */
-extern const char qn_py_doc_shuffled_head[];
 
 /* docs_moves.c */
 extern const char qn_py_doc_array_cast[], qn_py_doc_array_take[], qn_py_doc_array_compress[],

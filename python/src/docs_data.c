@@ -237,6 +237,27 @@ const char qn_py_doc_table_set_weights[] =
     "ValueError\n"
     "    There is not one weight for each row, or one is negative or not finite.";
 
+const char qn_py_doc_table_set_random_state[] =
+    "set_random_state($self, state, /)\n"
+    "--\n"
+    "\n"
+    "Give fits of this table a generator to draw rows with where a `random_state` is null.\n"
+    "\n"
+    "Parameters\n"
+    "----------\n"
+    "state : array of shape (625,), dtype uint32, or None\n"
+    "    The key and the position of `numpy.random.RandomState`. Not copied: fits move it on. None "
+    "takes it away.\n"
+    "\n"
+    "Raises\n"
+    "------\n"
+    "TypeError\n"
+    "    state is no array.\n"
+    "ValueError\n"
+    "    state has another size or type, or a position beyond the key.\n"
+    "BufferError\n"
+    "    state cannot be written.";
+
 const char qn_py_doc_table_set_target[] =
     "set_target($self, y, /)\n"
     "--\n"

@@ -33,7 +33,6 @@ static PyMethodDef functions[] = {
     {"array_searchsorted", QN_PY_FAST(qn_py_array_searchsorted), QN_PY_FASTCALL,
      qn_py_doc_array_searchsorted},
     {"array_digitize", QN_PY_FAST(qn_py_array_digitize), QN_PY_FASTCALL, qn_py_doc_array_digitize},
-    {"shuffled_head", QN_PY_FAST(qn_py_shuffled_head), QN_PY_FASTCALL, qn_py_doc_shuffled_head},
     {"array_cast", QN_PY_FAST(qn_py_array_cast), QN_PY_FASTCALL, qn_py_doc_array_cast},
     {"array_take", QN_PY_FAST(qn_py_array_take), QN_PY_FASTCALL, qn_py_doc_array_take},
     {"array_compress", QN_PY_FAST(qn_py_array_compress), QN_PY_FASTCALL, qn_py_doc_array_compress},

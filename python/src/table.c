@@ -543,6 +543,47 @@ static PyObject *table_set_weights(PyObject *object, PyObject *given)
     Py_RETURN_NONE;
 }
 
+/* ---- random state ---- */
+
+enum { STATE_WORDS = 625 };
+
+static int is_writable(PyObject *given)
+{
+    Py_buffer b;
+    if (PyObject_GetBuffer(given, &b, PyBUF_WRITABLE) < 0) return 0;
+    PyBuffer_Release(&b);
+    return 1;
+}
+
+/* As with weights, what was there before stays alive. The words are written by fits. */
+static PyObject *table_set_random_state(PyObject *object, PyObject *given)
+{
+    struct qn_py_table *self = (struct qn_py_table *)object;
+    struct build b = {.state = qn_py_state(object)};
+    uint32_t *words = NULL;
+    int failed = 0;
+    if (given != Py_None) {
+        failed = !is_writable(given);
+        struct qn_py_view *v = failed ? NULL : view_1d(&b, given, "the random state");
+        failed = v == NULL;
+        if (!failed && (v->type != QUERN_UINT32 || v->shape[0] != STATE_WORDS || !is_packed(v) ||
+                        !in_place(v))) {
+            PyErr_Format(PyExc_ValueError, "a random state is a packed array of %d uint32",
+                         STATE_WORDS);
+            failed = 1;
+        }
+        if (!failed) words = (uint32_t *)(void *)v->data;
+    }
+    if (failed || qn_py_keep_merge(&self->keep, &b.keep) < 0) {
+        qn_py_keep_clear(&b.keep);
+        return NULL;
+    }
+    qn_py_keep_clear(&b.keep);
+    quern_status status = quern_table_set_random_state(self->table, words);
+    if (status != QUERN_OK) return qn_py_raise(b.state, status);
+    Py_RETURN_NONE;
+}
+
 /* ---- target ---- */
 
 /* As with weights, what was there before stays alive. */
@@ -659,6 +700,7 @@ static PyMethodDef methods[] = {
     {"from_sparse", QN_PY_FAST(table_from_sparse), QN_PY_FASTCALL | METH_CLASS,
      qn_py_doc_table_from_sparse},
     {"set_weights", table_set_weights, METH_O, qn_py_doc_table_set_weights},
+    {"set_random_state", table_set_random_state, METH_O, qn_py_doc_table_set_random_state},
     {"set_target", table_set_target, METH_O, qn_py_doc_table_set_target},
     {"column", table_column, METH_O, qn_py_doc_table_column},
     {0},

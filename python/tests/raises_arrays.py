@@ -60,10 +60,6 @@ def arrays(ctx, X):
     yield "_core.array_searchsorted ValueError", lambda: _core.array_searchsorted(ctx(), places, line, places)
     for edges in (np.array([1.0, 3.0, 2.0]), places):
         yield "_core.array_digitize ValueError", lambda e=edges: _core.array_digitize(ctx(), e, line, places)
-    state, head = np.zeros(625, np.uint32), np.zeros(3, np.int64)
-    beyond = np.full(625, 700, np.uint32)
-    for generator, many in ((state[1:], 9), (state, 2), (state, 2**31), (beyond, 9)):
-        yield "_core.shuffled_head ValueError", lambda g=generator, n=many: _core.shuffled_head(g, n, head)
 
 
 def moves(ctx, X):

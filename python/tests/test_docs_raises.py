@@ -578,6 +578,11 @@ def tables():
     yield "_core.Table.set_weights TypeError", lambda: table(X).set_weights(np.ones(3, np.float32))
     for weights in (np.ones(2), np.array([1.0, -1.0, 1.0])):
         yield "_core.Table.set_weights ValueError", lambda w=weights: table(X).set_weights(w)
+    state = np.zeros(625, np.uint32)
+    for wrong in (state[1:], state.astype(np.int64), np.full(625, 700, np.uint32)):
+        yield "_core.Table.set_random_state ValueError", lambda s=wrong: table(X).set_random_state(s)
+    yield "_core.Table.set_random_state TypeError", lambda: table(X).set_random_state(3)
+    yield "_core.Table.set_random_state BufferError", lambda: table(X).set_random_state(bytes(2500))
     yield "_core.Table.set_target TypeError", lambda: table(X).set_target(1.0)
     yield "_core.Table.set_target ValueError", lambda: table(X).set_target(np.ones(2))
     yield "_core.Table.column IndexError", lambda: table(X).column(2)

@@ -37,7 +37,7 @@ static void a_batch_where_it_should_not_be_is_refused_with_sentences(void **stat
     if (n_devices == 0) skip();
     ops_batch_make(&batch, 1, 10, 2, float32, 1, OPS_ROWS, 0, 0, 0);
     ops_batch_upload(&batch, devices[0].device);
-    struct qn_extremes_request rq = {batch.device, got};
+    struct qn_extremes_request rq = {.batch = batch.device, .out = got};
     assert_int_equal(qn_op_extremes(NULL, NULL, 0, &rq, &outcome), QUERN_UNSUPPORTED);
     assert_null(outcome.implementation);
     assert_non_null(strstr(outcome.reasons, "no device is open"));
@@ -63,7 +63,7 @@ static void a_malformed_program_is_an_error_that_names_the_lane(void **state)
     ops_batch_make(&batch, 1, 10, 2, float32, 1, OPS_ROWS, 0, 0, 0);
     ops_push(&batch, 1, QN_OP_SUB, QN_W_F32, 1, 1);
     ops_batch_upload(&batch, devices[0].device);
-    struct qn_extremes_request rq = {batch.device, got};
+    struct qn_extremes_request rq = {.batch = batch.device, .out = got};
     batch.ops[0].arg = 99;
     assert_int_equal(qn_op_extremes(devices[0].device, NULL, 0, &rq, NULL), QUERN_INVALID);
     assert_non_null(strstr(qn_error_text(), "lane 1"));

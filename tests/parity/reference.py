@@ -44,8 +44,8 @@ ESTIMATORS["VarianceThreshold"] = VarianceThreshold
 UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "SelectFwe",
               "GenericUnivariateSelect")
 ESTIMATORS.update({name: getattr(feature_selection, name) for name in UNIVARIATE})
-# The library learns from all rows; drawing some is Python's.
-WHOLE = {name: {"subsample": None} for name in ("KBinsDiscretizer", "QuantileTransformer")}
+# Without a seed specs draw as with this one.
+SEEDED = {name: {"random_state": 0} for name in ("KBinsDiscretizer", "QuantileTransformer")}
 WEIGHS = ("KBinsDiscretizer", "StandardScaler")  # learn with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
@@ -220,7 +220,7 @@ def make_estimator(item):
         return "passthrough"
     if name == "FunctionTransformer":
         return of_expressions(params["expression"])
-    est = ESTIMATORS[name](**WHOLE.get(name, {}), **{k: parameter(k, v) for k, v in params.items()})
+    est = ESTIMATORS[name](**SEEDED.get(name, {}) | {k: parameter(k, v) for k, v in params.items()})
     return est.set_fit_request(sample_weight=True) if name in WEIGHS else est
 
 

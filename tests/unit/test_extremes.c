@@ -37,15 +37,39 @@ static struct qn_extremes expected(const double *x, uint64_t n)
     return e;
 }
 
+/* Where any extremes would do: counts are right, and what is not finite is not lost. */
+static void check_any(const struct sample *s, uint64_t rows, uint32_t lanes,
+                      struct qn_threads *threads, const struct qn_extremes *exact)
+{
+    struct qn_extremes *out = malloc(lanes * sizeof *out);
+    struct qn_extremes_request request = {.batch = s->batch, .out = out, .any = 1};
+    int finite = rows != 0;
+    if (out == NULL) abort();
+    for (uint32_t l = 0; l < lanes; l++) {
+        out[l] = empty();
+        finite &= isfinite(exact[l].min) && isfinite(exact[l].max) && exact[l].count == rows;
+    }
+    assert_int_equal(qn_cpu_extremes(threads, &request), QUERN_OK);
+    for (uint32_t l = 0; l < lanes; l++) {
+        assert_int_equal(out[l].count, exact[l].count);
+        if (finite)
+            assert_true(isfinite(out[l].min) && isfinite(out[l].max));
+        else
+            assert_true(out[l].min == exact[l].min && out[l].max == exact[l].max);
+    }
+    free(out);
+}
+
 static void check(enum sample_layout layout, enum sample_fill fill, uint32_t type, uint64_t rows,
                   uint32_t lanes, struct qn_threads *threads)
 {
     struct sample s = sample_make(layout, fill, type, rows, lanes, rows * 17 + lanes);
     struct qn_extremes *out = malloc(lanes * sizeof *out);
-    struct qn_extremes_request request = {s.batch, out};
+    struct qn_extremes_request request = {.batch = s.batch, .out = out};
     if (out == NULL) abort();
     for (uint32_t l = 0; l < lanes; l++) out[l] = empty();
     assert_int_equal(qn_cpu_extremes(threads, &request), QUERN_OK);
+    check_any(&s, rows, lanes, threads, out);
     for (uint32_t l = 0; l < lanes; l++) {
         double *x = sample_values(&s, l);
         struct qn_extremes want = expected(x, rows);
@@ -92,7 +116,8 @@ static void results_are_merged_into_what_is_there(void **unused)
     float x[5] = {3, -1, NAN, 7, 2};
     struct qn_lane lane = {.data = x, .stride = 4, .type = QN_T_F32, .work = QN_W_F32};
     struct qn_extremes out = {-4, 5, 10};
-    struct qn_extremes_request request = {{.rows = 5, .lanes = &lane, .n_lanes = 1}, &out};
+    struct qn_extremes_request request = {.batch = {.rows = 5, .lanes = &lane, .n_lanes = 1},
+                                          .out = &out};
     (void)unused;
     assert_int_equal(qn_cpu_extremes(NULL, &request), QUERN_OK);
     assert_true(out.min == -4 && out.max == 7 && out.count == 14);
@@ -102,7 +127,7 @@ static void running_out_of_memory_is_reported(void **unused)
 {
     struct sample s = sample_make(SAMPLE_CHAINS, SAMPLE_NORMAL, QN_T_F32, 3000, 7, 5);
     struct qn_extremes out[7];
-    struct qn_extremes_request request = {s.batch, out};
+    struct qn_extremes_request request = {.batch = s.batch, .out = out};
     (void)unused;
     for (uint64_t k = 1;; k++) {
         for (int l = 0; l < 7; l++) out[l] = empty();

@@ -11,6 +11,7 @@ from sklearn.utils.validation import (_check_feature_names_in, _check_sample_wei
                                       check_is_fitted)
 
 from .. import _config
+from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
 from .._sparse import as_scipy
 from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, model_of,
@@ -47,8 +48,7 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
     dtype : {numpy.float32, numpy.float64}, default=None
         Of the output; None: float32 for float32, else float64.
     subsample : int or None, default=200_000
-        Fits of more rows learn from so many, drawn with replacement. None: from all, which costs the
-        library little.
+        Fits of more rows learn from so many, drawn with replacement. None: from all.
     random_state : int, RandomState instance or None, default=None
         Where the draw starts.
 
@@ -123,17 +123,17 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         UserWarning
             A column is constant, or some of its bins are joined.
         """
-        shape = getattr(X, "shape", ())
-        lazily = (sample_weight is None and self.strategy != "kmeans"
-                  and (self.subsample is None or not shape or shape[0] <= self.subsample))
-        X = self._validated(X, lazily, True, dtype="numeric")
+        X = self._validated(X, sample_weight is None and self.strategy != "kmeans", True, dtype="numeric")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         output_dtype = X.dtype if self.dtype is None else self.dtype
-        if self.subsample is not None and X.shape[0] > self.subsample:
+        draws = self.subsample is not None and X.shape[0] > self.subsample
+        drawn_weights = sample_weight if draws else None
+        if draws and self.strategy == "kmeans":
             X = resample(X, replace=True, n_samples=self.subsample, random_state=self.random_state,
                          sample_weight=sample_weight)
-            sample_weight = None  # the draw has gone by them
+        if draws:
+            sample_weight = None  # the draw goes by them
         n_bins = self._wanted_bins(X.shape[1])
         if (self.strategy == "quantile" and sample_weight is not None
                 and self.quantile_method not in _WEIGHABLE):
@@ -141,7 +141,7 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
                              "quantile_method should either be set to 'averaged_inverted_cdf' or "
                              f"'inverted_cdf', got quantile_method='{self.quantile_method}' instead.")
         if sample_weight is None and self.strategy != "kmeans":
-            edges = self._library_edges(X)
+            edges = self._library_edges(X, drawn_weights)
         else:
             edges = [self._host_edges(X[:, j], n, sample_weight) for j, n in enumerate(n_bins)]
         self._take_edges(edges, n_bins)
@@ -167,11 +167,11 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
                              "must be an int.")
         return n_bins
 
-    def _library_edges(self, X):
+    def _library_edges(self, X, weights):
         given = library_floats(X)
         try:
             with _config.warns_itself("KBinsDiscretizer"):
-                found = learned(self._pipeline().fit(self._context(), table_of(given)))
+                found = learned(fit_drawn(self, given, replace=True, weights=weights))
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)
         ends = np.cumsum(found["n_bins_"] + 1)[:-1]
@@ -215,6 +215,7 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
     def _json(self):
         words = super()._json()
         words["dtype"] = None if self.dtype is None else np.dtype(self.dtype).name
+        words["random_state"] = known_seed(self.random_state)
         if not isinstance(self.n_bins, numbers.Integral):
             words["n_bins"] = [int(n) for n in np.asarray(self.n_bins)]
         return words

@@ -8,7 +8,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
-from .._draw import Draw
+from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
 from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
                     model_of, refuse_non_finite, table_of)
@@ -105,12 +105,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if self.subsample is not None and self.n_quantiles > self.subsample:
             raise ValueError("The number of quantiles cannot be greater than the number of samples used. "
                              f"Got {self.n_quantiles} quantiles and {self.subsample} samples.")
-        shape = getattr(X, "shape", ())
-        whole = self.subsample is None or not shape or shape[0] <= self.subsample
-        draw = None
-        if not whole and is_plain_matrix(X):
-            draw = Draw(check_random_state(self.random_state), shape[0], self.subsample)
-        X = self._validated(X, whole, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         self._refuse_negative(X)
         rows = X.shape[0]
@@ -125,15 +120,12 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if self.ignore_implicit_zeros:
             warnings.warn("'ignore_implicit_zeros' takes effect only with sparse matrix. This "
                           "parameter has no effect.")
-        if self.subsample is not None and self.subsample < rows:
-            draw = draw or Draw(check_random_state(self.random_state), rows, self.subsample)
-            X = X.take(draw.places(), axis=0)
         self.quantiles_ = self._library_quantiles(X)
         return self
 
     def _library_quantiles(self, X):
         try:
-            model = self._pipeline().fit(self._context(), table_of(library_floats(X)))
+            model = fit_drawn(self, library_floats(X), replace=False)
         except ValueError as error:
             refuse_non_finite(error, X, self)
         return learned(model)["quantiles_"].reshape(self.n_quantiles_, X.shape[1])
@@ -161,7 +153,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     # -- the model --
 
     def _json(self):
-        return super()._json() | {"n_quantiles": int(self.n_quantiles)}
+        return super()._json() | {"n_quantiles": int(self.n_quantiles), "random_state": known_seed(self.random_state)}
 
     def _tensors_for(self, types):
         return {"quantiles_": np.ascontiguousarray(self.quantiles_, np.float64).ravel(),
