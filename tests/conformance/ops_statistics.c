@@ -231,7 +231,8 @@ static void extremes_shape(struct ops_device *d, uint32_t k)
     uint32_t n = batch.host.n_lanes;
     struct qn_extremes *got = calloc(n, sizeof *got), *cpu = calloc(n, sizeof *cpu);
     for (uint32_t i = 0; i < n; i++) got[i] = cpu[i] = (struct qn_extremes){HUGE_VAL, -HUGE_VAL, 0};
-    struct qn_extremes_request rq = {.batch = batch.device, .out = got}, host = {.batch = batch.host, .out = cpu};
+    struct qn_extremes_request rq = {.batch = batch.device, .out = got},
+                               host = {.batch = batch.host, .out = cpu};
     OK(qn_op_extremes(d->device, NULL, 0, &rq, NULL));
     OK(qn_op_extremes(NULL, NULL, 0, &host, NULL));
     for (uint32_t i = 0; i < n; i++) {
