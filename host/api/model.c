@@ -5,6 +5,7 @@
 #include "host/api/api.h"
 #include "host/core/checked.h"
 #include "host/core/os.h"
+#include "host/memory/output.h"
 #include "host/pipeline/sparse.h"
 
 /* ---- transform ---- */
@@ -33,9 +34,8 @@ static quern_status make_matrix(const struct quern_model *m, const struct quern_
     if (qn_mul_size(m->program.n_slots, qn_type_bytes(m->dtype), &row) ||
         qn_mul_size(row, (size_t)table->rows, &bytes))
         return qn_error_memory("output", UINT64_MAX);
-    void *data = qn_alloc_aligned(bytes, 1);
+    void *data = qn_output_alloc(bytes, 1);
     if (data == NULL) return qn_error_memory("output", bytes);
-    qn_pages_advise(data, bytes);
     *out = (quern_matrix){.data = data,
                           .type = m->dtype,
                           .rows = table->rows,
@@ -120,16 +120,16 @@ quern_status quern_model_transform(quern_context *context, const quern_model *mo
 void quern_matrix_free(quern_matrix *matrix)
 {
     if (matrix == NULL) return;
-    if (matrix->owned) qn_free(matrix->data);
+    if (matrix->owned) qn_output_free(matrix->data);
     memset(matrix, 0, sizeof *matrix);
 }
 
 void quern_csr_free(quern_csr *csr)
 {
     if (csr == NULL) return;
-    qn_free(csr->indptr);
-    qn_free(csr->indices);
-    qn_free(csr->data);
+    qn_output_free(csr->indptr);
+    qn_output_free(csr->indices);
+    qn_output_free(csr->data);
     memset(csr, 0, sizeof *csr);
 }
 

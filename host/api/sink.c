@@ -5,6 +5,7 @@
 
 #include "host/core/checked.h"
 #include "host/data/npy.h"
+#include "host/memory/output.h"
 
 enum kind { NPY, NPZ, CSV };
 
@@ -98,7 +99,7 @@ static quern_status put_matrix(struct qn_sink *s, struct quern_context *cx,
 {
     size_t row = s->model->program.n_slots * qn_type_bytes(s->model->dtype), bytes;
     if (qn_mul_size(row, (size_t)bound->rows, &bytes)) return qn_error_memory("output", UINT64_MAX);
-    void *data = qn_pages_alloc(bytes);
+    void *data = qn_output_alloc(bytes, 1);
     if (data == NULL) return qn_error_memory("output", bytes);
     struct qn_target target = {
         .kind = QN_TARGET_MATRIX, .data = data, .row_stride = (int64_t)row, .continues = s->begun};
@@ -109,7 +110,7 @@ static quern_status put_matrix(struct qn_sink *s, struct quern_context *cx,
     if (status == QUERN_OK) status = qn_outfile_write(s->file, data, bytes);
     info->transform_ns += middle - start;
     info->write_ns += qn_clock_ns() - middle;
-    qn_pages_free(data, bytes);
+    qn_output_free(data);
     return status;
 }
 

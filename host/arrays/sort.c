@@ -4,6 +4,7 @@
 #include "host/arrays/results.h"
 #include "host/core/checked.h"
 #include "host/data/table.h"
+#include "host/memory/output.h"
 
 static quern_status null_argument(const char *function)
 {
@@ -117,7 +118,7 @@ static quern_status refuse_memory(const quern_array *given)
 static void cut(quern_array *a, uint64_t n)
 {
     size_t bytes = (size_t)n * qn_type_bytes(a->type);
-    void *less = qn_realloc(a->data, bytes != 0 ? bytes : 1, 1);
+    void *less = qn_output_realloc(a->data, bytes != 0 ? bytes : 1, 1);
     if (less != NULL) a->data = less;
     a->shape[1] = n;
 }

@@ -3,9 +3,9 @@
 
 #include "host/arrays/arrays.h"
 #include "host/core/checked.h"
-#include "host/core/os.h"
 #include "host/data/buffer.h"
 #include "host/data/table.h"
+#include "host/memory/output.h"
 
 /* ---- shapes ---- */
 
@@ -117,9 +117,8 @@ static quern_status make(const char *what, quern_type type, uint32_t ndim, const
     out->strides[1] = (int64_t)qn_type_bytes(type);
     out->strides[0] = ndim == 1 ? 0 : (int64_t)out->shape[1] * out->strides[1];
     QN_TRY(check_size(what, out, &bytes));
-    out->data = qn_alloc((size_t)bytes, 1);
+    out->data = qn_output_alloc((size_t)bytes, 1);
     if (out->data == NULL) return qn_error_memory(what, bytes);
-    qn_pages_advise(out->data, (size_t)bytes);
     return QUERN_OK;
 }
 
@@ -160,14 +159,14 @@ void qn_array_give(const quern_array *made, quern_array *to)
 void qn_array_drop(const quern_array *given, quern_array *made)
 {
     if (given == NULL || !made->owned) return;
-    qn_free(made->data);
+    qn_output_free(made->data);
     *made = (quern_array){0};
 }
 
 void quern_array_free(quern_array *array)
 {
     if (array == NULL || !array->owned) return;
-    qn_free(array->data);
+    qn_output_free(array->data);
     *array = (quern_array){.struct_size = array->struct_size};
 }
 

@@ -48,5 +48,8 @@ void qn_pages_free(void *pages, size_t bytes);
 /* Asks for huge pages behind other memory that is large and about to be written for the first time:
  * the first touch of small pages costs many times what writing them does. Only a hint. */
 void qn_pages_advise(void *memory, size_t bytes);
+/* The contents are no longer needed, the memory perhaps is: the system may take its pages until they are
+ * written again, and then gives new ones. What is read before that is what was there, or zero. */
+void qn_pages_spare(void *memory, size_t bytes);
 
 #endif

@@ -237,7 +237,7 @@ void qn_outfile_discard(struct qn_outfile *file)
 }
 
 /* Below this huge pages waste more memory than their faults cost. */
-enum { HUGE_FROM = 4 << 20 };
+enum { HUGE_FROM = 4 << 20, HUGE_PAGE = 2 << 20 };
 
 void qn_pages_advise(void *memory, size_t bytes)
 {
@@ -246,6 +246,21 @@ void qn_pages_advise(void *memory, size_t bytes)
     uintptr_t first = (at + page - 1) & ~(page - 1), last = (at + bytes) & ~(page - 1);
     if (bytes >= HUGE_FROM && first < last)
         (void)madvise((char *)memory + (first - at), last - first, MADV_HUGEPAGE);
+#else
+    (void)memory;
+    (void)bytes;
+#endif
+}
+
+/* Whole huge pages: of a part the system would make small ones. With huge pages this costs nothing; small
+ * ones are slow to write afterwards, so memory that has none is left alone. */
+void qn_pages_spare(void *memory, size_t bytes)
+{
+#ifdef MADV_FREE
+    uintptr_t page = HUGE_PAGE, at = (uintptr_t)memory;
+    uintptr_t first = (at + page - 1) & ~(page - 1), last = (at + bytes) & ~(page - 1);
+    if (bytes >= HUGE_FROM && first < last)
+        (void)madvise((char *)memory + (first - at), last - first, MADV_FREE);
 #else
     (void)memory;
     (void)bytes;

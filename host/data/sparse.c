@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/memory/output.h"
 
 static quern_status memory_error(uint64_t entries)
 {
@@ -140,7 +141,7 @@ quern_status qn_refuse_sparse(const struct quern_table *table, const char *funct
 
 void qn_compressed_free(struct qn_compressed *c)
 {
-    for (int i = 0; i < 3; i++) qn_free(c->owned[i]);
+    for (int i = 0; i < 3; i++) qn_output_free(c->owned[i]);
     memset(c, 0, sizeof *c);
 }
 

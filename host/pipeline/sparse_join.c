@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/memory/output.h"
 #include "host/pipeline/sparse.h"
 #include "kernels/chain.k.h"
 
@@ -230,8 +231,8 @@ static quern_status open_output(struct run *r, struct qn_compressed *out)
     uint64_t nnz = 0;
     for (uint64_t row = 0; row < r->in->entries.n; row++) r->ptr[row + 1] = nnz += r->ptr[row + 1];
     r->ptr[0] = 0;
-    out->owned[1] = qn_alloc((size_t)nnz, sizeof(uint32_t));
-    out->owned[2] = qn_mul_size((size_t)nnz, r->stride, &bytes) ? NULL : qn_alloc(bytes, 1);
+    out->owned[1] = qn_output_alloc((size_t)nnz, sizeof(uint32_t));
+    out->owned[2] = qn_mul_size((size_t)nnz, r->stride, &bytes) ? NULL : qn_output_alloc(bytes, 1);
     if (out->owned[1] == NULL || out->owned[2] == NULL)
         return qn_error_memory("sparse entries", nnz * 8);
     out->minor = r->minor = out->owned[1];

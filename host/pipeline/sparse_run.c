@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/memory/output.h"
 #include "host/pipeline/sparse.h"
 #include "kernels/chain.k.h"
 
@@ -298,9 +299,9 @@ static quern_status open_output(struct run *r, struct qn_compressed *out)
     size_t bytes;
     uint64_t n = r->in->entries.n, nnz = r->in->entries.ptr[n];
     *out = (struct qn_compressed){.n = n, .stride = r->stride, .sorted = 1};
-    out->owned[0] = qn_alloc((size_t)n + 1, sizeof(uint64_t));
-    out->owned[1] = qn_alloc((size_t)nnz, sizeof(uint32_t));
-    out->owned[2] = qn_mul_size((size_t)nnz, r->stride, &bytes) ? NULL : qn_alloc(bytes, 1);
+    out->owned[0] = qn_output_alloc((size_t)n + 1, sizeof(uint64_t));
+    out->owned[1] = qn_output_alloc((size_t)nnz, sizeof(uint32_t));
+    out->owned[2] = qn_mul_size((size_t)nnz, r->stride, &bytes) ? NULL : qn_output_alloc(bytes, 1);
     if (out->owned[0] == NULL || out->owned[1] == NULL || out->owned[2] == NULL)
         return memory_error(nnz);
     out->ptr = out->owned[0];

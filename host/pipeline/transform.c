@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
-#include "host/core/os.h"
+#include "host/memory/output.h"
 
 /* Host memory that the layers of a chunk may take before the chunk is made smaller. */
 enum { LAYER_BYTES = 64 << 20, LARGE_OUTPUT = 8 << 20 };
@@ -97,32 +97,29 @@ static quern_status host_dense(struct run *r, uint64_t first_row, const struct q
 static quern_status csr_room(struct qn_csr *csr, uint64_t rows, uint64_t nnz, size_t value)
 {
     if (rows + 1 > csr->room_rows) {
-        int64_t *more = qn_realloc(csr->indptr, (size_t)rows + 1, sizeof *more);
+        int64_t *more = qn_output_realloc(csr->indptr, (size_t)rows + 1, sizeof *more);
         if (more == NULL) return qn_error_memory("transform", rows * 8);
         csr->indptr = more;
-        qn_pages_advise(more, (size_t)(rows + 1) * sizeof *more);
         csr->room_rows = rows + 1;
     }
     if (nnz <= csr->room_nnz) return QUERN_OK;
     uint64_t room = csr->room_nnz + csr->room_nnz / 2;
     if (room < nnz) room = nnz;
-    int32_t *indices = qn_realloc(csr->indices, (size_t)room, sizeof *indices);
+    int32_t *indices = qn_output_realloc(csr->indices, (size_t)room, sizeof *indices);
     if (indices == NULL) return qn_error_memory("transform", room * 4);
     csr->indices = indices;
-    qn_pages_advise(indices, (size_t)room * 4);
-    char *data = qn_realloc(csr->data, (size_t)room, value);
+    char *data = qn_output_realloc(csr->data, (size_t)room, value);
     if (data == NULL) return qn_error_memory("transform", room * value);
     csr->data = data;
-    qn_pages_advise(data, (size_t)room * value);
     csr->room_nnz = room;
     return QUERN_OK;
 }
 
 void qn_csr_free(struct qn_csr *csr)
 {
-    qn_free(csr->indptr);
-    qn_free(csr->indices);
-    qn_free(csr->data);
+    qn_output_free(csr->indptr);
+    qn_output_free(csr->indices);
+    qn_output_free(csr->data);
     memset(csr, 0, sizeof *csr);
 }
 

@@ -502,6 +502,32 @@ QUERN_API uint64_t quern_context_trim(quern_context *context, uint64_t keep);
 /* held_peak and used_peak begin anew at what is held and used now. */
 QUERN_API void quern_context_reset_peaks(quern_context *context);
 
+/* Host memory of results: matrices, CSR arrays and arrays that the library made. From 1 MiB on a result
+ * that is freed is kept for the next of about its size (it fills three quarters at least), because new
+ * memory has to be cleared first. Kept are at most `limit` bytes; what is kept adds nothing to the most that
+ * was in use at one time; the system may take the pages back, and all is freed when memory runs out
+ * or the process forks. One for the whole library; any thread.
+ *
+ * quern_output_limit sets the limit and returns what it was. 0: nothing is kept. QUERN_OUTPUT_DEFAULT: an
+ * eighth of the memory that the process may use, 1 GiB at most. quern_output_trim frees the oldest until at
+ * most `keep` bytes are left, and returns the bytes freed. */
+#define QUERN_OUTPUT_DEFAULT UINT64_MAX
+typedef struct quern_output_stats {
+    uint32_t struct_size, kept_blocks;
+    uint64_t limit, kept;
+    uint64_t used, used_peak; /* bytes of results that are out; small ones are not counted     */
+    uint64_t made, reused;    /* bytes of results in new memory and in kept memory, so far     */
+    uint64_t makes, reuses;   /* how many                                                      */
+} quern_output_stats;
+QUERN_API uint64_t quern_output_limit(uint64_t bytes);
+QUERN_API uint64_t quern_output_trim(uint64_t keep);
+QUERN_API void quern_output_memory(quern_output_stats *out);
+/* Memory for a result that the caller gives (quern_matrix.data, quern_array.data): as the library makes it,
+ * 64-byte aligned, with values of older results in it, freed by quern_output_free alone. NULL: there is no
+ * more. */
+QUERN_API void *quern_output_alloc(uint64_t bytes);
+QUERN_API void quern_output_free(void *memory);
+
 /* ---- 8  ledger and decisions ---------------------------------------------------------------- */
 
 /* What moved and what ran since the context was opened or reset. Input and output bytes are the
