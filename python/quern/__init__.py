@@ -22,6 +22,7 @@ the work, with the same bits on every device.
 `histogram`, `bincount`            values counted in bins; how often integers occur
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
 `devices`, `pool`                  what is there; the device memory that is held
+`output_memory`                    host memory of outputs, and what is kept of those that were freed
 `last_report`                      where work ran, why, how long, and what moved
 `from_sklearn`, `to_sklearn`       estimators of scikit-learn as quern's, and back; `to_model`, a file
 `patch_sklearn`                    quern's classes in scikit-learn's place; `unpatch_sklearn`
@@ -49,6 +50,7 @@ _SUBMODULES = frozenset(("_core", "compose", "feature_selection", "impute", "int
                          "pipeline", "preprocessing", "random"))
 _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_config",
           "last_report": "_report", "set_config": "_config", "devices": "_devices", "pool": "_devices",
+          "output_memory": "_memory",
           "from_sklearn": "interop", "to_model": "interop", "to_sklearn": "interop",
           "patch_sklearn": "_patch", "unpatch_sklearn": "_patch",
           "argsort": "_arrays", "digitize": "_arrays", "searchsorted": "_arrays", "sort": "_arrays",

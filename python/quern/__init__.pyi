@@ -49,6 +49,7 @@ from ._files import fit as fit
 from ._files import read_csv as read_csv
 from ._files import run as run
 from ._files import transform as transform
+from ._memory import output_memory as output_memory
 from ._moves import astype as astype
 from ._moves import compress as compress
 from ._moves import copy as copy
@@ -68,7 +69,7 @@ __version__: str
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "all", "any", "argmax", "argmin",
            "argsort", "astype", "bincount", "compress", "config_context", "copy", "count", "count_nonzero",
            "cumprod", "cumsum", "device", "devices", "digitize", "fit", "flatnonzero", "from_sklearn", "get_config",
-           "histogram", "last_report", "max", "mean", "median", "min", "nonzero", "patch_sklearn", "percentile",
-           "pool", "prod", "ptp", "quantile", "read_csv", "run", "searchsorted", "set_config", "sort", "std", "sum",
+           "histogram", "last_report", "max", "mean", "median", "min", "nonzero", "output_memory", "patch_sklearn",
+           "percentile", "pool", "prod", "ptp", "quantile", "read_csv", "run", "searchsorted", "set_config", "sort", "std", "sum",
            "take", "to_model", "to_sklearn", "top_k", "transform", "transpose", "unique", "unpatch_sklearn", "var",
            "where"]

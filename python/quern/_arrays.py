@@ -5,6 +5,7 @@ import operator
 import numpy as np
 
 from . import _config, _core
+from ._memory import empty
 
 
 def _array(x, what="x"):
@@ -50,7 +51,7 @@ class _Lines:
         shape = list(self.array.shape)
         if length is not None:
             shape[self.along] = length
-        return np.empty(shape, dtype)
+        return empty(shape, dtype)
 
     def back(self, out):
         if not self.many:
@@ -278,7 +279,7 @@ def _places(call, a, v, right):
     a, line = _common(a, v)
     if line.ndim not in (1, 2):
         line = line.reshape(-1)
-    out = np.empty(line.shape, np.int64)
+    out = empty(line.shape, np.int64)
     call(_config.context(), a, line, out, right)
     return out.reshape(v.shape) if v.ndim else out.reshape(())[()]
 

@@ -15,7 +15,7 @@ import threading
 from . import _core
 
 _DEFAULTS = {"device": None, "fallback": "report", "threads": 0, "max_memory": 0, "device_memory": 0,
-             "progress": "auto"}
+             "output_memory": None, "progress": "auto"}
 # the others are read when they are used
 _OF_CONTEXT = ("device", "fallback", "threads", "max_memory", "device_memory")
 _of_context = operator.itemgetter(*_OF_CONTEXT)
@@ -58,7 +58,15 @@ def _checked(changes):
             raise TypeError(f"device must be a string such as 'cpu' or 'opencl:0', not {value!r}")
         if key == "progress" and value not in (True, False, "auto") and not callable(value):
             raise ValueError(f"progress must be True, False, 'auto' or callable, not {value!r}")
+        if key == "output_memory" and value is not None and operator.index(value) < 0:
+            raise ValueError(f"output_memory must be None, 0 or more, not {value!r}")
     return changes
+
+
+def _keep_outputs(changes):
+    """The library's limit becomes what is in force now, where it is among the changes."""
+    if "output_memory" in changes:
+        _core.output_limit(get_config()["output_memory"])
 
 
 def get_config():
@@ -67,7 +75,8 @@ def get_config():
     Returns
     -------
     settings : dict
-        device, fallback, threads, max_memory and device_memory; `set_config` says what they are.
+        device, fallback, threads, max_memory, device_memory, output_memory and progress; `set_config`
+        says what they are.
 
     See Also
     --------
@@ -101,15 +110,18 @@ def set_config(**changes):
           machine gives.
         - max_memory : int. Bytes of host memory for a run over a file. 0: no limit.
         - device_memory : int. Bytes of device memory that may be held. 0: no limit.
+        - output_memory : int or None. Bytes of host memory of freed outputs that may be kept for the next
+          ones; one for all threads (`quern.output_memory`). 0: new memory for each. None: an eighth of
+          the memory that the process may use, 1 GiB at most.
         - progress : "auto", bool or callable. A bar for calls on files: where standard error is a
           terminal, always, never; or a function of (stage, done, total).
 
     Raises
     ------
     TypeError
-        There is no such setting, or a device is no string.
+        There is no such setting, a device is no string, or output_memory no int.
     ValueError
-        There is no such fallback, or progress is something else.
+        There is no such fallback, output_memory is negative, or progress is something else.
 
     See Also
     --------
@@ -128,6 +140,7 @@ def set_config(**changes):
     >>> quern.set_config(**before)
     """
     _process.update(_checked(changes))
+    _keep_outputs(changes)
 
 
 @contextlib.contextmanager
@@ -147,14 +160,19 @@ def config_context(**changes):
     Raises
     ------
     TypeError
-        There is no such setting, or a device is no string. It is raised by ``with``.
+        There is no such setting, a device is no string, or output_memory no int. It is raised by
+        ``with``.
     ValueError
-        There is no such fallback. It is raised by ``with``.
+        There is no such fallback, or output_memory is negative. It is raised by ``with``.
 
     See Also
     --------
     quern.device : For the device alone.
     quern.set_config : For the whole process.
+
+    Notes
+    -----
+    The limit of output_memory is the library's: while the block runs, it holds for other threads too.
 
     Examples
     --------
@@ -165,10 +183,12 @@ def config_context(**changes):
     array([-1.,  1.])
     """
     _thread.stack.append({**get_config(), **_checked(changes)})
+    _keep_outputs(changes)
     try:
         yield
     finally:
         _thread.stack.pop()
+        _keep_outputs(changes)
 
 
 def device(name):

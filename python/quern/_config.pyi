@@ -12,6 +12,7 @@ class _Settings(TypedDict, total=False):
     threads: int
     max_memory: int
     device_memory: int
+    output_memory: int | None
     progress: bool | Literal["auto"] | Callable[[str, int, int], object]
 
 def get_config() -> dict[str, Any]: ...

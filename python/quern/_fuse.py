@@ -17,6 +17,7 @@ from sklearn.utils.validation import validate_data
 from . import _attributes, _config, _core, _serve
 from ._convert import column_texts
 from ._html import DeviceRow, of_parts
+from ._memory import empty
 from ._sparse import as_scipy, is_sparse
 from .base import Estimator
 
@@ -316,7 +317,7 @@ class Plan:
         """Where the output goes: an array, where its width is known."""
         if self.widens:
             return None
-        return np.empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
+        return empty((self.columns.rows, sum(len(b.indices) for b in self.blocks)), self.dtype)
 
     def fit(self, memory, output=True):
         """Fits, and transforms in the same call where output is wanted; the estimators have their attributes

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import _config, _core
 from ._arrays import _array, _library_dtype, _Lines
+from ._memory import empty
 
 _MODES = {"raise": 0, "wrap": 1, "clip": 2}
 
@@ -43,7 +44,7 @@ def _move(x, out, checked=False):
         flat = out if x.ndim in (1, 2) else out.reshape(-1)
         _core.array_cast(_config.context(), _flat(x), flat, checked)
     else:
-        made = np.empty(x.shape, out.dtype)
+        made = empty(x.shape, out.dtype)
         _move(x, made, checked)
         out[...] = made
 
@@ -97,7 +98,7 @@ def astype(x, dtype, *, casting="unsafe", checked=False):
     if not np.can_cast(x.dtype, dtype, casting):
         raise TypeError(f"{x.dtype} cannot be cast to {dtype} by the rule {casting!r}")
     x = _own(x)
-    out = np.empty(x.shape, dtype.newbyteorder("="), order="F" if x.ndim == 2 and _fortran(x) else "C")
+    out = empty(x.shape, dtype.newbyteorder("="), order="F" if x.ndim == 2 and _fortran(x) else "C")
     if np.float16 in (x.dtype, out.dtype) and x.dtype != out.dtype:
         return _half(x, out, checked).astype(dtype, copy=False)
     source = x.view(np.uint16) if x.dtype == np.float16 else x.astype(_library_dtype(x.dtype), copy=False)
@@ -160,7 +161,7 @@ def copy(x, order="C"):
         raise ValueError(f"order must be 'C' or 'F', not {order!r}")
     x = _array(x)
     words = _words(x)
-    out = np.empty(x.shape, words.dtype, order)
+    out = empty(x.shape, words.dtype, order)
     _move(words, out)
     return _as(out, x.dtype)
 
@@ -217,13 +218,13 @@ def _along(x, axis, n, call):
     words = _words(x)
     shape = (*x.shape[:axis], n, *x.shape[axis + 1:])
     if x.ndim <= 2:
-        out = np.empty(shape, words.dtype, order="F" if x.ndim == 2 and _fortran(x) else "C")
+        out = empty(shape, words.dtype, order="F" if x.ndim == 2 and _fortran(x) else "C")
         call(words, out, axis)
         return _as(out, x.dtype)
     two = _middle(words, axis)
     if two is not None:
         part, at = two
-        out = np.empty((n, part.shape[1]) if at == 0 else (part.shape[0], n), words.dtype)
+        out = empty((n, part.shape[1]) if at == 0 else (part.shape[0], n), words.dtype)
         call(part, out, at)
         return _as(out.reshape(shape), x.dtype)
     lines = _Lines(words, axis)
@@ -408,7 +409,7 @@ def flatnonzero(x):
     array([1, 2])
     """
     mask = _flat(_truth(_array(x)))
-    out = np.empty(np.count_nonzero(mask), np.int64)
+    out = empty(np.count_nonzero(mask), np.int64)
     if out.size:
         _core.array_compress(_config.context(), mask, None, out)
     return out
@@ -492,7 +493,7 @@ def where(condition, x, y):
     mask = _array(condition, "condition").astype(bool, copy=False)
     both = [np.asarray(v, dtype.newbyteorder("=")) for v in (x, y)]
     shape = np.broadcast_shapes(mask.shape, both[0].shape, both[1].shape)
-    out = np.empty(shape, both[0].dtype)
+    out = empty(shape, both[0].dtype)
     if out.size:
         operands = [_meeting(v, shape) for v in (mask, *both)]
         flat = out if any(v.ndim == 2 for v in operands) else out.reshape(-1)

@@ -6,6 +6,7 @@ import numpy as np
 
 from . import _config, _core
 from ._arrays import _array, _native
+from ._memory import empty
 
 # As enum quern_reduction.
 (_SUM, _PRODUCT, _MEAN, _VAR, _STD, _MIN, _MAX, _PTP, _ARGMIN, _ARGMAX, _COUNT, _NONZERO, _ANY,
@@ -124,7 +125,7 @@ def _reduce(what, x, axis, keepdims, skip_nan=False, ddof=0.0):
     axes = None if axis is None else _axes(x, axis)
     array, along = (_flat(native, what in _ORDERED), 0) if axes is None else _lines(native, axes)
     lines = 1 if array.ndim == 1 else array.shape[1 - along]
-    out = np.empty(lines, _result_dtype(what, array.dtype))
+    out = empty(lines, _result_dtype(what, array.dtype))
     _core.array_reduce(_config.context(), what, array, out, along, bool(skip_nan), ddof)
     dtype = np.dtype(np.float16) if x.dtype == np.float16 and out.dtype.kind == "f" else out.dtype
     if x.dtype.kind != "f" and out.dtype == x.dtype.newbyteorder("="):

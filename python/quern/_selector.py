@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.feature_selection import SelectorMixin
 
 from ._convert import library_dtype
+from ._memory import empty
 from .base import Estimator, model_of, table_of
 
 
@@ -23,7 +24,7 @@ class Selector(SelectorMixin, Estimator):
             self, X.dtype.name, self.n_features_in_, self._tensors_for(None), True))
         if len(model.output_names) != np.count_nonzero(mask):  # scores that tie in their own dtype alone
             return super()._transform(X)
-        out = np.empty((X.shape[0], np.count_nonzero(mask)), X.dtype)
+        out = empty((X.shape[0], np.count_nonzero(mask)), X.dtype)
         model.transform(self._context(), table_of(X), out=out)
         return out
 

@@ -8,6 +8,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import _safe_indexing, indexable
 
 from . import _config, _core
+from ._memory import empty
 from ._moves import take
 from .random import _seed
 
@@ -129,7 +130,7 @@ def _rows(first, n, n_train, n_test, random_state, stratify):
         return next(splitter.split(X=first, y=stratify))
     if not (random_state is None or isinstance(random_state, (numbers.Integral, np.random.Generator))):
         raise ValueError(f"random_state must be an int, a RandomState, a Generator or None, not {random_state!r}")
-    train, test = np.empty(n_train, np.int64), np.empty(n_test, np.int64)
+    train, test = empty(n_train, np.int64), empty(n_test, np.int64)
     labels = None if stratify is None else _labels(stratify, n)
     _core.random_split(_config.context(), n, train, test, _seed(random_state), labels)
     return train, test

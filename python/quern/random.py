@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _config, _core
 from ._arrays import _array
+from ._memory import empty
 from ._moves import take
 
 __all__ = ["bits", "integers", "permutation", "uniform"]
@@ -33,7 +34,7 @@ def _below(value, what):
 
 def _fill(size, dtype, seed, stream, first, low=0, high=0):
     shape = (operator.index(size),) if not isinstance(size, tuple) else size
-    out = np.empty(shape, dtype)
+    out = empty(shape, dtype)
     if out.size:
         _core.random_fill(_config.context(), out.reshape(-1), _seed(seed), _below(stream, "stream"),
                           _below(first, "first"), low, high)
@@ -226,7 +227,7 @@ def permutation(x, k=None, *, seed=None, stream=0):
     k = n if k is None else operator.index(k)
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} cannot be put into an order")
-    out = np.empty(k, np.int64)
+    out = empty(k, np.int64)
     seed, stream = _seed(seed), _below(stream, "stream")
     if k:
         _core.random_permutation(_config.context(), out, n, seed, stream)

@@ -26,6 +26,10 @@ extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_ar
 extern const char qn_py_doc_array_reduce[], qn_py_doc_array_quantile[],
     qn_py_doc_array_accumulate[], qn_py_doc_array_counts[];
 
+/* docs_outputs.c */
+extern const char qn_py_doc_output[], qn_py_doc_output_limit[], qn_py_doc_output_trim[],
+    qn_py_doc_output_memory[];
+
 /* docs_moves.c */
 extern const char qn_py_doc_array_cast[], qn_py_doc_array_take[], qn_py_doc_array_compress[],
     qn_py_doc_array_where[], qn_py_doc_random_fill[], qn_py_doc_random_permutation[],

@@ -24,6 +24,10 @@ static PyObject *estimators(PyObject *module, PyObject *unused)
 
 static PyMethodDef functions[] = {
     {"estimators", estimators, METH_NOARGS, qn_py_doc_estimators},
+    {"output", qn_py_output, METH_O, qn_py_doc_output},
+    {"output_limit", qn_py_output_limit, METH_O, qn_py_doc_output_limit},
+    {"output_trim", qn_py_output_trim, METH_O, qn_py_doc_output_trim},
+    {"output_memory", qn_py_output_memory, METH_NOARGS, qn_py_doc_output_memory},
     {"join_texts", qn_py_join_texts, METH_O, qn_py_doc_join_texts},
     {"read_table", QN_PY_FAST(qn_py_read_table), QN_PY_FASTCALL, qn_py_doc_read_table},
     {"run", QN_PY_FAST(qn_py_run), QN_PY_FASTCALL, qn_py_doc_run},

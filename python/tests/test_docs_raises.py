@@ -268,6 +268,7 @@ def cases():
     yield from tables()
     yield from models()
     yield from contexts()
+    yield from outputs()
     for part in (arrays, moves, draws):
         yield from part(ctx, X)
 
@@ -497,6 +498,7 @@ def functions():
     yield "device TypeError", lambda: entered(quern.device(3))
     yield "set_config TypeError", lambda: quern.set_config(devices="cpu")
     yield "set_config ValueError", lambda: quern.set_config(fallback="no")
+    yield "set_config ValueError", lambda: quern.set_config(output_memory=-1)
 
     def absent():
         with quern.device("cuda:99"):
@@ -652,6 +654,14 @@ def contexts():
         yield f"_core.Context.{method} RuntimeError", lambda m=method: within(m)
     yield "_core.Context.trim TypeError", lambda: ctx().trim("a")
     yield "_core.Context.trim OverflowError", lambda: ctx().trim(-1)
+
+
+def outputs():
+    for name in ("output", "output_limit", "output_trim"):
+        call = getattr(_core, name)
+        yield f"_core.{name} TypeError", lambda c=call: c("a")
+        yield f"_core.{name} OverflowError", lambda c=call: c(-1)
+    yield "_core.output MemoryError", lambda: _core.output(1 << 60)
 
 
 def exception(name):

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .. import _core
 from .._host import fit_context
+from .._memory import empty
 from .._sparse import as_configured, as_scipy, from_sparse
 from ..base import Estimator, described, learned, library_floats, model_of, refuse_non_finite, table_of
 from ._marker import as_spec, check_numbers
@@ -225,7 +226,7 @@ class MissingIndicator(TransformerMixin, Estimator):
             if self.sparse is True:
                 made = model.transform(self._context(), table_of(rows), sparse=True)
                 return as_scipy(made, bool).tocsc()
-            out = np.empty((X.shape[0], len(self.features_)), bool)
+            out = empty((X.shape[0], len(self.features_)), bool)
             model.transform(self._context(), table_of(rows), out=out)
         except ValueError as error:
             self._refuse_new(self._mask(X))

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
+from .._memory import empty
 from .._sparse import as_scipy
 from ..base import Estimator, as_given, library_floats, model_of, refuse_non_finite, table_of
 
@@ -89,7 +90,7 @@ class Columns(TransformerMixin, Estimator):
             if self._gives_sparse():
                 made = model.transform(self._context(), table_of(rows), sparse=True)
                 return as_scipy(made, np.dtype(model.output_type))
-            out = np.empty((X.shape[0], self._output_width(X.shape[1])), model.output_type)
+            out = empty((X.shape[0], self._output_width(X.shape[1])), model.output_type)
             model.transform(self._context(), table_of(rows), out=out)
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=self._finite() == "allow-nan")

@@ -13,6 +13,7 @@ from sklearn.utils.validation import (_check_feature_names_in, _check_sample_wei
 from .. import _config
 from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
+from .._memory import empty
 from .._sparse import as_scipy
 from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
@@ -264,7 +265,7 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
                 made = model.transform(self._context(), table_of(X), sparse=True)
                 return as_scipy(made, out_dtype)
             width = X.shape[1] if self.encode == "ordinal" else int(np.sum(self.n_bins_))
-            out = np.empty((X.shape[0], width), out_dtype)
+            out = empty((X.shape[0], width), out_dtype)
             model.transform(self._context(), table_of(X), out=out)
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)

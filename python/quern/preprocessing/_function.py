@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in
 
 from .. import _attributes, _config, _core
 from .._host import fit_context, validate_data
+from .._memory import empty
 from ..base import Estimator
 
 # NumPy's functions of one number as expressions. The second: whether integers are what NumPy gives for integers.
@@ -272,7 +273,7 @@ class FunctionTransformer(Estimator, _FunctionTransformer):
         """One column of all values, in the order in which they lie."""
         turned = not X.flags.c_contiguous and X.flags.f_contiguous
         rows = np.ascontiguousarray(X.T if turned else X)
-        out = np.empty(rows.shape, dtype)
+        out = empty(rows.shape, dtype)
         key = (text, rows.dtype.name)
         model = self._remembered(self._fused_key(), key,
                                  lambda: self._make([(None, rows.dtype)], {"expression": text, "each": True}))

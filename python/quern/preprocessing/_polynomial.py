@@ -11,6 +11,7 @@ from sklearn.base import TransformerMixin, _fit_context
 from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, check_is_fitted
 
 from .._host import validate_data
+from .._memory import empty
 from .._sparse import as_configured
 from ..base import Estimator, described, model_of, refuse_non_finite, table_of
 from ._products import of_columns, of_sparse
@@ -208,7 +209,7 @@ class PolynomialFeatures(TransformerMixin, Estimator):
         if X.dtype == np.float16:
             out = of_columns(X, self._products(), self.n_output_features_)
             return np.asfortranarray(out) if self.order == "F" else out
-        out = np.empty((X.shape[0], self.n_output_features_), X.dtype)
+        out = empty((X.shape[0], self.n_output_features_), X.dtype)
         if out.size == 0:
             return out
         model = self._remembered(self._fused_key(), (X.dtype.name, X.shape[1]),

@@ -5,10 +5,12 @@ import math
 import numpy as np
 from scipy import sparse
 
+from .._memory import empty
+
 
 def of_columns(X, products, width):
     """The products of a dense X's columns, each multiplication rounded to its dtype."""
-    out = np.empty((X.shape[0], width), X.dtype)
+    out = empty((X.shape[0], width), X.dtype)
     for k, product in enumerate(products):
         out[:, k] = 1
         for i, column in enumerate(reversed(product)):

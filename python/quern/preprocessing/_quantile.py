@@ -10,6 +10,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
+from .._memory import empty
 from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
                     model_of, refuse_non_finite, table_of)
 
@@ -229,7 +230,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         given = library_floats(X)
         model = self._model(given)
         call = model.inverse_transform if back else model.transform
-        out = np.empty(X.shape, given.dtype)
+        out = empty(X.shape, given.dtype)
         try:
             call(self._context(), table_of(given), out=out)
         except ValueError as error:

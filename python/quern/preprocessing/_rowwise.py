@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions, valid
 from sklearn.utils.validation import FLOAT_DTYPES
 
 from .._host import check_array, fit_context, validate_data
+from .._memory import empty
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, described, library_floats, model_of, refuse_non_finite,
                     table_of)
@@ -68,7 +69,7 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 out = to_sparse(model.transform(self._context(), from_sparse(given), sparse=True),
                                 X)
                 return out if copy else write_back(out, X)
-            out = np.empty(X.shape, model.output_type)
+            out = empty(X.shape, model.output_type)
             model.transform(self._context(), table_of(given), out=out)
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)

@@ -8,6 +8,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 from .. import _core
 from .._config import serves_on_cpu
 from .._host import check_array
+from .._memory import empty
 from .._serve import ROWS
 from .._sparse import from_sparse, to_sparse, write_back
 from ..base import (Estimator, as_given, is_plain_matrix, learned, library_floats, model_of,
@@ -296,7 +297,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 made = to_sparse(call(self._context(), table, sparse=True), X)
                 return made if copy else write_back(made, X)
             direct = out is not None and has_room(out, given)
-            made = out if direct else np.empty(X.shape, given.dtype)
+            made = out if direct else empty(X.shape, given.dtype)
             call(self._context(), table, out=made)
         except ValueError as error:
             refuse_non_finite(error, X, self)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, _ch
 
 from .. import _core
 from .._host import check_array, fit_context
+from .._memory import empty
 from .._sparse import as_configured, as_scipy
 from ..base import (Estimator, described, learned, library_floats, model_of, refuse_non_finite,
                     table_of)
@@ -295,7 +296,7 @@ class SplineTransformer(TransformerMixin, Estimator):
         try:
             if self.sparse_output:
                 return as_scipy(model.transform(self._context(), table_of(given), sparse=True), np.float64)
-            out = np.empty((X.shape[0], self._output_width(X.shape[1])), given.dtype)
+            out = empty((X.shape[0], self._output_width(X.shape[1])), given.dtype)
             if out.size:
                 model.transform(self._context(), table_of(given), out=out)
         except ValueError as error:
