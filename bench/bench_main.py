@@ -11,8 +11,8 @@ peer; then the next round begins: whatever else the machine does hits all of the
 compared in the same script: learned attributes with the peer's, outputs with what the peer computes
 from our attributes, bit for bit. The limit is measured on arrays of the case's own size; traffic that
 is counted is the least that the operation can do (fit: every value is read once; transform: every
-value is read and written once). "warm" output was written before; "fresh" output is new memory, whose
-pages the kernel has to clear first. "spread" is the distance of the quartiles over the median.
+value is read and written once). "warm" output was written before; "recycled" output is what quern
+makes where an equal output was dropped before; "new memory" is with recycling off: the kernel has to clear its pages first. "spread" is the distance of the quartiles over the median.
 "us" is the package, or C where the package was not measured.
 Processor time (of all threads together, the least of the runs) is shown beside the clock because it
 hardly changes when other programs compete for the cores; a peer that uses one thread where we use two
@@ -28,6 +28,7 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 THREADS = int(THREADS)
 
 import argparse
+import contextlib
 import contextlib
 import importlib.metadata
 import json
@@ -53,7 +54,7 @@ from chain_cases import ChainCases
 from column_cases import ColumnCases
 from expression_cases import ExpressionCases
 from matrix_cases import MatrixCases
-from measure import HEADER, HERE, Limits, Report, Wrong, markdown_row
+from measure import HEADER, HERE, Limits, Report, Wrong, interleave, markdown_row
 from move_cases import MoveCases
 from others import Others
 from power_cases import PowerCases
@@ -87,6 +88,14 @@ class Bench:
 
     def wanted(self, name):
         return not self.args.only or any(name.startswith(o) for o in self.args.only)
+
+    def in_new_memory(self, case, sides, x):
+        """A row of outputs that are not recycled."""
+        with contextlib.ExitStack() as stack:
+            for side in self.sides:
+                stack.enter_context(side.new_memory())
+            times = interleave(sides, self.rounds)
+        self.report.add(case + ", new memory", times, limit="copy", minimal_bytes=2 * x.nbytes)
 
     def run(self):
         print(HEADER, flush=True)

@@ -52,5 +52,5 @@ class BinsCases:
         times = interleave({"copy": lambda: self.limits("copy", x, warm),
                             **{s: lambda e=e, m=fits[s]: e.transform(m) for s, e in made.items()},
                             "peer": lambda: peer.transform(x), **others}, self.bench.rounds)
-        self.report.add(f"{title} transform, {shape[0]} × {shape[1]}, fresh output", times,
+        self.report.add(f"{title} transform, {shape[0]} × {shape[1]}, recycled output", times,
                         target=transform_target, limit="copy", minimal_bytes=2 * x.nbytes)

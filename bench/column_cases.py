@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """MissingIndicator beside scikit-learn's; Winsorizer, MeanNormalizationScaler, Clipper, CyclicalFeatures and
-Bucketizer beside the NumPy that people write instead. Outputs are fresh memory on all sides."""
+Bucketizer beside the NumPy that people write instead. Outputs are recycled on our side, new memory on the others."""
 import numpy as np
 from sklearn.impute import MissingIndicator
 
@@ -104,7 +104,7 @@ class ColumnCases:
                             **{s: lambda e=e, m=fits[s]: e.transform(m) for s, e in made.items()},
                             "peer": lambda: peer(x)}, min(self.bench.rounds, 3))
         title = ", ".join(f"{k}={v}" for k, v in parameters.items() if k != "edges")
-        self.report.add(f"{name}({title}) transform, {x.shape[0]} × {x.shape[1]}, fresh output, NumPy", times, target=2,
+        self.report.add(f"{name}({title}) transform, {x.shape[0]} × {x.shape[1]}, recycled output, NumPy", times, target=2,
                         limit="copy", minimal_bytes=x.nbytes + warm.nbytes)
 
     def indicator(self):
@@ -125,5 +125,5 @@ class ColumnCases:
         times = interleave({"read": lambda: self.limits("read", x),
                             **{s: lambda e=e, m=fits[s]: e.transform(m) for s, e in made.items()},
                             "peer": lambda: theirs.transform(x)}, min(self.bench.rounds, 3))
-        self.report.add(f"MissingIndicator() transform, float32, {x.shape[0]} × {x.shape[1]}, fresh output", times,
+        self.report.add(f"MissingIndicator() transform, float32, {x.shape[0]} × {x.shape[1]}, recycled output", times,
                         target=3, limit="read", minimal_bytes=x.nbytes + wanted.nbytes)

@@ -58,7 +58,7 @@ class ExpressionCases:
         times = interleave(sides, self.bench.rounds)
         for peer in ("NumPy", "Polars", "numexpr"):
             if peer in sides:
-                self.report.add(f"{text}, {np.dtype(dtype)}, {rows} rows, fresh output", times, peer=peer,
+                self.report.add(f"{text}, {np.dtype(dtype)}, {rows} rows, recycled output", times, peer=peer,
                                 limit="copy", minimal_bytes=3 * x.nbytes, note=f"beside {peer}")
 
     @staticmethod

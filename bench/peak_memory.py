@@ -52,6 +52,9 @@ def status(word):
 
 def peak_of(call):
     """(what the call gives, bytes that it needed at most beyond those before it)."""
+    import quern
+
+    quern.output_memory().trim()  # what is kept of outputs would hide as much of what is new
     pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = status("VmRSS:")
     made = call()

@@ -34,5 +34,5 @@ class ProductCases:
         sides["peer"] = lambda: theirs.transform(x)
         del wanted
         times = interleave(sides, self.bench.rounds)
-        self.report.add(f"PolynomialFeatures(2) transform, {np.dtype(dtype)}, {rows} × 20, fresh output", times,
+        self.report.add(f"PolynomialFeatures(2) transform, {np.dtype(dtype)}, {rows} × 20, recycled output", times,
                         target=8, limit="fill", minimal_bytes=warm.nbytes)

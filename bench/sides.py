@@ -2,6 +2,9 @@
 """The two ways to quern that are measured: the C interface through ctypes, and the Python package.
 
 Each has the same methods; what they return is of their own kind, and `array` makes NumPy's of it."""
+import contextlib
+import ctypes
+
 import numpy as np
 import pyarrow as pa
 
@@ -18,6 +21,17 @@ class ThroughC:
         self.library = q.Library(path)
         self.cpu = q.Context(self.library, "cpu", threads)
         self.version = self.library.version
+
+    @contextlib.contextmanager
+    def new_memory(self):
+        """Outputs are not recycled."""
+        limit = self.library.c.quern_output_limit
+        limit.argtypes, limit.restype = [ctypes.c_uint64], ctypes.c_uint64
+        before = limit(0)
+        try:
+            yield
+        finally:
+            limit(before)
 
     def estimator(self, x, name, parameters):
         return CEstimator(self, x, name, parameters)
@@ -91,6 +105,10 @@ class ThroughPython:
         import quern.preprocessing
         self.quern, self.version = quern, quern.__version__
         quern.set_config(device="cpu", threads=threads, fallback="never")
+
+    def new_memory(self):
+        """Outputs are not recycled."""
+        return self.quern.config_context(output_memory=0)
 
     def estimator(self, x, name, parameters):
         impute = self.quern.impute

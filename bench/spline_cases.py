@@ -41,5 +41,5 @@ class SplineCases:
         self.report.add(f"SplineTransformer ({title}) fit, float32, {rows} × 50", interleave(fits, self.bench.rounds),
                         target=None, limit="read", minimal_bytes=x.nbytes)
         times = interleave(sides, self.bench.rounds)
-        self.report.add(f"SplineTransformer ({title}) transform, float32, {rows} × 50, fresh output", times,
+        self.report.add(f"SplineTransformer ({title}) transform, float32, {rows} × 50, recycled output", times,
                         target=15, limit="fill", minimal_bytes=warm.nbytes)

@@ -59,7 +59,7 @@ class TableCases:
             times = interleave(sides, self.bench.rounds)
             case = f"Adult pipeline, {rows} rows, fit + transform, " + ("sparse" if sparse else "dense")
             self.report.add(case, times, target=15, limit="fill", minimal_bytes=warm.nbytes,
-                            note="" if sparse else "fresh output")
+                            note="" if sparse else "recycled output")
             if "C, warm" in sides:
                 self.report.add(case, times, suffix=", warm", limit="fill", minimal_bytes=warm.nbytes,
                                 note="warm output")

@@ -36,12 +36,13 @@ def test_the_table_has_a_row_for_each_case_and_a_cell_for_each_side(through, tmp
     assert [row["case"] for row in found["rows"]] == [
         "SimpleImputer(median), 10 % NaN, fit, 20000 × 50", "StandardScaler fit, 50000 × 16",
         "StandardScaler transform, 50000 × 16, warm output",
-        "StandardScaler transform, 50000 × 16, fresh output"]
+        "StandardScaler transform, 50000 × 16, recycled output",
+        "StandardScaler transform, 50000 × 16, new memory"]
     for row in found["rows"]:
         assert set(row["sides"]) == sides
         assert ("python_of_c" in row) == (through == "both")
         assert row["us"] == "Python"
         assert "peer" in row
     lines = text.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
