@@ -4,15 +4,14 @@
  * are of all rows or of those that are drawn.
  *
  * bin_edges_ holds the columns' edges one after another: n_bins_[i] + 1 of column i. */
-#include <float.h>
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "host/core/checked.h"
 #include "host/estimators/estimator.h"
 #include "host/stats/kmeans.h"
+#include "host/stats/weighed.h"
 
 static const struct qn_param PARAMS[] = {
     {"n_bins", QN_PARAM_INTS, "5", NULL, 2, 0, "how many bins: one number, or one per column"},
@@ -79,13 +78,10 @@ static double *inner_levels(struct qn_arena *arena, uint32_t n)
     return percent;
 }
 
-/* As in scikit-learn, but for k-means. */
+/* As in scikit-learn. */
 static quern_status check_weighable(const struct qn_stage *stage)
 {
     enum qn_quantile_method method = method_of(stage->estimator);
-    if (qn_param_is(stage->estimator, "strategy", "kmeans"))
-        return qn_error(QUERN_UNSUPPORTED,
-                        "KBinsDiscretizer: strategy \"kmeans\" learns without weights here");
     if (qn_param_is(stage->estimator, "strategy", "quantile") &&
         method != QN_QUANTILE_INVERTED_CDF && method != QN_QUANTILE_AVERAGED_INVERTED_CDF)
         return qn_error(
@@ -179,121 +175,82 @@ static const struct qn_extremes *ends_of(const struct qn_stage *stage, uint32_t 
     return stage->draw.n != 0 ? &stage->found[i].drawn : &stage->found[i].extremes;
 }
 
+static uint64_t rows_of(const struct qn_stage *stage, uint32_t i)
+{
+    return stage->draw.n != 0 ? stage->draw.n : stage->found[i].rows;
+}
+
+/* ---- columns of rows that a fit keeps ---- */
+
+/* Column i with the weights of its rows, or none; the caller frees it. */
+static quern_status take_column(const struct qn_stage *stage, uint32_t i, struct qn_weighed *w)
+{
+    uint64_t rows = rows_of(stage, i);
+    QN_TRY(qn_weighed_open(w, rows, "fitting KBinsDiscretizer"));
+    for (uint64_t row = 0; row < rows; row++) w->values[row] = stage->matrix[row * stage->n_in + i];
+    if (stage->weights != NULL) memcpy(w->weights, stage->weights, rows * sizeof *w->weights);
+    return QUERN_OK;
+}
+
 /* The inner edges: halfway between the centers of k-means, which begins in the middles of bins of equal
  * width. */
 static quern_status between_centers(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
                                     double *edges)
 {
-    const struct qn_extremes *e = ends_of(stage, i);
-    uint64_t rows = stage->draw.n != 0 ? stage->draw.n : stage->found[i].rows;
+    uint64_t rows = rows_of(stage, i);
     quern_status status = QUERN_OK;
+    struct qn_weighed w = {0};
     if (rows < wanted)
         return qn_error(QUERN_INVALID, "KBinsDiscretizer: %u bins by k-means of %llu rows", wanted,
                         (unsigned long long)rows);
     QN_TRY(stage->go_on(stage->plan));
-    double *values = qn_alloc((size_t)rows, sizeof *values);
     double *uniform = qn_alloc((size_t)wanted + 1, sizeof *uniform);
     double *centers = qn_alloc(wanted, sizeof *centers);
-    if (values == NULL || uniform == NULL || centers == NULL)
+    if (uniform == NULL || centers == NULL)
         QN_GO(qn_error_memory_while("fitting KBinsDiscretizer"));
-    for (uint64_t row = 0; row < rows; row++) values[row] = stage->matrix[row * stage->n_in + i];
-    uniform_edges(e->min, e->max, wanted, f32, uniform);
+    QN_GO(take_column(stage, i, &w));
+    uniform_edges(edges[0], edges[wanted], wanted, f32, uniform);
     for (uint32_t k = 0; k < wanted; k++) centers[k] = (uniform[k + 1] + uniform[k]) * 0.5;
-    QN_GO(qn_kmeans_line(values, rows, centers, wanted));
+    QN_GO(
+        qn_kmeans_line(w.values, stage->weights != NULL ? w.weights : NULL, rows, centers, wanted));
     for (uint32_t k = 1; k < wanted; k++) edges[k] = (centers[k] + centers[k - 1]) * 0.5;
 cleanup:
-    qn_free(values);
+    qn_weighed_free(&w);
     qn_free(uniform);
     qn_free(centers);
     return status;
 }
 
-/* ---- rows with weights ---- */
-
-struct weighed {
-    double value, weight, up_to; /* up_to: the weights of this value and of all before it */
-};
-
-static int by_value(const void *a, const void *b)
-{
-    const struct weighed *x = a, *y = b;
-    return (x->value > y->value) - (x->value < y->value);
-}
-
-/* The first place from which on the weights are `least` or (beyond) more; n where they never are. */
-static uint64_t search(const struct weighed *w, uint64_t n, double least, int beyond)
-{
-    uint64_t from = 0, to = n;
-    while (from < to) {
-        uint64_t middle = from + (to - from) / 2;
-        if (w[middle].up_to < least || (beyond && w[middle].up_to <= least))
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from;
-}
-
-/* The percentile of sorted values by the inverse of the weights' distribution function, or the mean of the
- * two values where that steps (R. J. Hyndman, Y. Fan, Sample quantiles in statistical packages, Am. Stat.
- * 50, 1996), as sklearn.utils.stats has it. */
-static double weighted_percentile(const struct weighed *w, uint64_t n, double percent, int average,
-                                  int f32)
-{
-    double wanted = percent / 100 * w[n - 1].up_to;
-    if (wanted == 0) wanted = nextafter(0, 1); /* leading weights of 0 */
-    uint64_t at = search(w, n, wanted, 0);
-    if (at > n - 1) at = n - 1;
-    if (!average || w[at].up_to - wanted > DBL_EPSILON) return w[at].value;
-    uint64_t next = at + 1 < n ? at + 1 : n - 1;
-    if (w[next].weight == 0) next = search(w, n, w[at].up_to, 1);
-    if (next > n - 1) next = at;
-    if (f32) return (double)(((float)w[at].value + (float)w[next].value) / 2);
-    return (w[at].value + w[next].value) / 2;
-}
-
-/* Sorted values of column i with their weights; the caller frees them. */
-static quern_status weigh(const struct qn_stage *stage, uint32_t i, struct weighed **out)
-{
-    uint64_t rows = stage->found[i].rows;
-    double sum = 0;
-    struct weighed *w = qn_alloc((size_t)rows, sizeof *w);
-    if (w == NULL) return qn_error_memory_while("fitting KBinsDiscretizer");
-    for (uint64_t row = 0; row < rows; row++)
-        w[row] = (struct weighed){.value = stage->matrix[row * stage->n_in + i],
-                                  .weight = stage->weights[row]};
-    qsort(w, (size_t)rows, sizeof *w, by_value);
-    for (uint64_t k = 0; k < rows; k++) w[k].up_to = sum += w[k].weight;
-    *out = w;
-    return QUERN_OK;
-}
-
 /* The ends of the column: of rows that weigh something, but for quantiles of all. */
 static void weighted_ends(const struct qn_stage *stage, uint32_t i, double *min, double *max)
 {
-    if (!qn_param_is(stage->estimator, "strategy", "uniform")) return;
+    if (qn_param_is(stage->estimator, "strategy", "quantile")) return;
     *min = INFINITY;
     *max = -INFINITY;
     for (uint64_t row = 0; row < stage->found[i].rows; row++) {
-        double value = stage->matrix[row * stage->n_in + i];
+        double value = stage->matrix[row * stage->n_in + i] + 0.0;
         if (stage->weights[row] == 0) continue;
         if (value < *min) *min = value;
         if (value > *max) *max = value;
     }
 }
 
-static quern_status weighted_edges(const struct qn_stage *stage, uint32_t i, uint32_t wanted,
-                                   int f32, double *edges)
+static quern_status weighted_edges(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
+                                   double *edges)
 {
     int average = method_of(stage->estimator) == QN_QUANTILE_AVERAGED_INVERTED_CDF;
     double step = 100.0 / (double)wanted;
-    struct weighed *w = NULL;
-    QN_TRY(weigh(stage, i, &w));
+    quern_status status = QUERN_OK;
+    struct qn_weighed w = {0};
+    QN_TRY(stage->go_on(stage->plan));
+    QN_GO(take_column(stage, i, &w));
+    QN_GO(qn_weighed_sort(&w));
+    qn_weighed_sum(&w);
     for (uint32_t k = 0; k <= wanted; k++)
-        edges[k] = weighted_percentile(w, stage->found[i].rows,
-                                       k == wanted ? 100.0 : (double)k * step, average, f32);
-    qn_free(w);
-    return QUERN_OK;
+        edges[k] = qn_weighed_percentile(&w, k == wanted ? 100.0 : (double)k * step, average, f32);
+cleanup:
+    qn_weighed_free(&w);
+    return status;
 }
 
 /* Writes column i's edges (room for the wanted bins and one), and how many bins they make. */
@@ -317,10 +274,10 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
     }
     edges[0] = min;
     edges[wanted] = max;
-    if (stage->weights != NULL)
-        QN_TRY(weighted_edges(stage, i, wanted, f32, edges));
-    else if (qn_param_is(stage->estimator, "strategy", "kmeans"))
+    if (qn_param_is(stage->estimator, "strategy", "kmeans"))
         QN_TRY(between_centers(stage, i, wanted, f32, edges));
+    else if (stage->weights != NULL)
+        QN_TRY(weighted_edges(stage, i, wanted, f32, edges));
     else
         for (uint32_t k = 1; k < wanted; k++) edges[k] = f->quantile[k - 1];
     *n_bins = without_narrow(edges, wanted);

@@ -9,6 +9,7 @@
 
 #include "host/core/checked.h"
 #include "host/estimators/estimator.h"
+#include "host/stats/weighed.h"
 #include "kernels/spline.h"
 
 enum { MOST_KNOTS = 1 << 24 };
@@ -73,6 +74,12 @@ static quern_status spline_check(const struct qn_estimator *e)
 
 /* ---- fit ---- */
 
+/* Whether a fit looks at the weights of rows: not where the knots are given. */
+static int weighs(const struct qn_stage *stage)
+{
+    return stage->weighted && !json_is_array(qn_param(stage->estimator, "knots"));
+}
+
 /* numpy.linspace(0, 1, n) * 100. */
 static double *levels(struct qn_arena *arena, uint32_t n)
 {
@@ -86,24 +93,22 @@ static quern_status spline_need(struct qn_stage *stage)
 {
     quern_type dtype;
     const double *percent = NULL;
-    int quantile = says(stage, "knots", "quantile");
+    int quantile = says(stage, "knots", "quantile") && !weighs(stage);
     uint32_t n = base_of(stage);
     QN_TRY(qn_stage_refuse_sparse(stage, "make it dense first"));
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
-    if (stage->weighted)
-        return qn_error(QUERN_UNSUPPORTED, "SplineTransformer learns without weights here");
     if (stage->rows < 2)
         return qn_error(QUERN_INVALID, "SplineTransformer needs 2 rows or more to learn from");
     if (quantile) {
         percent = levels(stage->arena, n);
         if (percent == NULL) return qn_stage_memory(stage);
     }
+    uint32_t more = (quantile ? QN_NEED_QUANTILES : 0u) | (weighs(stage) ? QN_NEED_MATRIX : 0u);
     for (uint32_t i = 0; i < stage->n_in; i++)
-        stage->need[i] =
-            (struct qn_need){.flags = QN_NEED_EXTREMES | (quantile ? QN_NEED_QUANTILES : 0u),
-                             .n_quantiles = quantile ? n : 0,
-                             .percent = percent,
-                             .as_f32 = dtype == QUERN_FLOAT32};
+        stage->need[i] = (struct qn_need){.flags = QN_NEED_EXTREMES | more,
+                                          .n_quantiles = quantile ? n : 0,
+                                          .percent = percent,
+                                          .as_f32 = dtype == QUERN_FLOAT32};
     return QUERN_OK;
 }
 
@@ -136,18 +141,63 @@ static void linspace(double *t, uint32_t width, uint32_t n, const double *start,
         }
 }
 
+/* The ends of column c: of rows that weigh something, where rows have weights. 0 without a value. */
+static void ends_of(const struct qn_stage *stage, uint32_t c, double *start, double *stop)
+{
+    const struct qn_found *f = &stage->found[c];
+    double min = INFINITY, max = -INFINITY;
+    for (uint64_t row = 0; stage->weights != NULL && row < f->rows; row++) {
+        double value = stage->matrix[row * stage->n_in + c] + 0.0;
+        if (stage->weights[row] == 0) continue;
+        if (value < min) min = value;
+        if (value > max) max = value;
+    }
+    if (stage->weights == NULL && f->count != 0) {
+        min = f->extremes.min;
+        max = f->extremes.max;
+    }
+    *start = min <= max ? min : 0;
+    *stop = min <= max ? max : 0;
+}
+
+/* Knots of column c at quantiles: of values, or of what they weigh. */
+static quern_status quantile_knots(const struct qn_stage *stage, uint32_t c, double *base,
+                                   uint32_t n)
+{
+    const struct qn_found *f = &stage->found[c];
+    quern_status status = QUERN_OK;
+    struct qn_weighed w = {0};
+    uint32_t width = stage->n_in;
+    if (stage->weights == NULL) {
+        for (uint32_t k = 0; k < n; k++) base[(size_t)k * width + c] = f->quantile[k];
+        return QUERN_OK;
+    }
+    const double *percent = levels(stage->arena, n);
+    if (percent == NULL) return qn_stage_memory(stage);
+    QN_TRY(stage->go_on(stage->plan));
+    QN_GO(qn_weighed_open(&w, f->rows, "fitting SplineTransformer"));
+    for (uint64_t row = 0; row < f->rows; row++) {
+        w.values[row] = stage->matrix[row * width + c];
+        w.weights[row] = stage->weights[row];
+    }
+    QN_GO(qn_weighed_sort(&w));
+    qn_weighed_sum(&w);
+    for (uint32_t k = 0; k < n; k++)
+        base[(size_t)k * width + c] = qn_weighed_percentile(&w, percent[k], 0, 0);
+cleanup:
+    qn_weighed_free(&w);
+    return status;
+}
+
 /* The base knots of all columns: rows degree ... of t. ends: room for two rows. */
 static quern_status base_knots(const struct qn_stage *stage, double *base, uint32_t n, double *ends)
 {
     uint32_t width = stage->n_in;
     const json_t *given = qn_param(stage->estimator, "knots");
     for (uint32_t c = 0; c < width; c++) {
-        const struct qn_found *f = &stage->found[c];
         QN_TRY(check_values(stage, c));
-        ends[c] = f->count != 0 ? f->extremes.min : 0;
-        ends[width + c] = f->count != 0 ? f->extremes.max : 0;
-        for (uint32_t k = 0; k < n && says(stage, "knots", "quantile"); k++)
-            base[(size_t)k * width + c] = f->quantile[k];
+        ends_of(stage, c, &ends[c], &ends[width + c]);
+        if (says(stage, "knots", "quantile")) QN_TRY(quantile_knots(stage, c, base, n));
         for (uint32_t k = 0; k < n && json_is_array(given); k++)
             base[(size_t)k * width + c] =
                 json_number_value(json_array_get(json_array_get(given, k), c));

@@ -19,6 +19,7 @@
 #include <stdatomic.h>
 
 #include "host/stats/categories.h"
+#include "host/stats/key.h"
 
 enum {
     SHARDS = 16,
@@ -147,27 +148,6 @@ static inline uint64_t key_of_i64(int64_t value)
 static inline int64_t i64_of_key(uint64_t key)
 {
     return (int64_t)(key ^ ((uint64_t)1 << 63));
-}
-
-/* -0 is +0; not for NaN. */
-static inline uint64_t key_of_f64(double value)
-{
-    union {
-        double d;
-        uint64_t u;
-    } bits = {.d = value + 0.0};
-    uint64_t sign = (uint64_t)1 << 63;
-    return (bits.u & sign) ? ~bits.u : bits.u | sign;
-}
-
-static inline double f64_of_key(uint64_t key)
-{
-    uint64_t sign = (uint64_t)1 << 63;
-    union {
-        uint64_t u;
-        double d;
-    } bits = {.u = (key & sign) ? key ^ sign : ~key};
-    return bits.d;
 }
 
 /* ---- categories_shards.c ---- */

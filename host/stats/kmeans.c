@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/stats/weighed.h"
 
 enum { MOST_ROUNDS = 300 };
 static const double TOLERANCE = 1e-4; /* of the variance: how far centers may still move */
@@ -16,20 +17,26 @@ static const double TOLERANCE = 1e-4; /* of the variance: how far centers may st
  * centers change places. */
 struct cluster {
     double center, next; /* next: of the next round */
-    double sum, weight;  /* of its values */
+    double sum, weight;  /* of its values, each times what it weighs */
+    int empty;           /* its values weigh nothing, or it has none */
     uint32_t number;
     uint64_t border;
     uint64_t left, right; /* its values that no empty cluster has taken: [left, right) */
 };
 
+/* [n + 1] the sum of what is before each, in two parts. */
+struct sums {
+    double *high, *low;
+};
+
 struct line {
-    const double *values;
+    const double *values, *weights; /* weights: NULL if each value counts once */
     uint64_t n;
     uint32_t k;
-    double mean;
-    double *high, *low;     /* [n + 1] the sum of the values before, in two parts */
-    struct cluster *now;    /* by center */
-    struct cluster *before; /* as the round before left them */
+    double mean;               /* without weights */
+    struct sums sums, weighed; /* of the values, each times its weight; of the weights, if any */
+    struct cluster *now;       /* by center */
+    struct cluster *before;    /* as the round before left them */
 };
 
 static int by_value(const void *a, const void *b)
@@ -45,22 +52,69 @@ static int by_center(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static void sum_up(struct line *l)
+/* A sum with what its additions lost (D. E. Knuth's two-sum). */
+struct exact {
+    double sum, lost;
+};
+
+static void add(struct exact *e, double value)
 {
-    double sum = 0, lost = 0;
-    l->high[0] = l->low[0] = 0;
-    for (uint64_t i = 0; i < l->n; i++) {
-        double next = sum + l->values[i], part = next - sum;
-        lost += (sum - (next - part)) + (l->values[i] - part);
-        sum = next;
-        l->high[i + 1] = sum;
-        l->low[i + 1] = lost;
-    }
+    double next = e->sum + value, part = next - e->sum;
+    e->lost += (e->sum - (next - part)) + (value - part);
+    e->sum = next;
 }
 
-static double sum_of(const struct line *l, uint64_t from, uint64_t to)
+static quern_status open_sums(struct sums *s, uint64_t n)
 {
-    return (l->high[to] - l->high[from]) + (l->low[to] - l->low[from]);
+    size_t count;
+    if (qn_add_size((size_t)n, 1, &count)) return qn_error_memory_while("k-means");
+    s->high = qn_alloc(count, sizeof *s->high);
+    s->low = qn_alloc(count, sizeof *s->low);
+    if (s->high == NULL || s->low == NULL) return qn_error_memory_while("k-means");
+    s->high[0] = s->low[0] = 0;
+    return QUERN_OK;
+}
+
+static void close_sums(struct sums *s)
+{
+    qn_free(s->high);
+    qn_free(s->low);
+}
+
+/* What is before value i + 1. */
+static void note(struct sums *s, uint64_t i, const struct exact *e)
+{
+    s->high[i + 1] = e->sum;
+    s->low[i + 1] = e->lost;
+}
+
+static void sum_up(struct line *l)
+{
+    struct exact sum = {0, 0}, weight = {0, 0}, plain = {0, 0};
+    for (uint64_t i = 0; i < l->n; i++) {
+        add(&plain, l->values[i]);
+        if (l->weights == NULL) {
+            note(&l->sums, i, &plain);
+            continue;
+        }
+        double product = l->weights[i] * l->values[i];
+        add(&sum, product);
+        sum.lost += fma(l->weights[i], l->values[i], -product);
+        add(&weight, l->weights[i]);
+        note(&l->sums, i, &sum);
+        note(&l->weighed, i, &weight);
+    }
+    l->mean = (plain.sum + plain.lost) / (double)l->n;
+}
+
+static double between(const struct sums *s, uint64_t from, uint64_t to)
+{
+    return (s->high[to] - s->high[from]) + (s->low[to] - s->low[from]);
+}
+
+static double weight_of(const struct line *l, uint64_t from, uint64_t to)
+{
+    return l->weights == NULL ? (double)(to - from) : between(&l->weighed, from, to);
 }
 
 /* How many values are not above x. */
@@ -116,7 +170,7 @@ static struct cluster *farthest(struct line *l, double *distance, int *at_left)
     return found;
 }
 
-/* A cluster without values takes the value that is farthest from its center, whose cluster loses it.
+/* A cluster that weighs nothing takes the value that is farthest from its center, whose cluster loses it.
  * 0: there are more clusters than different values. */
 static int relocate(struct line *l)
 {
@@ -124,14 +178,17 @@ static int relocate(struct line *l)
         double distance;
         int at_left = 0;
         struct cluster *empty = &l->now[i];
-        if (empty->border != begin_of(l, i)) continue;
+        if (!empty->empty) continue;
         struct cluster *from = farthest(l, &distance, &at_left);
         if (from == NULL || distance == 0) return 0;
-        double value = l->values[at_left ? from->left++ : --from->right];
-        from->sum -= value;
-        from->weight -= 1;
-        empty->sum = value;
-        empty->weight = 1;
+        uint64_t at = at_left ? from->left++ : --from->right;
+        double weight = l->weights != NULL ? l->weights[at] : 1;
+        if (weight != 0) {
+            from->sum -= weight * l->values[at];
+            from->weight = weight_of(l, from->left, from->right);
+        }
+        empty->sum = weight * l->values[at];
+        empty->weight = weight;
     }
     return 1;
 }
@@ -167,8 +224,9 @@ static double move(struct line *l)
         struct cluster *c = &l->now[i];
         c->left = begin_of(l, i);
         c->right = c->border;
-        c->sum = sum_of(l, c->left, c->right);
-        c->weight = (double)(c->right - c->left);
+        c->sum = between(&l->sums, c->left, c->right);
+        c->weight = weight_of(l, c->left, c->right);
+        c->empty = !(c->weight > 0);
     }
     int enough = relocate(l);
     const struct cluster *largest = largest_of(l);
@@ -204,37 +262,33 @@ static void all_rounds(struct line *l, double least)
 /* The variance, as NumPy reckons it: of the squares of what the mean leaves. */
 static double variance(const struct line *l)
 {
-    double sum = 0, lost = 0;
+    struct exact sum = {0, 0};
     for (uint64_t i = 0; i < l->n; i++) {
-        double d = l->values[i] - l->mean, square = d * d, next = sum + square, part = next - sum;
-        lost += (sum - (next - part)) + (square - part);
-        sum = next;
+        double d = l->values[i] - l->mean;
+        add(&sum, d * d);
     }
-    return (sum + lost) / (double)l->n;
+    return (sum.sum + sum.lost) / (double)l->n;
 }
 
-quern_status qn_kmeans_line(double *values, uint64_t n, double *centers, uint32_t k)
+quern_status qn_kmeans_line(double *values, double *weights, uint64_t n, double *centers,
+                            uint32_t k)
 {
     quern_status status = QUERN_OK;
-    struct line l = {.values = values, .n = n, .k = k};
-    size_t sums;
-    if (qn_add_size((size_t)n, 1, &sums)) return qn_error_memory_while("k-means");
-    l.high = qn_alloc(sums, sizeof *l.high);
-    l.low = qn_alloc(sums, sizeof *l.low);
+    struct line l = {.values = values, .weights = weights, .n = n, .k = k};
     l.now = qn_zalloc(k, sizeof *l.now);
     l.before = qn_zalloc(k, sizeof *l.before);
-    if (l.high == NULL || l.low == NULL || l.now == NULL || l.before == NULL)
-        QN_GO(qn_error_memory_while("k-means"));
-    qsort(values, (size_t)n, sizeof *values, by_value);
+    if (l.now == NULL || l.before == NULL) QN_GO(qn_error_memory_while("k-means"));
+    QN_GO(open_sums(&l.sums, n));
+    if (weights != NULL) QN_GO(open_sums(&l.weighed, n));
+    QN_GO(qn_sort_doubles(values, weights, n));
     sum_up(&l);
-    l.mean = sum_of(&l, 0, n) / (double)n;
     for (uint32_t i = 0; i < k; i++) l.now[i] = (struct cluster){.center = centers[i], .number = i};
     all_rounds(&l, variance(&l) * TOLERANCE);
     for (uint32_t i = 0; i < k; i++) centers[i] = l.now[i].center;
     qsort(centers, k, sizeof *centers, by_value);
 cleanup:
-    qn_free(l.high);
-    qn_free(l.low);
+    close_sums(&l.sums);
+    close_sums(&l.weighed);
     qn_free(l.now);
     qn_free(l.before);
     return status;

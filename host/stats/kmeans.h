@@ -9,7 +9,10 @@
 
 #include "host/core/status.h"
 
-/* centers: k in, where the search begins; k out, sorted. values: n >= k finite ones, which are sorted. */
-quern_status qn_kmeans_line(double *values, uint64_t n, double *centers, uint32_t k);
+/* centers: k in, where the search begins; k out, sorted. values: n >= k finite ones, which are sorted, and
+ * with them their weights, finite and not all 0 (NULL: each value counts once). Values that weigh nothing
+ * have a say in the variance and in when the search ends, as there. */
+quern_status qn_kmeans_line(double *values, double *weights, uint64_t n, double *centers,
+                            uint32_t k);
 
 #endif

@@ -140,12 +140,12 @@ QUERN_API quern_status quern_table_from_sparse(quern_sparse_layout layout, uint6
                                                const void *indices, uint32_t index_bits,
                                                const void *data, quern_type type,
                                                const char *const *names, quern_table **out);
-/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler and
- * KBinsDiscretizer, as scikit-learn's sample_weight; the others do not look at them. One finite number per row, 0 or more,
- * borrowed for as long as the table has them; NULL removes them. A row of weight 0 teaches nothing;
- * a fit whose weights are all 0 is INVALID. The key `weight` of a spec names a column with the same
- * meaning; a fit takes one or the other. Copies by quern_table_upload borrow them too. Errors: INVALID,
- * with the row. */
+/* What each row counts in fits of this table, for estimators that learn with weights: StandardScaler,
+ * KBinsDiscretizer and SplineTransformer, as scikit-learn's sample_weight; the others do not look at them.
+ * One finite number per row, 0 or more, borrowed for as long as the table has them; NULL removes them. A
+ * row of weight 0 teaches nothing; a fit whose weights are all 0 is INVALID. The key `weight` of a spec
+ * names a column with the same meaning; a fit takes one or the other. Copies by quern_table_upload borrow
+ * them too. Errors: INVALID, with the row. */
 QUERN_API quern_status quern_table_set_weights(quern_table *table, const double *weights);
 /* What estimators whose `random_state` is null draw rows with (`subsample` of KBinsDiscretizer and
  * QuantileTransformer) instead of a generator with the seed 0: the state of a Mersenne Twister as NumPy's

@@ -46,7 +46,7 @@ UNIVARIATE = ("SelectKBest", "SelectPercentile", "SelectFpr", "SelectFdr", "Sele
 ESTIMATORS.update({name: getattr(feature_selection, name) for name in UNIVARIATE})
 # Without a seed specs draw as with this one.
 SEEDED = {name: {"random_state": 0} for name in ("KBinsDiscretizer", "QuantileTransformer")}
-WEIGHS = ("KBinsDiscretizer", "StandardScaler")  # learn with sample weights
+WEIGHS = ("KBinsDiscretizer", "SplineTransformer", "StandardScaler")  # learn with sample weights
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?)?")
 

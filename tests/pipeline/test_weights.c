@@ -72,6 +72,26 @@ static void weights_enter_means_and_variances(void **state)
     OK(quern_context_close(cx));
 }
 
+#define BOTH(table, estimator)                                                                     \
+    "{\"quern\": 1, " table                                                                        \
+    "\"steps\": [{\"columns\": \"*\", \"apply\": [\"StandardScaler\", " estimator "]}]}"
+/* What learns with weights, with them in the table and in its column. */
+static const struct {
+    const char *plain, *named;
+} learners[] = {
+#define LEARNER(estimator)                                                                         \
+    {                                                                                              \
+        BOTH("", estimator), BOTH("\"weight\": \"w\", ", estimator)                                \
+    }
+    LEARNER("\"passthrough\""),
+    LEARNER("{\"KBinsDiscretizer\": {\"strategy\": \"uniform\", \"n_bins\": 7}}"),
+    LEARNER("{\"KBinsDiscretizer\": {\"n_bins\": 9}}"),
+    LEARNER("{\"KBinsDiscretizer\": {\"strategy\": \"kmeans\", \"n_bins\": 4}}"),
+    LEARNER("{\"SplineTransformer\": {\"degree\": 2}}"),
+    LEARNER("{\"SplineTransformer\": {\"knots\": \"quantile\", \"n_knots\": 8}}"),
+};
+enum { LEARNERS = sizeof learners / sizeof *learners };
+
 /* A table of named columns a, b, c and w; the last with the weights. */
 static quern_table *with_column(const double *x, const double *w, uint64_t rows)
 {
@@ -86,27 +106,37 @@ static quern_table *with_column(const double *x, const double *w, uint64_t rows)
     return table;
 }
 
+/* From a column, from the caller, and of a table that lies on the device. */
+static void same_on(quern_context *cx, quern_context *cpu, quern_table *table, quern_table *matrix,
+                    quern_table *there)
+{
+    for (int k = 0; k < LEARNERS; k++) {
+        quern_model *want = fixture_fit(cpu, learners[k].named, table),
+                    *got = fixture_fit(cx, learners[k].named, table);
+        fixture_same_model(want, got, learners[k].named);
+        quern_model_free(want);
+        quern_model_free(got);
+        want = fixture_fit(cpu, learners[k].plain, matrix);
+        got = fixture_fit(cx, learners[k].plain, matrix);
+        fixture_same_model(want, got, learners[k].plain);
+        quern_model_free(got);
+        got = fixture_fit(cx, learners[k].plain, there);
+        fixture_same_model(want, got, learners[k].plain);
+        quern_model_free(got);
+        quern_model_free(want);
+    }
+}
+
 static void every_device_gives_the_same_model(void **state)
 {
     quern_context *cx = fixture_context(*state, 0); /* may skip: before anything is open */
     quern_context *cpu = fixture_context("cpu", 1);
-    double *x = fixture_f64(ROWS, COLUMNS, 30, 4), *w = weights_of(ROWS, 9);
+    double *x = fixture_f64(ROWS, COLUMNS, 0, 4), *w = weights_of(ROWS, 9);
     quern_table *table = with_column(x, w, ROWS), *matrix, *there;
-    quern_model *want = fixture_fit(cpu, named, table), *got = fixture_fit(cx, named, table);
-    fixture_same_model(want, got, __func__);
-    quern_model_free(want);
-    quern_model_free(got);
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &matrix));
     OK(quern_table_set_weights(matrix, w));
-    want = fixture_fit(cpu, standard, matrix);
-    got = fixture_fit(cx, standard, matrix);
-    fixture_same_model(want, got, __func__);
-    quern_model_free(got);
     OK(quern_table_upload(cx, matrix, &there));
-    got = fixture_fit(cx, standard, there);
-    fixture_same_model(want, got, __func__);
-    quern_model_free(got);
-    quern_model_free(want);
+    same_on(cx, cpu, table, matrix, there);
     quern_table_free(there);
     quern_table_free(matrix);
     quern_table_free(table);
@@ -114,6 +144,52 @@ static void every_device_gives_the_same_model(void **state)
     free(w);
     OK(quern_context_close(cx));
     OK(quern_context_close(cpu));
+}
+
+/* A row of weight 0 is as if it was not there, whatever is in it but infinities and what is missing. */
+static void rows_of_weight_0_teach_nothing(void **state)
+{
+    enum { FEW = 2000 };
+    quern_context *cx = fixture_context("cpu", 3);
+    double *x = fixture_f64(FEW, COLUMNS, 0, 4), *w = weights_of(FEW, 9), *kept, *theirs;
+    quern_table *all, *some;
+    uint64_t rows = 0;
+    (void)state;
+    kept = malloc(FEW * COLUMNS * sizeof *kept);
+    theirs = malloc(FEW * sizeof *theirs);
+    assert_true(kept != NULL && theirs != NULL);
+    for (uint64_t i = 0; i < FEW; i++) {
+        if (w[i] == 0) {
+            for (int c = 0; c < COLUMNS; c++) x[i * COLUMNS + (uint64_t)c] *= 1e6;
+            continue;
+        }
+        memcpy(kept + rows * COLUMNS, x + i * COLUMNS, COLUMNS * sizeof *x);
+        theirs[rows++] = w[i];
+    }
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, FEW, COLUMNS, 0, NULL, &all));
+    OK(quern_table_from_matrix(kept, QUERN_FLOAT64, rows, COLUMNS, 0, NULL, &some));
+    OK(quern_table_set_weights(all, w));
+    OK(quern_table_set_weights(some, theirs));
+    static const char *const specs[] = {
+        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+        "{\"SplineTransformer\": {\"knots\": \"uniform\"}}}]}",
+        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+        "{\"SplineTransformer\": {\"knots\": \"quantile\", \"n_knots\": 12}}}]}",
+        "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": "
+        "{\"KBinsDiscretizer\": {\"strategy\": \"uniform\"}}}]}"};
+    for (size_t k = 0; k < sizeof specs / sizeof *specs; k++) {
+        quern_model *a = fixture_fit(cx, specs[k], all), *b = fixture_fit(cx, specs[k], some);
+        fixture_same_model(a, b, specs[k]);
+        quern_model_free(a);
+        quern_model_free(b);
+    }
+    quern_table_free(all);
+    quern_table_free(some);
+    free(x);
+    free(w);
+    free(kept);
+    free(theirs);
+    OK(quern_context_close(cx));
 }
 
 static void passes_over_a_file_give_the_model_of_the_table(void **state)
@@ -148,7 +224,7 @@ static void passes_over_a_file_give_the_model_of_the_table(void **state)
 }
 
 /* An imputer before the scaler, and scalers that do not look at weights. */
-static void only_standard_scaler_weighs(void **state)
+static void other_estimators_do_not_look_at_weights(void **state)
 {
     static const char *const others[] = {"MinMaxScaler", "MaxAbsScaler", "RobustScaler",
                                          "SimpleImputer"};
@@ -202,6 +278,26 @@ static void assert_refused(quern_status status, const char *sentence)
                  sentence);
 }
 
+static void wrong_weights(quern_context *cx, const char *spec, const quern_table *table, double *w)
+{
+    static const struct {
+        double weight;
+        const char *sentence;
+    } wrong[] = {{-1, "row 2: the weight is -1"},
+                 {(double)NAN, "row 2: the weight is missing"},
+                 {(double)INFINITY, "row 2: the weight is inf"}};
+    quern_pipeline *pipeline = fixture_pipeline(spec);
+    quern_model *model;
+    for (int i = 0; i < 4; i++) w[i] = i + 1;
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        w[2] = wrong[k].weight;
+        assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), wrong[k].sentence);
+    }
+    memset(w, 0, 4 * sizeof *w);
+    assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "weights of all rows are 0");
+    quern_pipeline_free(pipeline);
+}
+
 static void wrong_weights_are_explained(void **state)
 {
     quern_context *cx = fixture_context("cpu", 1);
@@ -210,15 +306,10 @@ static void wrong_weights_are_explained(void **state)
     quern_pipeline *pipeline = fixture_pipeline(named), *plain = fixture_pipeline(standard);
     quern_model *model;
     (void)state;
-    w[2] = -1;
-    assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "row 2: the weight is -1");
-    w[2] = NAN;
-    assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "row 2: the weight is missing");
+    for (int k = 0; k < LEARNERS; k++) wrong_weights(cx, learners[k].named, table, w);
     w[2] = INFINITY;
-    assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "row 2: the weight is inf");
     assert_refused(quern_table_set_weights(table, w), "row 2: the weight is inf");
     memset(w, 0, sizeof w);
-    assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "weights of all rows are 0");
     OK(quern_table_set_weights(table, w));
     assert_refused(quern_pipeline_fit(cx, pipeline, table, &model), "has other weights");
     OK(quern_table_from_matrix(x, QUERN_FLOAT64, 4, 3, 0, NULL, &matrix));
@@ -272,8 +363,9 @@ int main(void)
          opencl},
         {"every_device_gives_the_same_model: cuda", every_device_gives_the_same_model, NULL, NULL,
          cuda},
+        cmocka_unit_test(rows_of_weight_0_teach_nothing),
         cmocka_unit_test(passes_over_a_file_give_the_model_of_the_table),
-        cmocka_unit_test(only_standard_scaler_weighs),
+        cmocka_unit_test(other_estimators_do_not_look_at_weights),
         cmocka_unit_test(wrong_weights_are_explained),
         cmocka_unit_test(a_weighted_model_is_saved_and_loaded),
     };
