@@ -62,12 +62,15 @@ def test_bins_are_scikit_learns(dtype, encode, words):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("strategy", ["uniform", "quantile", "kmeans"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("words", [{"strategy": "uniform"}, {"strategy": "kmeans"}, {},
+                                   {"quantile_method": "inverted_cdf", "n_bins": 30}], ids=str)
 @pytest.mark.parametrize("subsample", [None, 300])
-def test_bins_of_weighted_rows_are_scikit_learns(strategy, subsample):
-    X = rows("float64")
+def test_bins_of_weighted_rows_are_scikit_learns(dtype, words, subsample):
+    X = rows(dtype)
     weights = np.random.default_rng(1).integers(0, 4, len(X)).astype(float)
-    made = [cls(4, strategy=strategy, subsample=subsample, random_state=2).fit(X, sample_weight=weights)
+    X[weights == 0] *= 9
+    made = [cls(**{"n_bins": 4} | words, subsample=subsample, random_state=2).fit(X, sample_weight=weights)
             for cls in (ours.KBinsDiscretizer, theirs.KBinsDiscretizer)]
     equal_edges(*made)
 

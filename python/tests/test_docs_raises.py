@@ -178,7 +178,7 @@ def cases():
                 yield f"{name}.{method} ValueError", lambda c=cls, m=method: getattr(c((3, 1)), m)(X)
             if name == "StandardScaler":
                 yield f"{name}.{method} ValueError", lambda c=cls, m=method: getattr(c(), m)(ROWS)
-                for weights in ([1, 1], [1, 1, -1]):
+                for weights in ([1, 1], [1, 1, -1], [1, 1, np.nan], [0, 0, 0]):
                     yield f"{name}.{method} ValueError", lambda c=cls, m=method, w=weights: getattr(c(), m)(
                         X, sample_weight=w)
         if name != "RobustScaler":
@@ -321,6 +321,10 @@ def distributions():
         yield "KBinsDiscretizer.fit ValueError", lambda w=words: bins(**w).fit(X)
     yield "KBinsDiscretizer.fit ValueError", lambda: bins(quantile_method="linear").fit(
         X, sample_weight=[1] * len(X))
+    for weights in ([1, 1], [1, 1, -1], [1, 1, np.nan], [0, 0, 0]):
+        yield "KBinsDiscretizer.fit ValueError", lambda w=weights: bins().fit(X[:3], sample_weight=w)
+        yield "SplineTransformer.fit ValueError", lambda w=weights: pre.SplineTransformer().fit(
+            X[:3], sample_weight=w)
     yield "KBinsDiscretizer.fit TypeError", lambda: bins().fit(ROWS)
     yield "QuantileTransformer.fit ValueError", lambda: quantile(n_quantiles=9, subsample=5).fit(X)
     yield "QuantileTransformer.fit ValueError", lambda: quantile().fit(-abs(ROWS))

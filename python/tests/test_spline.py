@@ -99,15 +99,45 @@ def test_sparse_output(extrapolation):
     assert np.all(got.data != 0)
 
 
-@pytest.mark.parametrize("knots", ["uniform", "quantile"])
-def test_weights(knots):
-    X, weights = matrix(np.float64), RNG.integers(0, 3, 150)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("extrapolation", ["constant", "periodic"])
+@pytest.mark.parametrize("knots", ["uniform", "quantile", GIVEN], ids=str)
+@pytest.mark.parametrize("make", [lambda n: RNG.integers(0, 3, n), lambda n: RNG.random(n),
+                                  lambda n: np.exp(5 * RNG.normal(size=n)), lambda n: np.ones(n)])
+def test_weights(make, knots, extrapolation, device):
+    X = matrix(np.float64)
+    weights = make(150)
     X[weights == 0] *= 50
-    want = theirs.SplineTransformer(knots=knots).fit(X, sample_weight=weights)
-    got = SplineTransformer(knots=knots).fit(X, sample_weight=weights)
+    parameters = dict(knots=knots, extrapolation=extrapolation)
+    want = theirs.SplineTransformer(**parameters).fit(X, sample_weight=weights)
+    with config_context(device=device):
+        got = SplineTransformer(**parameters).fit(X, sample_weight=weights)
+        for a, b in zip(got.bsplines_, want.bsplines_, strict=True):
+            np.testing.assert_array_equal(a.t, b.t)
+        equal_bits(got.transform(X), want.transform(X))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64])
+@pytest.mark.parametrize("knots", ["uniform", "quantile"])
+def test_weights_of_missing_values_do_not_count(knots, dtype):
+    X, weights = matrix(dtype).astype(np.float64), RNG.integers(0, 3, 150)
+    X[::3, 0] = X[weights == 0, 2] = X[5, 4] = np.nan
+    parameters = dict(knots=knots, handle_missing="zeros")
+    want = theirs.SplineTransformer(**parameters).fit(X, sample_weight=weights)
+    got = SplineTransformer(**parameters).fit(X, sample_weight=weights)
     for a, b in zip(got.bsplines_, want.bsplines_, strict=True):
         np.testing.assert_array_equal(a.t, b.t)
     equal_bits(got.transform(X), want.transform(X))
+
+
+def test_columns_without_a_value_that_weighs():
+    X, weights = matrix(np.float64), np.repeat([0.0, 1.0], 75)
+    X[weights > 0, 1] = np.nan
+    for knots in ("uniform", "quantile"):
+        parameters = dict(knots=knots, handle_missing="zeros")
+        want = theirs.SplineTransformer(**parameters).fit(X, sample_weight=weights)
+        got = SplineTransformer(**parameters).fit(X, sample_weight=weights)
+        np.testing.assert_array_equal(got.bsplines_[1].t, want.bsplines_[1].t)
 
 
 def test_every_column_is_continued_as_if_it_were_alone():

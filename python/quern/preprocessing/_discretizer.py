@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils import resample
-from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import (_check_feature_names_in, _check_sample_weight,
                                       check_is_fitted)
 
@@ -21,11 +20,6 @@ from ._one_hot import OneHotEncoder
 
 _WEIGHABLE = ("averaged_inverted_cdf", "inverted_cdf")  # quantile methods that know weights
 _WIDTH = 1e-8  # bins that are not wider are joined
-
-
-def _kept(edges):
-    """The edges without those that lie too close to the one before."""
-    return edges[np.ediff1d(edges, to_begin=np.inf) > _WIDTH]
 
 
 @described
@@ -73,8 +67,10 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
     The meaning is that of `sklearn.preprocessing.KBinsDiscretizer`; the same rows are drawn for the same
     `random_state`.
 
-    Extremes, quantiles and the transform run on the configured device. k-means, weighted fits and the way
-    back are computed on the host.
+    Weights count as float64, for float32 columns too.
+
+    Extremes, quantiles and the transform run on the configured device. k-means, which is scikit-learn's own,
+    weighted quantiles and the way back are computed on the host.
 
     Examples
     --------
@@ -115,7 +111,8 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         ------
         ValueError
             A parameter is not one of those above, or does not fit the columns or the weights; or X has
-            missing values, infinities, no row or no column, or cells that are no numbers.
+            missing values, infinities, no row or no column, or cells that are no numbers; or there is not one
+            weight for each row, one is negative or not finite, or all are 0.
         TypeError
             X is sparse.
 
@@ -125,26 +122,24 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
             A column is constant, or some of its bins are joined.
         """
         X = self._validated(X, sample_weight is None and self.strategy != "kmeans", True, dtype="numeric")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         output_dtype = X.dtype if self.dtype is None else self.dtype
         draws = self.subsample is not None and X.shape[0] > self.subsample
-        drawn_weights = sample_weight if draws else None
+        given = None if sample_weight is None else _check_sample_weight(
+            sample_weight, X, dtype=X.dtype if draws else np.float64, ensure_non_negative=True)
         if draws and self.strategy == "kmeans":
             X = resample(X, replace=True, n_samples=self.subsample, random_state=self.random_state,
-                         sample_weight=sample_weight)
-        if draws:
-            sample_weight = None  # the draw goes by them
+                         sample_weight=given)
+        weights = None if draws else given  # a draw goes by them
         n_bins = self._wanted_bins(X.shape[1])
-        if (self.strategy == "quantile" and sample_weight is not None
+        if (self.strategy == "quantile" and weights is not None
                 and self.quantile_method not in _WEIGHABLE):
             raise ValueError("When fitting with strategy='quantile' and sample weights, "
                              "quantile_method should either be set to 'averaged_inverted_cdf' or "
                              f"'inverted_cdf', got quantile_method='{self.quantile_method}' instead.")
-        if sample_weight is None and self.strategy != "kmeans":
-            edges = self._library_edges(X, drawn_weights)
+        if self.strategy == "kmeans":
+            edges = [self._edges_by_means(X[:, j], n, weights) for j, n in enumerate(n_bins)]
         else:
-            edges = [self._host_edges(X[:, j], n, sample_weight) for j, n in enumerate(n_bins)]
+            edges = self._learned_edges(X, given, weights)
         self._take_edges(edges, n_bins)
         if "onehot" in self.encode:
             self._encoder = OneHotEncoder(
@@ -168,37 +163,33 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
                              "must be an int.")
         return n_bins
 
-    def _library_edges(self, X, weights):
-        given = library_floats(X)
+    def _learned_edges(self, X, given, weights):
+        """given: what rows are drawn by, or count; weights: what the rows that are learned from count."""
         try:
             with _config.warns_itself("KBinsDiscretizer"):
-                found = learned(fit_drawn(self, given, replace=True, weights=weights))
+                found = learned(fit_drawn(self, library_floats(X), replace=True, weights=given))
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)
         ends = np.cumsum(found["n_bins_"] + 1)[:-1]
         edges = [one.copy() for one in np.split(found["bin_edges_"], ends)]
-        if self.strategy == "uniform" and X.dtype == np.float32:  # as numpy.linspace gives them
+        if X.dtype == np.float32 and (self.strategy == "uniform" or weights is not None):  # as there
             edges = [one if np.isinf(one[0]) else one.astype(np.float32) for one in edges]
         return edges
 
-    def _host_edges(self, column, n_bins, weights):
-        """The edges of a column by k-means, or by weights."""
-        counts = slice(None) if weights is None or self.strategy == "quantile" else weights != 0
+    @staticmethod
+    def _edges_by_means(column, n_bins, weights):
+        """The edges of a column by scikit-learn's k-means."""
+        counts = slice(None) if weights is None else weights != 0
         low, high = column[counts].min(), column[counts].max()
         if low == high:
             return np.array([-np.inf, np.inf])
-        if self.strategy == "quantile":
-            return _kept(_weighted_percentile(
-                column, weights, np.linspace(0, 100, n_bins + 1),
-                average=self.quantile_method == "averaged_inverted_cdf"))
-        edges = np.linspace(low, high, n_bins + 1)
-        if self.strategy == "uniform":
-            return edges
         from sklearn.cluster import KMeans
+        edges = np.linspace(low, high, n_bins + 1)
         start = (edges[1:] + edges[:-1])[:, None] * 0.5
         means = KMeans(n_clusters=n_bins, init=start, n_init=1)
         centers = np.sort(means.fit(column[:, None], sample_weight=weights).cluster_centers_[:, 0])
-        return _kept(np.r_[low, (centers[1:] + centers[:-1]) * 0.5, high])
+        edges = np.r_[low, (centers[1:] + centers[:-1]) * 0.5, high]
+        return edges[np.ediff1d(edges, to_begin=np.inf) > _WIDTH]
 
     def _take_edges(self, edges, wanted):
         self.bin_edges_ = np.zeros(len(edges), dtype=object)

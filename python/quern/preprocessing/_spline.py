@@ -6,7 +6,6 @@ import numpy as np
 from scipy import sparse
 from scipy.interpolate import BSpline
 from sklearn.base import TransformerMixin
-from sklearn.utils.stats import _weighted_percentile
 from sklearn.utils.validation import (FLOAT_DTYPES, _check_feature_names_in, _check_sample_weight,
                                       assert_all_finite, check_is_fitted)
 
@@ -71,9 +70,9 @@ class SplineTransformer(TransformerMixin, Estimator):
     splines that somebody put into `bsplines_` that no fit makes, are computed by SciPy on the host. Sparse
     outputs do not store zeros. With `extrapolation` "constant" and the degree 0, all functions are 0 outside:
     scikit-learn has that below the first knot, and fails above the last. Knots at weighted quantiles of float32
-    columns become float64, with which scikit-learn's transform fails.
+    columns become float64, with which scikit-learn's transform fails, and weights are added up in float64 there too.
 
-    Extremes and quantiles without weights, and the transform, are computed on the configured device.
+    Extremes, quantiles and the transform are computed on the configured device, weighted quantiles on the host.
 
     Examples
     --------
@@ -119,14 +118,15 @@ class SplineTransformer(TransformerMixin, Estimator):
         ValueError
             A parameter is not one of those above; there are no more knots than the degree of periodic splines;
             knots that are given are not sorted, or not those of the columns; or X has missing values (unless
-            `handle_missing` is "zeros"), infinities, one row or none, no column, or cells that are no numbers.
+            `handle_missing` is "zeros"), infinities, one row or none, no column, or cells that are no numbers;
+            or there is not one weight for each row, one is negative or not finite, or all are 0.
         TypeError
             X is sparse.
         """
         lazily = sample_weight is None and isinstance(self.knots, str) and getattr(X, "shape", (0,))[0] > 1
         X = self._entering(X, lazily, True, ensure_min_samples=2)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if isinstance(self.knots, str):
             base = self._learned_knots(X, sample_weight)
         else:
@@ -160,21 +160,19 @@ class SplineTransformer(TransformerMixin, Estimator):
         n = self.n_knots
         if self.extrapolation == "periodic" and n <= self.degree:
             self._refuse_period(n)
-        if weights is not None and self.knots == "quantile":
-            levels = 100 * np.linspace(0, 1, n)
-            return np.asarray(_weighted_percentile(X, weights, levels).T, np.float64)
-        if weights is not None and not np.all(weights > 0):
-            X = X[weights > 0]
-        if self.knots == "quantile" and X.dtype == np.float16:
+        if weights is None and self.knots == "quantile" and X.dtype == np.float16:
             return np.asarray(np.nanpercentile(X, 100 * np.linspace(0, 1, n), axis=0), np.float64)
         if X.shape[0] == 1:  # the library wants two
-            X = np.repeat(X, 2, axis=0)
+            X, weights = np.repeat(X, 2, axis=0), None if weights is None else np.repeat(weights, 2)
         given = library_floats(X) if X.dtype.kind == "f" else np.asarray(X, np.float64)
         words = {"n_knots": int(n), "knots": self.knots, "degree": 0, "handle_missing": self.handle_missing}
         pipeline = _core.Pipeline(json.dumps(
             {"quern": 1, "steps": [{"columns": "*", "apply": [{"SplineTransformer": words}]}]}))
         try:
-            found = learned(pipeline.fit(self._context(), table_of(given)))["knots_"]
+            table = table_of(given)
+            if weights is not None:
+                table.set_weights(np.ascontiguousarray(weights, np.float64))
+            found = learned(pipeline.fit(self._context(), table))["knots_"]
         except ValueError as error:
             self._refuse(error, X)
         return found.reshape(n, X.shape[1])

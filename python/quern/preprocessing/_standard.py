@@ -117,7 +117,7 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w rows; one of weight 0 does not count.
+            A row of weight w counts as w rows; one of weight 0 does not count. Weights are float64.
 
         Returns
         -------
@@ -128,8 +128,8 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         ------
         ValueError
             A parameter is not one of those above; X has infinities, no row or no column, cells that are no
-            numbers, or is sparse while `with_mean` is True; there is not one weight for each row, or a
-            weight is negative.
+            numbers, or is sparse while `with_mean` is True; there is not one weight for each row, a
+            weight is negative or not finite, or all are 0.
         """
         self._forget()
         return self._partial_fit(X, y, sample_weight, False)
@@ -185,7 +185,8 @@ class StandardScaler(CallbackSupportMixin, Scaler):
         if callbacks is not None:
             callbacks.call_on_fit_task_begin(**tell)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64,
+                                                 ensure_non_negative=True)
         if sparse.issparse(X) and self.with_mean:
             raise ValueError("Cannot center sparse matrices: pass `with_mean=False` "
                              "instead. See docstring for motivation and alternatives.")
