@@ -330,7 +330,7 @@ static quern_status run_rows(const quern_server *s, uint32_t k, char *row)
                     (struct qn_row_column){row + s->stages[k].offsets[lr->first_in + c], ROW_VALUE};
             for (uint32_t c = 0; c < lr->op->n_out; c++)
                 out[c] = row + s->stages[k].offsets[lr->first_out + c];
-            status = qn_op_rows(NULL, NULL, &rq, NULL);
+            status = qn_op_rows(NULL, NULL, 0, &rq, NULL);
         }
         qn_free(in);
         qn_free(out);

@@ -34,8 +34,10 @@ quern_status qn_op_run(struct qn_device *, struct qn_threads *, uint32_t queue,
 quern_status qn_op_csr(struct qn_device *, struct qn_threads *, uint32_t queue,
                        const struct qn_csr_request *, struct qn_outcome *);
 /* Rows in host memory alone: with a device, its implementations have said why not. */
-quern_status qn_op_rows(struct qn_device *, struct qn_threads *, const struct qn_rows_request *,
-                        struct qn_outcome *);
+/* 1 if the operation runs on the device, where the request's base has the columns. */
+int qn_rows_stay(const struct qn_device *, const struct qn_rows_request *);
+quern_status qn_op_rows(struct qn_device *, struct qn_threads *, uint32_t queue,
+                        const struct qn_rows_request *, struct qn_outcome *);
 /* For fits that work on a whole matrix. */
 quern_status qn_op_gram(struct qn_threads *, const struct qn_gram *);
 quern_status qn_op_predict(struct qn_threads *, const struct qn_prediction *);

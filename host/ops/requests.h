@@ -194,8 +194,8 @@ struct qn_csr_request {
     uint32_t *seen;
 };
 
-/* An operation over whole rows (kernels/rows.h), in host memory. The columns of a row may lie anywhere;
- * outputs are packed and overlap no input. */
+/* An operation over whole rows (kernels/rows.h). In host memory the columns of a row may lie anywhere; on
+ * a device all are packed columns of one base. Outputs are packed and overlap no input. */
 struct qn_row_column {
     const void *data; /* row 0 */
     int64_t stride;
@@ -203,8 +203,13 @@ struct qn_row_column {
 struct qn_rows_request {
     const struct qn_rows_op *op;
     uint64_t rows;
-    const struct qn_row_column *in; /* op->n_in */
+    const struct qn_row_column *in; /* op->n_in; NULL: the columns lie on the device alone */
     void *const *out;               /* op->n_out */
+    struct qn_view base;            /* raw NULL: the columns lie in host memory alone */
+    const uint64_t *in_at, *out_at; /* op->n_in, op->n_out: bytes of the base before each column */
+    quern_status (*go_on)(
+        void *); /* asked between launches: CANCELLED if the caller says so; NULL */
+    void *user;  /* for go_on */
 };
 
 /* ---- what the CPU backend offers for host batches. Each is the last entry of its op's list and

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Operations over whole rows: by kind of operation, its implementations. */
 #include "host/ops/impl.h"
+#include "host/ops/neighbours.h"
 
 static const char *refuse_device(const struct qn_device *device, const void *request)
 {
-    (void)request;
+    const struct qn_rows_request *rq = request;
     if (device == NULL) return "no device is open";
-    return "operations over whole rows have no kernels; the processor has all rows at hand";
+    if (rq->op->code == QN_ROWS_NEIGHBOURS) return qn_refuse_neighbours(device, rq);
+    return "of the operations over whole rows only nearest neighbours have kernels; the processor "
+           "has "
+           "all rows at hand";
 }
 
-static quern_status run_nowhere(struct qn_device *device, struct qn_threads *threads,
-                                uint32_t queue, const void *request)
+static quern_status run_device(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                               const void *request)
 {
-    (void)device;
     (void)threads;
-    (void)queue;
-    (void)request;
-    return qn_error(QUERN_INTERNAL, "an implementation ran that does not exist");
+    return qn_device_neighbours(device, queue, request);
 }
 
 typedef quern_status rows_fn(struct qn_threads *, const struct qn_rows_request *);
@@ -35,6 +36,7 @@ static const char *refuse_cpu(const struct qn_device *device, const void *reques
 {
     const struct qn_rows_request *rq = request;
     (void)device;
+    if (rq->in == NULL) return "the columns lie on the device";
     if (rq->op->type != QN_T_F32 && rq->op->type != QN_T_F64) return "the rows are not floats";
     return implementation_of(rq->op->code) != NULL ? NULL : "the operation is unknown";
 }
@@ -48,12 +50,17 @@ static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads
     return implementation_of(rq->op->code)(threads, rq);
 }
 
-quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads,
+int qn_rows_stay(const struct qn_device *device, const struct qn_rows_request *request)
+{
+    return refuse_device(device, request) == NULL;
+}
+
+quern_status qn_op_rows(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
                         const struct qn_rows_request *request, struct qn_outcome *outcome)
 {
-    static const struct qn_impl list[] = {{"device", refuse_device, run_nowhere},
+    static const struct qn_impl list[] = {{"device", refuse_device, run_device},
                                           {NULL, refuse_cpu, run_cpu}};
-    return qn_impl_run("rows", list, 2, device, threads, 0, request, outcome);
+    return qn_impl_run("rows", list, 2, device, threads, queue, request, outcome);
 }
 
 quern_status qn_op_gram(struct qn_threads *threads, const struct qn_gram *request)

@@ -14,15 +14,16 @@ struct desk {
     struct qn_row_column *in;
     void **out;
     char *copies;
-    uint64_t *places; /* of the copies */
+    uint64_t *in_at, *out_at; /* on a device: where in the frame's base */
 };
 
 static quern_status open_desk(const struct qn_rows_op *op, struct qn_arena *arena, struct desk *d)
 {
     d->in = qn_arena_alloc(arena, op->n_in, sizeof *d->in);
     d->out = qn_arena_alloc(arena, op->n_out, sizeof *d->out);
-    d->places = qn_arena_alloc(arena, (size_t)op->n_in + op->n_out, sizeof *d->places);
-    return d->in != NULL && d->out != NULL && d->places != NULL
+    d->in_at = qn_arena_alloc(arena, op->n_in, sizeof *d->in_at);
+    d->out_at = qn_arena_alloc(arena, op->n_out, sizeof *d->out_at);
+    return d->in != NULL && d->out != NULL && d->in_at != NULL && d->out_at != NULL
                ? QUERN_OK
                : qn_error_memory_while("running an operation over rows");
 }
@@ -72,6 +73,21 @@ static quern_status upload(struct qn_exec *x, const struct qn_layer_rows *lr,
     return qn_device_finish(x->device, f->queue); /* the copies die here */
 }
 
+static quern_status go_on(void *user)
+{
+    const struct qn_exec *x = user;
+    return qn_context_cancelled(x->cx) ? qn_context_stopped(x->step) : QUERN_OK;
+}
+
+/* On the device, where the columns are. */
+static quern_status run_there(struct qn_exec *x, const struct qn_frame *f,
+                              const struct qn_rows_request *rq)
+{
+    struct qn_outcome outcome = {0};
+    QN_TRY(qn_op_rows(x->device, x->cx->threads, f->queue, rq, &outcome));
+    return qn_exec_note(x, "rows", &outcome);
+}
+
 static quern_status run_rows(struct qn_exec *x, const struct qn_layer_rows *lr, struct qn_frame *f)
 {
     quern_status status = QUERN_OK;
@@ -79,12 +95,26 @@ static quern_status run_rows(struct qn_exec *x, const struct qn_layer_rows *lr, 
     struct desk d = {0};
     struct qn_outcome outcome = {0};
     QN_GO(open_desk(lr->op, &arena, &d));
+    struct qn_rows_request rq = {.op = lr->op,
+                                 .rows = f->rows,
+                                 .base = f->base,
+                                 .in_at = d.in_at,
+                                 .out_at = d.out_at,
+                                 .go_on = go_on,
+                                 .user = x};
+    for (uint32_t i = 0; i < lr->op->n_in; i++) d.in_at[i] = f->cells[lr->first_in + i].offset;
+    for (uint32_t i = 0; i < lr->op->n_out; i++) d.out_at[i] = f->cells[lr->first_out + i].offset;
+    if (f->base.raw != NULL && qn_rows_stay(x->device, &rq)) {
+        status = run_there(x, f, &rq);
+        goto cleanup;
+    }
     if (f->base.raw != NULL)
         QN_GO(download(x, lr, f, &d));
     else
         use_host(lr, f, &d);
-    struct qn_rows_request rq = {.op = lr->op, .rows = f->rows, .in = d.in, .out = d.out};
-    QN_GO(qn_op_rows(x->device, x->cx->threads, &rq, &outcome));
+    rq.in = d.in;
+    rq.out = d.out;
+    QN_GO(qn_op_rows(x->device, x->cx->threads, f->queue, &rq, &outcome));
     if (f->base.raw != NULL) QN_GO(upload(x, lr, f, &d));
     status =
         qn_context_decide(x->cx, x->step, "rows", "cpu", outcome.implementation, outcome.reasons);

@@ -60,5 +60,9 @@ void an_order_sorts_places_by_random_numbers(void **state);
 void lines_are_reduced_in_the_order_of_the_definition(void **state);
 void sums_on_the_way_are_those_of_one_by_one(void **state);
 void values_are_counted_in_the_bin_whose_edges_they_lie_between(void **state);
+/* ops_neighbours.c */
+void cells_are_filled_with_the_cpus_bytes(void **state);
+void neighbours_are_refused_with_sentences(void **state);
+void a_search_ends_when_the_caller_says_so(void **state);
 
 #endif

@@ -191,6 +191,33 @@ static void devices_and_threads_agree(void **state)
     runs_devices_agree((size_t)*state, make, drop);
 }
 
+/* The search is the device's, and the decision says so. */
+static void neighbours_are_found_where_the_columns_lie(void **state)
+{
+    quern_context *cx = runs_context((size_t)*state == 1 ? "opencl:0" : "cuda:0", 1);
+    double *x = sample();
+    quern_table *table;
+    quern_matrix out = {0};
+    uint32_t found = 0;
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, ROWS, COLUMNS, 0, NULL, &table));
+    quern_model *model = fixture_fit(cx, uniform_spec, table);
+    OK(quern_model_transform(cx, model, table, &out, NULL));
+    for (uint32_t i = 0; i < quern_context_decisions(cx); i++) {
+        quern_decision d = {.struct_size = sizeof d};
+        OK(quern_context_decision(cx, i, &d));
+        if (strcmp(d.operation, "rows") != 0) continue;
+        assert_string_not_equal(d.device, "cpu");
+        assert_string_equal(d.implementation, "device");
+        found++;
+    }
+    assert_int_not_equal(found, 0);
+    quern_matrix_free(&out);
+    quern_model_free(model);
+    quern_table_free(table);
+    OK(quern_context_close(cx));
+    free(x);
+}
+
 static void instruction_sets_agree(void **state)
 {
     struct runs r = make();
@@ -265,6 +292,10 @@ int main(void)
         {"devices_and_threads_agree@cpu", devices_and_threads_agree, NULL, NULL, (void *)0},
         {"devices_and_threads_agree@opencl:0", devices_and_threads_agree, NULL, NULL, (void *)1},
         {"devices_and_threads_agree@cuda:0", devices_and_threads_agree, NULL, NULL, (void *)2},
+        {"neighbours_are_found_where_the_columns_lie@opencl:0",
+         neighbours_are_found_where_the_columns_lie, NULL, NULL, (void *)1},
+        {"neighbours_are_found_where_the_columns_lie@cuda:0",
+         neighbours_are_found_where_the_columns_lie, NULL, NULL, (void *)2},
         cmocka_unit_test(instruction_sets_agree),
         cmocka_unit_test(single_rows_are_served_as_in_batches),
         cmocka_unit_test(infinite_values_are_refused),

@@ -51,8 +51,8 @@ class KNNImputer(Imputer):
     scikit-learn's choice is not defined. A row that shares no column with any row that has the missing one
     gets the column's mean.
 
-    The search runs on the processor, whatever the device, in blocks that stay in its caches: no matrix of
-    distances is made. Functions for `weights` or `metric` are called from Python, and scikit-learn's
+    The search runs on the configured device, with the same bits everywhere; on the processor in blocks that
+    stay in its caches, without a matrix of distances. Functions for `weights` or `metric` are called from Python, and scikit-learn's
     distances are used then.
 
     Examples
