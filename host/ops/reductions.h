@@ -23,6 +23,17 @@ struct qn_accumulate_request {
     uint32_t product, skip;
 };
 
+/* Sums of products of each two lines' differences from their means, in the order that docs/arrays.md
+ * has; with weights, one for each value of a line, `weight` their sum. out: lines x lines, host memory. */
+struct qn_covariance_request {
+    struct qn_lines in;
+    const double *weights; /* NULL: all the same */
+    double weight;
+    double *out;
+};
+
+quern_status qn_op_covariance(struct qn_device *, struct qn_threads *, uint32_t queue,
+                              const struct qn_covariance_request *, struct qn_outcome *);
 quern_status qn_op_accumulate(struct qn_device *, struct qn_threads *, uint32_t queue,
                               const struct qn_accumulate_request *, struct qn_outcome *);
 quern_status qn_op_reduce(struct qn_device *, struct qn_threads *, uint32_t queue,
@@ -44,6 +55,7 @@ static inline struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_re
 
 /* What the CPU backend offers, for lines in host memory. */
 quern_status qn_cpu_reduce(struct qn_threads *, const struct qn_reduce_request *);
+quern_status qn_cpu_covariance(struct qn_threads *, const struct qn_covariance_request *);
 quern_status qn_cpu_accumulate(struct qn_threads *, const struct qn_accumulate_request *);
 /* Moments of lines of at most QN_BLOCK_ROWS values, as of columns: a node for each. */
 void qn_cpu_moments_lines(struct qn_threads *, const struct qn_lines *, struct qn_node *nodes);

@@ -88,6 +88,25 @@ QUERN_API quern_status quern_array_accumulate(quern_context *context, quern_accu
                                               const quern_array *x, int axis, int skip_nan,
                                               quern_array *out);
 
+typedef struct quern_covariance_options {
+    uint32_t struct_size;
+    int correlation; /* each covariance over both deviations, within -1 and 1 */
+    int narrow;      /* the result is float32: computed in float64, rounded once */
+    double ddof;     /* the sums of products are divided by the number of observations less this */
+    /* How much each observation counts, in place of 1: float64 in host memory, of one dimension. Finite, not
+     * negative, not all 0; the divisor is their sum less ddof. NULL: all the same. */
+    const quern_array *weights;
+} quern_covariance_options;
+
+/* Covariances of each two variables of x, whose observations lie along the axis: a square of float64, with
+ * a row for each variable; of one dimension x is one variable. NaN makes what it is part of NaN, a divisor
+ * that is not positive is 0. options NULL: covariances with ddof 1. Two passes, as numpy.cov; the same bits
+ * for any number of threads. The processor's work on every device, where the policy allows it. INVALID:
+ * weights or an axis that do not fit, ddof not finite. */
+QUERN_API quern_status quern_array_covariance(quern_context *context, const quern_array *x,
+                                              int axis, const quern_covariance_options *options,
+                                              quern_array *out);
+
 /* How many values of x lie between each two of n + 1 edges: edges[i] <= x < edges[i + 1], the last edge
  * included; int64, n of them. What lies outside, and NaN, is in no bin. With weights, of x's shape, their
  * sums: float64, weights added one after another in blocks of 65,536 values, row by row, and the blocks in

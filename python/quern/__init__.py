@@ -18,6 +18,7 @@ the work, with the same bits on every device.
 `sum`, `prod`, `mean`, `var`       values joined along axes, as NumPy does; `std`, `min`, `max`, `ptp`,
                                    `argmin`, `argmax`, `count`, `count_nonzero`, `any`, `all`
 `median`, `quantile`               exact quantiles by any of nine definitions; `percentile`
+`cov`, `corrcoef`                  covariances and correlations of each two variables
 `cumsum`, `cumprod`                sums and products on the way along an axis
 `histogram`, `bincount`            values counted in bins; how often integers occur
 `set_config`, `config_context`     device, threads, memory; `device`, `get_config`
@@ -61,6 +62,7 @@ _HOMES = {"config_context": "_config", "device": "_config", "get_config": "_conf
                            "ptp", "std", "sum", "var"), "_reductions"),
           **dict.fromkeys(("bincount", "histogram",), "_counts"),
           **dict.fromkeys(("cumprod", "cumsum",), "_accumulations"),
+          **dict.fromkeys(("corrcoef", "cov"), "_covariance"),
           **dict.fromkeys(("median", "percentile", "quantile",), "_quantiles"),
           "fit": "_files", "read_csv": "_files", "run": "_files", "transform": "_files"}
 

@@ -30,6 +30,8 @@ from ._reductions import sum as sum
 from ._reductions import var as var
 from ._counts import bincount as bincount
 from ._counts import histogram as histogram
+from ._covariance import corrcoef as corrcoef
+from ._covariance import cov as cov
 from ._accumulations import cumprod as cumprod
 from ._accumulations import cumsum as cumsum
 from ._quantiles import median as median
@@ -67,9 +69,9 @@ from .interop import to_sklearn as to_sklearn
 
 __version__: str
 __all__ = ["DeviceError", "Model", "Table", "UnsupportedError", "__version__", "all", "any", "argmax", "argmin",
-           "argsort", "astype", "bincount", "compress", "config_context", "copy", "count", "count_nonzero",
-           "cumprod", "cumsum", "device", "devices", "digitize", "fit", "flatnonzero", "from_sklearn", "get_config",
-           "histogram", "last_report", "max", "mean", "median", "min", "nonzero", "output_memory", "patch_sklearn",
-           "percentile", "pool", "prod", "ptp", "quantile", "read_csv", "run", "searchsorted", "set_config", "sort", "std", "sum",
-           "take", "to_model", "to_sklearn", "top_k", "transform", "transpose", "unique", "unpatch_sklearn", "var",
-           "where"]
+           "argsort", "astype", "bincount", "compress", "config_context", "copy", "corrcoef", "count", "count_nonzero",
+           "cov", "cumprod", "cumsum", "device", "devices", "digitize", "fit", "flatnonzero", "from_sklearn",
+           "get_config", "histogram", "last_report", "max", "mean", "median", "min", "nonzero", "output_memory",
+           "patch_sklearn", "percentile", "pool", "prod", "ptp", "quantile", "read_csv", "run", "searchsorted", "set_config",
+           "sort", "std", "sum", "take", "to_model", "to_sklearn", "top_k", "transform", "transpose", "unique",
+           "unpatch_sklearn", "var", "where"]

@@ -121,6 +121,38 @@ PyObject *qn_py_array_accumulate(PyObject *module, PyObject *const *args, Py_ssi
     return qn_py_done(&h, &call, quern_array_accumulate(cx->context, which, x, axis, skip, out));
 }
 
+PyObject *qn_py_array_covariance(PyObject *module, PyObject *const *args, Py_ssize_t n,
+                                 PyObject *named)
+{
+    static const char *const words[] = {"ctx",         "x",    "out",    "axis",
+                                        "correlation", "ddof", "weights"};
+    static const struct qn_py_signature signature = {"array_covariance", words, 7, 4};
+    struct qn_py_state *state = PyModule_GetState(module);
+    quern_covariance_options options = {.struct_size = sizeof options};
+    struct qn_py_held h = {.n = 0};
+    quern_array *x, *out, *weights;
+    PyObject *given[7];
+    int axis;
+    struct qn_py_call call;
+    if (qn_py_arguments(&signature, args, n, named, given) < 0 || axis_of(given[3], &axis) < 0)
+        return NULL;
+    options.correlation = qn_py_flag(given[4], 0);
+    options.ddof = 1.0;
+    if (given[5] != NULL && number(given[5], &options.ddof) < 0) return NULL;
+    struct qn_py_context *cx = qn_py_context_of(state, given[0]);
+    if (cx == NULL || options.correlation < 0) return NULL;
+    if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
+        qn_py_hold(state, &h, given[2], QN_PY_WRITE, "out", &out) < 0 ||
+        qn_py_hold(state, &h, given[6], QN_PY_READ, "weights", &weights) < 0 ||
+        qn_py_begin_stage(cx, &call, QN_PY_ARRAY) < 0) {
+        qn_py_drop(&h);
+        return NULL;
+    }
+    options.weights = weights;
+    options.narrow = out != NULL && out->type == QUERN_FLOAT32;
+    return qn_py_done(&h, &call, quern_array_covariance(cx->context, x, axis, &options, out));
+}
+
 /* The column that a result is; takes it over. */
 static PyObject *column(const struct qn_py_state *state, quern_array *a)
 {

@@ -38,7 +38,7 @@ PyObject *qn_py_output_trim(PyObject *module, PyObject *keep);
 PyObject *qn_py_output_memory(PyObject *module, PyObject *unused);
 qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
     qn_py_array_digitize; /* arrays.c */
-qn_py_fast qn_py_array_reduce, qn_py_array_quantile, qn_py_array_accumulate,
+qn_py_fast qn_py_array_reduce, qn_py_array_quantile, qn_py_array_accumulate, qn_py_array_covariance,
     qn_py_array_counts; /* array_reduce.c */
 qn_py_fast qn_py_array_cast, qn_py_array_take, qn_py_array_compress,
     qn_py_array_where;                                                      /* moves.c */

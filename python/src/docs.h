@@ -24,7 +24,7 @@ extern const char qn_py_doc_array_sort[], qn_py_doc_array_unique[], qn_py_doc_ar
     qn_py_doc_array_digitize[];
 /* docs_array_reduce.c */
 extern const char qn_py_doc_array_reduce[], qn_py_doc_array_quantile[],
-    qn_py_doc_array_accumulate[], qn_py_doc_array_counts[];
+    qn_py_doc_array_accumulate[], qn_py_doc_array_counts[], qn_py_doc_array_covariance[];
 
 /* docs_outputs.c */
 extern const char qn_py_doc_output[], qn_py_doc_output_limit[], qn_py_doc_output_trim[],

@@ -49,6 +49,8 @@ static PyMethodDef functions[] = {
     {"array_counts", QN_PY_FAST(qn_py_array_counts), QN_PY_FASTCALL, qn_py_doc_array_counts},
     {"array_accumulate", QN_PY_FAST(qn_py_array_accumulate), QN_PY_FASTCALL,
      qn_py_doc_array_accumulate},
+    {"array_covariance", QN_PY_FAST(qn_py_array_covariance), QN_PY_FASTCALL,
+     qn_py_doc_array_covariance},
     {"array_quantile", QN_PY_FAST(qn_py_array_quantile), QN_PY_FASTCALL, qn_py_doc_array_quantile},
     {0},
 };

@@ -45,6 +45,19 @@ def arrays(ctx, X):
         yield f"{name} TypeError", lambda n=name: getattr(quern, n)(words)
         yield f"{name} numpy.exceptions.AxisError", lambda n=name: getattr(quern, n)(line, 1)
     yield "_core.array_accumulate ValueError", lambda: _core.array_accumulate(ctx(), 0, line, places)
+    for given, more in (((words,), {}), ((line, words), {}), ((line,), {"dtype": int})):
+        yield "cov TypeError", lambda g=given, m=more: quern.cov(*g, **m)
+        yield "corrcoef TypeError", lambda g=given, m=more: quern.corrcoef(*g, **m)
+    yield "cov TypeError", lambda: quern.cov(line, fweights=[1.5, 1])
+    for given in ((np.zeros((1, 1, 1)),), (line, np.zeros((1, 1, 1))), (line, [1.0])):
+        yield "cov ValueError", lambda g=given: quern.cov(*g)
+        yield "corrcoef ValueError", lambda g=given: quern.corrcoef(*g)
+    for more in ({"ddof": 0.5}, {"fweights": [-1, 2]}, {"aweights": [-1, 2]}, {"aweights": [np.inf, 2]}):
+        yield "cov ValueError", lambda m=more: quern.cov(line, **m)
+    for more in ({"fweights": [1]}, {"aweights": [[1, 2]]}):
+        yield "cov RuntimeError", lambda m=more: quern.cov(line, **m)
+    yield "cov ZeroDivisionError", lambda: quern.cov(line, aweights=[0, 0])
+    yield "_core.array_covariance ValueError", lambda: _core.array_covariance(ctx(), line, places, 0)
     for given in ((words,), (line, 10, None, False, words)):
         yield "histogram TypeError", lambda g=given: quern.histogram(*g)
     for given in ((line, [1.0, 0.0]), (line, 2, None, False, [1.0]), ([np.inf],)):

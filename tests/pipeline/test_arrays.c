@@ -484,6 +484,63 @@ static void reductions_that_make_no_sense_are_refused(void **state)
     OK(quern_context_close(context));
 }
 
+/* Three variables of four observations, the second twice the first, the third constant. */
+static void covariances_of_either_axis(void **state)
+{
+    double data[12] = {1, 2, 3, 4, 2, 4, 6, 8, 5, 5, 5, 5}, turned[12], weights[4] = {1, 2, 0, 1};
+    const double want[9] = {5.0 / 3, 10.0 / 3, 0, 10.0 / 3, 20.0 / 3, 0, 0, 0, 0};
+    quern_covariance_options options = {.struct_size = sizeof options, .correlation = 1};
+    quern_array w = vector_of(QUERN_FLOAT64, weights, 4);
+    (void)state;
+    for (int i = 0; i < 12; i++) turned[i % 4 * 3 + i / 4] = data[i];
+    quern_context *context = fixture_context("cpu", 1);
+    quern_array rows = matrix_of(QUERN_FLOAT64, data, 3, 4),
+                columns = matrix_of(QUERN_FLOAT64, turned, 4, 3), a = none, b = none;
+    OK(quern_array_covariance(context, &rows, 1, NULL, &a));
+    OK(quern_array_covariance(context, &columns, 0, NULL, &b));
+    assert_true(a.type == QUERN_FLOAT64 && a.shape[0] == 3 && a.shape[1] == 3);
+    assert_memory_equal(a.data, want, sizeof want);
+    assert_memory_equal(a.data, b.data, sizeof want);
+    quern_array_free(&b);
+    options.narrow = 1;
+    options.weights = NULL;
+    OK(quern_array_covariance(context, &rows, 1, &options, &b));
+    assert_true(b.type == QUERN_FLOAT32 && fabsf(((float *)b.data)[1] - 1.0f) < 1e-6f);
+    assert_true(isnan(((float *)b.data)[8]) && isnan(((float *)b.data)[2]));
+    quern_array_free(&b);
+    options = (quern_covariance_options){.struct_size = sizeof options, .weights = &w};
+    OK(quern_array_covariance(context, &rows, 1, &options, &a)); /* of 1, 2, 2 and 4 */
+    assert_true(fabs(((double *)a.data)[0] - 4.75 / 4) < 1e-15);
+    quern_array_free(&a);
+    OK(quern_context_close(context));
+}
+
+static void covariances_that_make_no_sense_are_refused(void **state)
+{
+    double data[4] = {1, 2, 3, 4}, bad[2] = {1, -1}, zero[2] = {0, 0};
+    quern_context *context = fixture_context("cpu", 1);
+    const quern_array x = matrix_of(QUERN_FLOAT64, data, 2, 2),
+                      few = vector_of(QUERN_FLOAT64, data, 1),
+                      negative = vector_of(QUERN_FLOAT64, bad, 2),
+                      nothing = vector_of(QUERN_FLOAT64, zero, 2);
+    quern_covariance_options options = {.struct_size = 4};
+    quern_array out = none;
+    (void)state;
+    REFUSED(quern_array_covariance(context, &x, 2, NULL, &out), "axis 2");
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "struct_size");
+    options.struct_size = sizeof options;
+    options.ddof = (double)INFINITY;
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "ddof");
+    options.ddof = 1;
+    options.weights = &few;
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "one for each of 2");
+    options.weights = &negative;
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "weight 1 is negative");
+    options.weights = &nothing;
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "not a positive number");
+    OK(quern_context_close(context));
+}
+
 /* ---- failures of memory ---- */
 
 struct work {
@@ -493,9 +550,9 @@ struct work {
 
 static quern_status everything(const struct work *w, uint64_t n)
 {
-    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[15];
+    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[16];
     quern_status status = QUERN_OK;
-    for (int i = 0; i < 15; i++) out[i] = none;
+    for (int i = 0; i < 16; i++) out[i] = none;
     if (status == QUERN_OK) status = quern_array_sort(w->context, &x, 0, 0, &out[0]);
     if (status == QUERN_OK) status = quern_array_argsort(w->context, &x, 0, 0, &out[1]);
     if (status == QUERN_OK) status = quern_array_topk(w->context, &x, 5, 0, 1, &out[2], &out[3]);
@@ -515,7 +572,14 @@ static quern_status everything(const struct work *w, uint64_t n)
     quern_array edges = vector_of(QUERN_FLOAT64, (void *)(uintptr_t)edges_, 4);
     if (status == QUERN_OK) status = quern_array_histogram(w->context, &x, &edges, NULL, &out[13]);
     if (status == QUERN_OK) status = quern_array_bincount(w->context, &out[13], NULL, 0, &out[14]);
-    for (int i = 0; i < 15; i++) {
+    double ones[100];
+    for (int i = 0; i < 100; i++) ones[i] = 1.0;
+    quern_array head = vector_of(QUERN_FLOAT32, w->data, 100),
+                weights = vector_of(QUERN_FLOAT64, ones, 100);
+    quern_covariance_options weighted = {.struct_size = sizeof weighted, .weights = &weights};
+    if (status == QUERN_OK)
+        status = quern_array_covariance(w->context, &head, 0, &weighted, &out[15]);
+    for (int i = 0; i < 16; i++) {
         if (status == QUERN_OK) assert_non_null(out[i].data);
         quern_array_free(&out[i]);
     }
@@ -571,6 +635,8 @@ int main(void)
         cmocka_unit_test(counts_on_opencl),
         cmocka_unit_test(counts_on_cuda),
         cmocka_unit_test(reductions_that_make_no_sense_are_refused),
+        cmocka_unit_test(covariances_of_either_axis),
+        cmocka_unit_test(covariances_that_make_no_sense_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
