@@ -212,7 +212,7 @@ static uint32_t most_edges(const struct qn_batch *b, uint32_t op)
 /* Cells of an op that is bins; 0: none, or too few values to look for them. */
 static uint32_t cells_of(const struct qn_batch *b, uint32_t op)
 {
-    if (choose_run(0) == run_f32_baseline || b->rows < FLAT_CELL_VALUES / b->n_lanes) return 0;
+    if (choose_run(0, 0) == run_f32_baseline || b->rows < FLAT_CELL_VALUES / b->n_lanes) return 0;
     return qn_flat_cells(b, op, most_edges(b, op));
 }
 
