@@ -12,7 +12,8 @@ compared in the same script: learned attributes with the peer's, outputs with wh
 from our attributes, bit for bit. The limit is measured on arrays of the case's own size; traffic that
 is counted is the least that the operation can do (fit: every value is read once; transform: every
 value is read and written once). "warm" output was written before; "recycled" output is what quern
-makes where an equal output was dropped before; "new memory" is with recycling off: the kernel has to clear its pages first. "spread" is the distance of the quartiles over the median.
+makes where an equal output was dropped before; "new memory" is with recycling off: the kernel has to
+clear its pages first. "spread" is the distance of the quartiles over the median.
 "us" is the package, or C where the package was not measured.
 Processor time (of all threads together, the least of the runs) is shown beside the clock because it
 hardly changes when other programs compete for the cores; a peer that uses one thread where we use two
@@ -28,7 +29,6 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "
 THREADS = int(THREADS)
 
 import argparse
-import contextlib
 import contextlib
 import importlib.metadata
 import json
