@@ -48,6 +48,7 @@ void *qn_alloc_aligned(size_t count, size_t size)
     size_t bytes;
     if (qn_mul_size(count, size, &bytes) || qn_align_size(bytes, 64, &bytes) || must_fail())
         return NULL;
+    if (bytes > PTRDIFF_MAX) return NULL; /* no object is larger; sanitizers end the program */
     return aligned_alloc(64, bytes != 0 ? bytes : 64);
 }
 
