@@ -32,9 +32,9 @@ typedef PyObject *qn_py_fast(PyObject *self, PyObject *const *args, Py_ssize_t n
 qn_py_fast qn_py_read_table, qn_py_run, qn_py_apply_file;      /* files.c */
 PyObject *qn_py_join_texts(PyObject *module, PyObject *cells); /* texts.c */
 /* outputs.c */
-PyObject *qn_py_output(PyObject *module, PyObject *bytes);
-PyObject *qn_py_output_limit(PyObject *module, PyObject *bytes);
-PyObject *qn_py_output_trim(PyObject *module, PyObject *keep);
+PyObject *qn_py_output(PyObject *module, PyObject *given);
+PyObject *qn_py_output_limit(PyObject *module, PyObject *given);
+PyObject *qn_py_output_trim(PyObject *module, PyObject *given);
 PyObject *qn_py_output_memory(PyObject *module, PyObject *unused);
 qn_py_fast qn_py_array_sort, qn_py_array_unique, qn_py_array_searchsorted,
     qn_py_array_digitize; /* arrays.c */

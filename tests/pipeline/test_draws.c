@@ -16,7 +16,7 @@ enum { ROWS = 3000, COLUMNS = 3 };
 #define MAP(words) "{\"QuantileTransformer\": {\"n_quantiles\": 40, \"subsample\": 200" words "}}"
 #define BINS(words)                                                                                \
     "{\"KBinsDiscretizer\": {\"n_bins\": 7, \"encode\": \"ordinal\", \"subsample\": 200" words "}" \
-                                                                                               "}"
+    "}"
 #define IMPUTE "{\"SimpleImputer\": {}}"
 static const char *const devices[] = {"cpu", "opencl:0", "cuda:0"};
 

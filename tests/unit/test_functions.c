@@ -786,7 +786,10 @@ static void powers_of_the_base_have_whole_logarithms_in_float32(void **state)
     (void)state;
     for (int k = -149; k < 128; k++) assert_true(qn_log2_f32(ldexpf(1, k)) == (float)k);
     float ten = 1;
-    for (int k = 0; k <= 10; k++, ten *= 10) assert_true(qn_log10_f32(ten) == (float)k);
+    for (int k = 0; k <= 10; k++) {
+        assert_true(qn_log10_f32(ten) == (float)k);
+        ten *= 10;
+    }
 }
 
 int main(void)
