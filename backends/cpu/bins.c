@@ -59,27 +59,8 @@ static inline float word_edge_f32(uint64_t word)
     return qn_edge_f32(word_f64(word));
 }
 
-#define QN_SUFFIX baseline
-#define QN_LEVEL 0
-#include "backends/cpu/bins_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define QN_LEVEL 1
-#include "backends/cpu/bins_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#define QN_LEVEL 2
-#include "backends/cpu/bins_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/bins_body.h"
+#include "backends/cpu/isa_each.h"
 
 static const struct bin_loops *loops(void)
 {

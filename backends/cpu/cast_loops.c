@@ -8,21 +8,8 @@
 #include "backends/cpu/move.h"
 #include "backends/cpu/store.h"
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/cast_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/cast_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/cast_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/cast_body.h"
+#include "backends/cpu/isa_each.h"
 
 qn_cast_fn *qn_cast_from(uint32_t type)
 {

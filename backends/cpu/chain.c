@@ -61,21 +61,8 @@ static inline int64_t to_i64(double v)
     return v != v ? 0 : v < 0 ? INT64_MIN : INT64_MAX;
 }
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/chain_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/chain_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/chain_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/chain_body.h"
+#include "backends/cpu/isa_each.h"
 
 static const struct chain_loops *loops(void)
 {

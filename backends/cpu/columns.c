@@ -7,27 +7,8 @@
 #include <immintrin.h>
 #endif
 
-#define QN_SUFFIX baseline
-#define QN_LEVEL 0
-#include "backends/cpu/columns_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define QN_LEVEL 1
-#include "backends/cpu/columns_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#define QN_LEVEL 2
-#include "backends/cpu/columns_body.h"
-#undef QN_SUFFIX
-#undef QN_LEVEL
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/columns_body.h"
+#include "backends/cpu/isa_each.h"
 
 typedef void transpose_fn(const char *base, int64_t stride, uint32_t rows, uint32_t columns,
                           uint32_t room, void *out);

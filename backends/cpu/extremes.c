@@ -16,21 +16,8 @@ enum {
     CHUNK_ROWS = 1024 * 1024 /* counts of a chunk fit 32 bits */
 };
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/extremes_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/extremes_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/extremes_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/extremes_body.h"
+#include "backends/cpu/isa_each.h"
 
 /* `periods` periods of `period` values, `step` bytes apart, into one minimum, maximum and count per
  * position (float32: float and uint32_t; float64: double and uint64_t). */

@@ -13,21 +13,8 @@ enum { ABREAST = 8, CHUNK_BYTES = 1 << 20 /* read by one task */ };
 typedef float floats __attribute__((vector_size(64), may_alias, aligned(4)));
 typedef double doubles __attribute__((vector_size(64), may_alias, aligned(8)));
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/finite_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/finite_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/finite_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/finite_body.h"
+#include "backends/cpu/isa_each.h"
 
 typedef int finite_fn(const void *data, size_t n);
 

@@ -22,21 +22,8 @@ struct function_loops {
 /* Rows whose logarithms are kept between the two loops of a power transform. */
 enum { POWER_ROWS = 256 };
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/functions_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/functions_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/functions_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/functions_body.h"
+#include "backends/cpu/isa_each.h"
 
 static const struct function_loops *loops(void)
 {

@@ -22,21 +22,8 @@ static void ask_for(const double *matrix, uint64_t row, uint32_t columns)
     for (uint32_t k = 0; k < columns; k += LINE) __builtin_prefetch(at + k, 1);
 }
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/gram_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/gram_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/gram_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/gram_body.h"
+#include "backends/cpu/isa_each.h"
 
 struct kernels {
     void (*eight)(const double *, size_t, size_t, double *, double *);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products of columns over runs of rows, and regressions of a row. gram.c sets QN_SUFFIX and includes
+ * Products of columns over runs of rows, and regressions of a row. isa_each.h sets QN_SUFFIX and includes
  * this. What is summed lane by lane is summed in one order whatever the width of a vector. */
 #define GRAM(name) QN_PASTE(name, QN_SUFFIX)
 

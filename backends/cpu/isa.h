@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which instruction set this process uses. The hot loops are written once, in *_body.h, and compiled
- * once per instruction set with the compiler's target pragmas; every variant gives the same bits, so
- * the choice is about speed alone. On aarch64 the baseline is NEON. */
+ * once per instruction set with the compiler's target pragmas (isa_each.h); every variant gives the same bits,
+ * so the choice is about speed alone. On aarch64 the baseline is NEON. */
 #ifndef QN_CPU_ISA_H
 #define QN_CPU_ISA_H
 

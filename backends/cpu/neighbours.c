@@ -41,27 +41,9 @@ struct receiver {
     double farthest, limit; /* what a donor must be below; the same for a sum of squares */
 };
 
-#define QN_SUFFIX baseline
-#define VEC_BYTES 16
-#include "backends/cpu/neighbours_body.h"
-#undef QN_SUFFIX
-#undef VEC_BYTES
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define VEC_BYTES 32
-#include "backends/cpu/neighbours_body.h"
-#undef QN_SUFFIX
-#undef VEC_BYTES
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#define VEC_BYTES 64
-#include "backends/cpu/neighbours_body.h"
-#undef QN_SUFFIX
-#undef VEC_BYTES
-QN_TARGET_END
-#endif
+#define VEC_BYTES QN_VECTOR_BYTES
+#define QN_BODY "backends/cpu/neighbours_body.h"
+#include "backends/cpu/isa_each.h"
 
 typedef int tile_fn(const struct qn_neighbours *, uint64_t first, const struct receiver *,
                     double limit, double *sums);

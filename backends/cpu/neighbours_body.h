@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Squared distances from one row to a tile of donors. neighbours.c sets QN_SUFFIX and VEC_BYTES (of a
+ * Squared distances from one row to a tile of donors. isa_each.h sets QN_SUFFIX, neighbours.c VEC_BYTES (of a
  * register) and includes this. Each donor's sum runs over the coordinates in their order, so that
  * vectors of any width give the same bits. */
 #define NB(name) QN_PASTE(name, QN_SUFFIX)

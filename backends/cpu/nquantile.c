@@ -7,26 +7,8 @@
 
 enum { TOGETHER = 1024, VECTOR = 16 };
 
-#define QN_SUFFIX baseline
-#define STEP(p, z, a)                                                                              \
-    ((p) * (z) + (a)) /* a fused one is a call, and the error is not of rounding */
-#include "backends/cpu/nquantile_body.h"
-#undef QN_SUFFIX
-#undef STEP
-#if QN_X86
-#define STEP(p, z, a) QN_FMA(p, z, a)
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/nquantile_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/nquantile_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#undef STEP
-#endif
+#define QN_BODY "backends/cpu/nquantile_body.h"
+#include "backends/cpu/isa_each.h"
 
 typedef void part_fn(uint32_t n, float *x);
 

@@ -2,6 +2,11 @@
  * The loops of nquantile.c, compiled once per instruction set: QN_SUFFIX names the variant. */
 
 #define FN(name) QN_PASTE(name, QN_SUFFIX)
+#if QN_LEVEL == 0 /* a fused one is a call, and the error is not of rounding */
+#define STEP(p, z, a) ((p) * (z) + (a))
+#else
+#define STEP(p, z, a) QN_FMA(p, z, a)
+#endif
 
 /* x = c P(z) / Q(z) for p = 1/2 + c, z = c c, |c| <= 0.47: minimax in the relative error, which is below 2^-36.8
  * (Lawson's weights on a linearised fit; tests/unit/test_nquantile.c looks at every float). */
@@ -48,4 +53,5 @@ static void FN(part)(uint32_t n, float *restrict x)
     for (uint32_t k = 0; k < left; k++) x[index[k]] = rest[k];
 }
 
+#undef STEP
 #undef FN

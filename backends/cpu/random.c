@@ -14,21 +14,8 @@ enum {
     RANDOM_TASK = 1024  /* such portions of a task */
 };
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/random_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/random_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/random_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/random_body.h"
+#include "backends/cpu/isa_each.h"
 
 static void make_words(uint64_t seed, uint64_t stream, uint64_t first, uint32_t *words)
 {

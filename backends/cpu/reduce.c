@@ -47,27 +47,9 @@ struct loops {
     void (*halve)(size_t n, struct cells *);
 };
 
-#define QN_SUFFIX baseline
-#define VW 2
-#include "backends/cpu/reduce_body.h"
-#undef QN_SUFFIX
-#undef VW
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define VW 4
-#include "backends/cpu/reduce_body.h"
-#undef QN_SUFFIX
-#undef VW
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#define VW 8
-#include "backends/cpu/reduce_body.h"
-#undef QN_SUFFIX
-#undef VW
-QN_TARGET_END
-#endif
+#define VW (QN_VECTOR_BYTES / 8)
+#define QN_BODY "backends/cpu/reduce_body.h"
+#include "backends/cpu/isa_each.h"
 
 static const struct loops *loops_of_isa(void)
 {

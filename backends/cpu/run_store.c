@@ -10,24 +10,8 @@
 #include <immintrin.h>
 #endif
 
-#define QN_SUFFIX baseline
-#define WIDE 0
-#include "backends/cpu/run_store_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#define WIDE 1
-#include "backends/cpu/run_store_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#define WIDE 1
-#include "backends/cpu/run_store_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/run_store_body.h"
+#include "backends/cpu/isa_each.h"
 
 const struct qn_store *qn_store(void)
 {

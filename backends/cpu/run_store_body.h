@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The writer's loops, once per instruction set (QN_SUFFIX): plain loops that the compiler vectorises.
- * WIDE is 1 where 32-byte vectors and their transposes exist. */
+ * The writer's loops, once per instruction set (QN_SUFFIX, QN_LEVEL): plain loops that the compiler vectorises.
+ * From level 1 on there are 32-byte vectors and their transposes. */
 #define FN(name) QN_PASTE(name, QN_SUFFIX)
 
 #define CONVERT(FROM, TYPE, EXPR)                                                                  \
@@ -124,7 +124,7 @@ static inline void FN(block_pair)(const void *const *cols, uint32_t row, char *o
 }
 #endif
 
-#if WIDE
+#if QN_LEVEL > 0
 /* 8 x 8 of 4-byte values. */
 static inline void FN(block_oct)(const void *const *cols, uint32_t row, char *out, size_t pitch)
 {
@@ -181,7 +181,7 @@ static void FN(transpose)(uint32_t size, const void *const *cols, uint32_t n_col
                           uint32_t n_rows, char *out, size_t pitch)
 {
     uint32_t c = 0;
-#if WIDE
+#if QN_LEVEL > 0
     if (size == 4) BLOCKS(block_oct, 8)
     if (size == 8) BLOCKS(block_four, 4)
 #endif
@@ -192,7 +192,7 @@ static void FN(transpose)(uint32_t size, const void *const *cols, uint32_t n_col
     FN(spread)(size, cols, c, n_cols, row, 0, n_rows, out, pitch);
 }
 
-#if WIDE
+#if QN_LEVEL > 0
 /* Past the caches, in whole lines: for outputs that will not be read soon. */
 static void FN(stream)(char *to, const char *from, size_t bytes)
 {
@@ -230,4 +230,3 @@ static const struct qn_store FN(loops) = {FN(convert), FN(canonical), FN(transpo
 #undef CONVERT
 #undef SPREAD
 #undef BLOCKS
-#undef WIDE

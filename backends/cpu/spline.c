@@ -55,21 +55,8 @@ static inline double word_f64(uint64_t word)
     return value;
 }
 
-#define QN_SUFFIX baseline
-#include "backends/cpu/spline_body.h"
-#undef QN_SUFFIX
-#if QN_X86
-QN_TARGET_BEGIN(QN_FEATURES_AVX2)
-#define QN_SUFFIX avx2
-#include "backends/cpu/spline_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-QN_TARGET_BEGIN(QN_FEATURES_AVX512)
-#define QN_SUFFIX avx512
-#include "backends/cpu/spline_body.h"
-#undef QN_SUFFIX
-QN_TARGET_END
-#endif
+#define QN_BODY "backends/cpu/spline_body.h"
+#include "backends/cpu/isa_each.h"
 
 static const struct spline_loops *loops(void)
 {
