@@ -39,9 +39,11 @@ void any_program_gives_the_oracles_bytes(void **state);
 void norms_divide_by_the_rows_sum_in_its_order(void **state);
 void columns_are_joined_with_the_cpus_bits(void **state);
 void one_chain_for_all_columns_runs_generated(void **state);
+/* ops_functions.c */
 void functions_give_the_oracles_bytes(void **state);
 void bins_give_the_oracles_bytes(void **state);
 void splines_give_the_oracles_bytes(void **state);
+/* ops_csr.c */
 void sparse_rows_hold_what_the_dense_ones_do(void **state);
 /* ops_arrays.c */
 void lines_are_sorted_with_their_places(void **state);

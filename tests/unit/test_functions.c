@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The functions of kernels/functions.h beside MPFR: no result is further than two units in the last place
- * from the true value, special values are those of C11's Annex F, and the float32 forms are as near. What
- * was the worst is printed. With QUERN_FULL set every float32 is tried, and fifty times as many doubles. */
+ * from the true value, and special values are those of C11's Annex F. What was the worst is printed. With
+ * QUERN_FULL set fifty times as many doubles are tried. Forms for float32: test_functions_single.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -605,193 +605,6 @@ static void special_powers_are_those_of_annex_f(void **state)
         same_bits("pow", cases[i][0], cases[i][1], qn_pow(cases[i][0], cases[i][1]), cases[i][2]);
 }
 
-/* The float32 forms that are computed in float32, beside the float64 ones, which the tests above hold to MPFR. */
-struct single {
-    const char *name;
-    float (*of)(float);
-    double (*in_double)(double);
-    double most; /* units in the last place of a float */
-};
-
-static float single_exp(float x)
-{
-    return qn_exp_f32(x);
-}
-static float single_expm1(float x)
-{
-    return qn_expm1_f32(x);
-}
-static float single_log(float x)
-{
-    return qn_log_f32(x);
-}
-static float single_log2(float x)
-{
-    return qn_log2_f32(x);
-}
-static float single_log10(float x)
-{
-    return qn_log10_f32(x);
-}
-static float single_log1p(float x)
-{
-    return qn_log1p_f32(x);
-}
-
-static const struct single singles[] = {
-    {"exp", single_exp, of_exp, 0.77},       {"expm1", single_expm1, of_expm1, 0.72},
-    {"log", single_log, of_log, 0.64},       {"log2", single_log2, of_log2, 0.74},
-    {"log10", single_log10, of_log10, 0.69}, {"log1p", single_log1p, of_log1p, 0.64},
-};
-
-static float float_of_bits(uint32_t bits)
-{
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* Distance of `got` from `want` in units of a float. Where the rounded `want` is 0, NaN or infinite, `got`
- * is that, but for an overflow within half a unit. */
-static double single_units(float got, double want)
-{
-    float rounded = (float)want;
-    if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INF;
-    if (isinf(got) && (got > 0 ? want : -want) >= 0x1p128) return 0;
-    if (want == 0 || isinf(want)) return memcmp(&got, &rounded, sizeof got) == 0 ? 0 : INF;
-    int exponent;
-    (void)frexp(want, &exponent);
-    exponent = exponent - 24 < -149 ? -149 : exponent - 24 > 104 ? 104 : exponent - 24;
-    double distance = (isinf(got) ? copysign(0x1p128, (double)got) : (double)got) - want;
-    return fabs(ldexp(distance, -exponent));
-}
-
-static void note_single(const struct single *s, struct worst *w, uint32_t bits)
-{
-    float x = float_of_bits(bits);
-    note(w, single_units(s->of(x), s->in_double((double)x)), (double)x, 0);
-}
-
-static void float32_forms_are_within_their_part_of_a_unit(void **state)
-{
-    static const float near_[] = {0,
-                                  0x1p-126f,
-                                  0x1p-149f,
-                                  0.25f,
-                                  0.5f,
-                                  0.75f,
-                                  1,
-                                  1.5f,
-                                  2,
-                                  3,
-                                  0x1p23f,
-                                  0x1p24f,
-                                  0x1.8p126f,
-                                  0x1.8p127f,
-                                  0x1.fffffep127f,
-                                  17.328679f,
-                                  0.34657359f,
-                                  1.0397208f,
-                                  87.33654f,
-                                  88.722839f,
-                                  88.376262f,
-                                  103.2789292f,
-                                  103.97208f,
-                                  1e-10f,
-                                  INFINITY};
-    const uint64_t step = is_full() ? 1 : 1021;
-    (void)state;
-    for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++) {
-        const struct single *s = &singles[i];
-        struct worst w = {0, 0, 0};
-        for (uint64_t bits = 0; bits <= UINT32_MAX; bits += step)
-            note_single(s, &w, (uint32_t)bits);
-        for (size_t k = 0; k < sizeof near_ / sizeof near_[0]; k++)
-            for (uint32_t d = 0; d < 4000; d++) {
-                uint32_t bits;
-                memcpy(&bits, &near_[k], sizeof bits);
-                note_single(s, &w, bits + d - 2000);
-                note_single(s, &w, (bits + d - 2000) ^ 0x80000000u);
-            }
-        print_message("%-10s %.4f units at %a (float32)\n", s->name, w.units, w.x);
-        if (w.units > s->most) fail_msg("%s(%a) is %g units off", s->name, w.x, w.units);
-    }
-}
-
-static void special_values_of_float32_forms(void **state)
-{
-    static const struct {
-        float (*of)(float);
-        const char *name;
-        float x, want;
-    } cases[] = {
-        {single_exp, "exp", NAN, NAN},
-        {single_exp, "exp", INFINITY, INFINITY},
-        {single_exp, "exp", -INFINITY, 0},
-        {single_exp, "exp", 0, 1},
-        {single_exp, "exp", -0.0f, 1},
-        {single_exp, "exp", 88.72284f, INFINITY},
-        {single_exp, "exp", -103.97209f, 0},
-        {single_exp, "exp", -103.97208f, 0x1p-149f},
-        {single_exp, "exp", -3e38f, 0},
-        {single_expm1, "expm1", NAN, NAN},
-        {single_expm1, "expm1", INFINITY, INFINITY},
-        {single_expm1, "expm1", -INFINITY, -1},
-        {single_expm1, "expm1", 0, 0},
-        {single_expm1, "expm1", -0.0f, -0.0f},
-        {single_expm1, "expm1", -0x1p-149f, -0x1p-149f},
-        {single_expm1, "expm1", -1e30f, -1},
-        {single_expm1, "expm1", 88.72284f, INFINITY},
-        {single_log, "log", NAN, NAN},
-        {single_log, "log", INFINITY, INFINITY},
-        {single_log, "log", 0, -INFINITY},
-        {single_log, "log", -0.0f, -INFINITY},
-        {single_log, "log", 1, 0},
-        {single_log, "log", -1, NAN},
-        {single_log, "log", -0x1p-149f, NAN},
-        {single_log, "log", -INFINITY, NAN},
-        {single_log2, "log2", NAN, NAN},
-        {single_log2, "log2", INFINITY, INFINITY},
-        {single_log2, "log2", 0, -INFINITY},
-        {single_log2, "log2", 1, 0},
-        {single_log2, "log2", -2, NAN},
-        {single_log2, "log2", 0x1p-149f, -149},
-        {single_log2, "log2", 0x1p127f, 127},
-        {single_log10, "log10", NAN, NAN},
-        {single_log10, "log10", INFINITY, INFINITY},
-        {single_log10, "log10", -0.0f, -INFINITY},
-        {single_log10, "log10", 1, 0},
-        {single_log10, "log10", 1e10f, 10},
-        {single_log10, "log10", 1000, 3},
-        {single_log10, "log10", -INFINITY, NAN},
-        {single_log1p, "log1p", NAN, NAN},
-        {single_log1p, "log1p", INFINITY, INFINITY},
-        {single_log1p, "log1p", 0, 0},
-        {single_log1p, "log1p", -0.0f, -0.0f},
-        {single_log1p, "log1p", 0x1p-149f, 0x1p-149f},
-        {single_log1p, "log1p", -0x1p-149f, -0x1p-149f},
-        {single_log1p, "log1p", -1, -INFINITY},
-        {single_log1p, "log1p", -1.0000001f, NAN},
-        {single_log1p, "log1p", -INFINITY, NAN},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        same_bits(cases[i].name, (double)cases[i].x, 0, (double)cases[i].of(cases[i].x),
-                  (double)cases[i].want);
-}
-
-/* Two to any whole number, and ten as far as a float holds it. */
-static void powers_of_the_base_have_whole_logarithms_in_float32(void **state)
-{
-    (void)state;
-    for (int k = -149; k < 128; k++) assert_true(qn_log2_f32(ldexpf(1, k)) == (float)k);
-    float ten = 1;
-    for (int k = 0; k <= 10; k++) {
-        assert_true(qn_log10_f32(ten) == (float)k);
-        ten *= 10;
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -801,9 +614,6 @@ int main(void)
         cmocka_unit_test(special_power_transforms),
         cmocka_unit_test(special_values_are_those_of_annex_f),
         cmocka_unit_test(special_powers_are_those_of_annex_f),
-        cmocka_unit_test(float32_forms_are_within_their_part_of_a_unit),
-        cmocka_unit_test(special_values_of_float32_forms),
-        cmocka_unit_test(powers_of_the_base_have_whole_logarithms_in_float32),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
