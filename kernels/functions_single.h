@@ -50,15 +50,23 @@ QN_MATH struct qn_log_parts_f32 qn_log_near_f32(float f)
     return l;
 }
 
-/* log(2^k (1 + f)) for cut = -k 2^23; its sign is f's where k = 0. */
+/* log(2^k (1 + f)) for cut = -k 2^23, f between -1/4 and 1/2: k ln 2 + f in two words and f^2 times a polynomial.
+ * Its sign is f's where k = 0. */
 QN_MATH float qn_log_sum_f32(qn_u32 cut, float f)
 {
     /* ln 2 / 2^23 in two parts, of which the first times any k 2^23 is exact. */
-    float k = (float)(qn_i32)cut, high, whole = k * -8.262941e-08f;
-    struct qn_log_parts_f32 l = qn_log_near_f32(f);
-    high = whole + l.high;
-    l.low += QN_FMA_F32(k, -1.703032e-13f, l.high - (high - whole));
-    return high + l.low;
+    float k = (float)(qn_i32)cut, high = QN_FMA_F32(k, -8.262941e-08f, f);
+    float lost = f - QN_FMA_F32(-k, -8.262941e-08f, high);
+    float p = -0.0450736471f;
+    p = QN_FMA_F32(p, f, 0.104627274f);
+    p = QN_FMA_F32(p, f, -0.131609961f);
+    p = QN_FMA_F32(p, f, 0.14478372f);
+    p = QN_FMA_F32(p, f, -0.166473284f);
+    p = QN_FMA_F32(p, f, 0.199908644f);
+    p = QN_FMA_F32(p, f, -0.250000954f);
+    p = QN_FMA_F32(p, f, 0.333334476f);
+    p = QN_FMA_F32(p, f, -0.5f);
+    return high + QN_FMA_F32(f * f, p, QN_FMA_F32(k, -1.703032e-13f, lost));
 }
 
 /* r, or what the logarithm of an x that is no positive number is. */

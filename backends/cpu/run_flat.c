@@ -3,8 +3,9 @@
  * that is a multiple of the column count and at least a block long, plus one block, so that a block
  * at any position reads them with plain vector loads and the position wraps by one subtraction.
  *
- * Functions such as LOG1P cut a chain into parts. They are the same for all columns, so they go over pieces
- * of the vector that stay in the nearest cache. */
+ * Functions such as EXP cut a chain into parts. They are the same for all columns, so they go over pieces
+ * of the vector that stay in the nearest cache. LOG1P of floats, which often makes counts and amounts ready to be
+ * scaled, is an op like others: a chain with it is nearly as fast as memory (run_flat_log1p_body.h). */
 #include <math.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "backends/cpu/run.h"
 #include "backends/cpu/run_flat.h"
 #include "backends/cpu/run_flat_bins.h"
+#include "backends/cpu/run_flat_fuse.h"
 #include "host/core/checked.h"
 
 #if QN_X86
@@ -28,8 +30,17 @@ enum {
     FLAT_PIECE_BYTES =
         1 << 11, /* that functions go over at a time                                 */
     FLAT_CELL_VALUES = 1 << 13, /* fewer are sooner compared with all edges                     */
+    FLAT_LONG = 1024,           /* values of a parameter, repeated for their places' sake */
     FLAT_FUNCTIONS = 4, /* of a chain, at most                                              */
     FLAT_ALONE_BYTES = 1 << 18 /* below this a second thread costs more than it brings           */
+};
+
+/* How a block is gone over. */
+enum {
+    FLAT_STREAMS = 1,    /* it is not read again soon                               */
+    FLAT_COLUMN = 2,     /* one parameter for all                                   */
+    FLAT_WILD = 4,       /* LOG1P has arguments that FLAT(log1p) does not know      */
+    FLAT_NANS_KNOWN = 8, /* each column is known to have NaNs                       */
 };
 
 typedef void flat_run_fn(const struct qn_flat_chain *, const void *, void *, size_t, size_t, void *,
@@ -38,8 +49,9 @@ typedef uint32_t flat_column_fn(const struct qn_flat_chain *, const void *, void
 
 struct flat {
     /* what is between functions; all have the shape and the parameters of the first */
-    struct qn_flat_chain parts[FLAT_FUNCTIONS + 1];
+    struct qn_flat_chain parts[FLAT_FUNCTIONS + 1], plain[FLAT_FUNCTIONS + 1];
     uint32_t functions[FLAT_FUNCTIONS], n_functions;
+    int has_log1p; /* among the ops */
     uint32_t is_f64, size, stream;
     size_t columns;
     void *params;
@@ -85,6 +97,7 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #define FLAT_STREAM(p, v) _mm256_stream_si256((__m256i *)(void *)(p), (__m256i)(v))
 #define FLAT_ANY(m) (!_mm256_testz_si256((__m256i)(m), (__m256i)(m)))
 #define FLAT_CALL(name, type) _mm256_##name##_##type
+#define FLAT_WHOLE __m256i
 #define FLAT_F64 0
 #include "backends/cpu/run_flat_body.h"
 #define FLAT_F64 1
@@ -95,6 +108,7 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX2)
 #undef FLAT_STREAM
 #undef FLAT_ANY
 #undef FLAT_CALL
+#undef FLAT_WHOLE
 QN_TARGET_END
 
 QN_TARGET_BEGIN(QN_FEATURES_AVX512)
@@ -102,7 +116,9 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX512)
 #define FLAT_BYTES 64
 #define FLAT_CELLS 1
 #define FLAT_STREAM(p, v) _mm512_stream_si512((__m512i *)(void *)(p), (__m512i)(v))
+#define FLAT_ANY(m) (_mm512_movepi32_mask((__m512i)(m)) != 0)
 #define FLAT_CALL(name, type) _mm512_##name##_##type
+#define FLAT_WHOLE __m512i
 #define FLAT_MASKS
 #define FLAT_F64 0
 #include "backends/cpu/run_flat_body.h"
@@ -112,17 +128,19 @@ QN_TARGET_BEGIN(QN_FEATURES_AVX512)
 #undef FLAT_BYTES
 #undef FLAT_CELLS
 #undef FLAT_STREAM
+#undef FLAT_ANY
 #undef FLAT_CALL
+#undef FLAT_WHOLE
 #undef FLAT_MASKS
 QN_TARGET_END
 #endif
 
-static flat_run_fn *choose_run(uint32_t is_f64, uint32_t n_functions)
+static flat_run_fn *choose_run(uint32_t is_f64, int functions)
 {
 #if QN_X86
     /* Without functions memory is the limit, and wider vectors lose: streamed 64-byte stores reach 85 % of
      * a copy, pairs of 32 all. */
-    if (qn_cpu_isa_level() == QN_ISA_AVX512 && n_functions != 0)
+    if (qn_cpu_isa_level() == QN_ISA_AVX512 && functions)
         return is_f64 ? run_f64_avx512 : run_f32_avx512;
     if (qn_cpu_isa_level() >= QN_ISA_AVX2) return is_f64 ? run_f64_avx2 : run_f32_avx2;
 #endif
@@ -156,9 +174,15 @@ static int known_op(uint32_t code)
     }
 }
 
+/* Functions that the flat kernel has; others cut the chain. */
+static int is_in_registers(uint32_t code, uint32_t work)
+{
+    return code == QN_OP_LOG1P && work == QN_W_F32 && qn_cpu_isa_level() != QN_ISA_BASELINE;
+}
+
 static uint32_t count_words(uint32_t code)
 {
-    if (code == QN_OP_MISSING || code == QN_OP_LOOK) return 0;
+    if (code == QN_OP_MISSING || code == QN_OP_LOOK || code == QN_OP_LOG1P) return 0;
     return code == QN_OP_FILL_EQ || code == QN_OP_CLIP ? 2 : 1;
 }
 
@@ -335,7 +359,9 @@ static uint32_t cut(struct flat *f, const struct qn_batch *b, struct origin *fro
     *values = 0;
     for (uint32_t i = 0; i < first->n_ops; i++) {
         uint32_t code = b->ops[first->first_op + i].code;
-        if (is_function(code)) {
+        if (is_in_registers(code, first->work)) {
+            f->has_log1p = 1;
+        } else if (is_function(code)) {
             f->functions[f->n_functions++] = code;
             continue;
         }
@@ -346,10 +372,20 @@ static uint32_t cut(struct flat *f, const struct qn_batch *b, struct origin *fro
         part->ops[part->n_ops++] =
             (struct qn_flat_op){.code = code, .edges = edges, .cells = cells, .first = *values};
         *values += f->parts[0].extended * (cells != 0 ? 3u : bins ? 1u + edges : count_words(code));
+        if (code == QN_OP_DIV) *values += f->parts[0].extended; /* reciprocals */
         *values += 2 * f->columns * cells;
         i += (uint32_t)bins;
     }
     return count;
+}
+
+/* Whole rows and, unless that makes it long, whole cache lines: a vector that lies in two is loaded twice. */
+static size_t period_of(size_t columns, size_t line, size_t block)
+{
+    size_t whole = columns;
+    while (whole % line != 0 && whole <= FLAT_LONG) whole += columns;
+    if (whole > FLAT_LONG) whole = columns;
+    return whole * ((block + whole - 1) / whole);
 }
 
 static quern_status set_params(struct flat *f, const struct qn_batch *b)
@@ -358,7 +394,7 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
     struct origin from[QN_FLAT_MAX_OPS];
     size_t values;
     f->columns = b->n_lanes;
-    f->parts[0].period = f->columns * ((block + f->columns - 1) / f->columns);
+    f->parts[0].period = period_of(f->columns, FLAT_ALIGN / f->size, block);
     f->parts[0].extended = f->parts[0].period + block;
     uint32_t count = cut(f, b, from, &values);
     values += f->parts[0].extended; /* at least one run, so that there is something to point at */
@@ -381,11 +417,16 @@ static quern_status set_params(struct flat *f, const struct qn_batch *b)
         for (uint32_t w = 0; op->code != QN_OP_BIN && w < count_words(op->code); w++)
             spread(f, b, from[k].op, w, op->first + w * f->parts[0].extended);
     }
+    for (uint32_t i = 0; f->has_log1p && i <= f->n_functions; i++) {
+        f->plain[i] = f->parts[i];
+        qn_flat_fuse(&f->plain[i], f->params, &f->parts[i]);
+        f->parts[i].plain = &f->plain[i];
+    }
     return QUERN_OK;
 }
 
 /* `n` values from `at` on, few enough for the nearest cache, through all parts. */
-static void piece(const struct flat *f, size_t at, size_t n, size_t pos, char *seen)
+static void piece(const struct flat *f, size_t at, size_t n, size_t pos, char *seen, int how)
 {
     _Alignas(64) union {
         float f32[FLAT_PIECE_BYTES / sizeof(float)];
@@ -393,29 +434,40 @@ static void piece(const struct flat *f, size_t at, size_t n, size_t pos, char *s
     } now;
     const char *in = f->in + at * f->size;
     for (uint32_t i = 0; i < f->n_functions; i++) {
-        f->run(&f->parts[i], in, &now, n, pos, seen, 0);
+        f->run(&f->parts[i], in, &now, n, pos, seen, how & ~FLAT_STREAMS);
         if (f->is_f64)
             qn_functions_f64(f->functions[i], 0, (uint32_t)n, now.f64);
         else
             qn_functions_f32(f->functions[i], 0, (uint32_t)n, now.f32);
         in = (const char *)&now;
     }
-    f->run(&f->parts[f->n_functions], in, f->out + at * f->size, n, pos, seen, (int)f->stream);
+    f->run(&f->parts[f->n_functions], in, f->out + at * f->size, n, pos, seen, how);
 }
 
 /* Values [from, to) in pieces of whole cache lines, but for the first; each asks for what comes after it. */
-static void pieces(const struct flat *f, size_t from, size_t to, char *seen)
+static void pieces(const struct flat *f, size_t from, size_t to, char *seen, int how)
 {
     const size_t most = FLAT_PIECE_BYTES / f->size;
-    size_t pos = from % f->columns, n;
+    size_t pos = from % f->parts[0].period, n;
     for (; from < to; from += n) {
         n = from < f->lead ? f->lead - from : most;
         if (n > to - from) n = to - from;
         for (size_t line = 0; line < n * f->size; line += FLAT_ALIGN)
             __builtin_prefetch(f->in + from * f->size + FLAT_AHEAD + line, 0, 3);
-        piece(f, from, n, pos, seen);
+        piece(f, from, n, pos, seen, how);
         for (pos += n; pos >= f->parts[0].period;) pos -= f->parts[0].period;
     }
+}
+
+/* Whether what a worker has seen has NaNs in all columns: then it need not look for more. */
+static int knows_nans(const struct flat *f, const char *seen)
+{
+    for (size_t i = 0; i < f->columns; i++) {
+        uint64_t word = f->is_f64 ? ((const uint64_t *)(const void *)seen)[i]
+                                  : ((const uint32_t *)(const void *)seen)[i];
+        if (!(word & QN_SEEN_NAN)) return 0;
+    }
+    return 1;
 }
 
 static void flat_task(void *user, uint32_t worker, uint64_t task)
@@ -425,11 +477,13 @@ static void flat_task(void *user, uint32_t worker, uint64_t task)
     size_t to = f->lead + (size_t)(task + 1) * f->task;
     if (to > f->total) to = f->total;
     char *seen = f->seen != NULL ? f->seen + worker * f->parts[0].extended * f->size : NULL;
+    int how = f->stream ? FLAT_STREAMS : 0;
+    if (seen != NULL && knows_nans(f, seen)) how |= FLAT_NANS_KNOWN;
     if (f->n_functions == 0)
         f->run(&f->parts[0], f->in + from * f->size, f->out + from * f->size, to - from,
-               from % f->columns, seen, (int)f->stream);
+               from % f->parts[0].period, seen, how);
     else
-        pieces(f, from, to, seen);
+        pieces(f, from, to, seen, how);
     if (f->stream) FLAT_FENCE();
 }
 
@@ -462,14 +516,15 @@ int qn_run_flat(struct qn_threads *threads, const struct qn_run_request *r, quer
     if (f.total * f.size < FLAT_ALONE_BYTES) threads = NULL;
     uint32_t workers = qn_threads_size(threads);
     if (r->seen != NULL) {
-        f.seen = qn_zalloc((size_t)workers * f.parts[0].extended, f.size);
+        f.seen = qn_alloc_aligned((size_t)workers * f.parts[0].extended, f.size);
         if (f.seen == NULL) {
             *status = qn_error_memory("marks of a chain",
                                       (uint64_t)workers * f.parts[0].extended * f.size);
             goto cleanup;
         }
+        memset(f.seen, 0, (size_t)workers * f.parts[0].extended * f.size);
     }
-    f.run = choose_run(f.is_f64, f.n_functions);
+    f.run = choose_run(f.is_f64, f.n_functions != 0 || f.has_log1p);
     size_t rest = f.total > f.lead ? f.total - f.lead : 0;
     uint64_t tasks = (rest + f.task - 1) / f.task;
     qn_threads_run(threads, tasks > 0 ? tasks : 1, flat_task, &f);

@@ -13,6 +13,9 @@ enum { QN_FLAT_MAX_OPS = 16 };
 struct qn_flat_op {
     uint32_t code, edges; /* BIN: edges of a column, at most */
     uint32_t cells;       /* BIN: 0, or by cells (run_flat_bins.h) */
+    uint32_t limits;      /* LOG1P: a CLIP comes first, whose p0 and p1 are at the third */
+    uint32_t scales;      /* LOG1P: less p0, by the second's p0, whose p1 are the reciprocals */
+    size_t second, third; /* as first */
     size_t first;         /* element of p0 in the parameters; p1 lies `extended` further.
                      BIN: the number of edges, then each edge, `extended` apart; by cells low, scale, and
                      where the column's cells begin in what follows: all columns' edges, then what is
@@ -23,8 +26,10 @@ struct qn_flat_chain {
     uint32_t n_ops;
     uint32_t goes_on; /* the values are not as they were loaded: only LOOK marks them */
     uint32_t is_last; /* they are stored: NaNs become canonical */
+    uint32_t no_nans; /* none is left where they are stored */
     size_t columns, period, extended; /* in values; a column has one value a parameter */
     const void *params;
+    const struct qn_flat_chain *plain; /* of a fused one (run_flat_fuse.h), as the program has it */
     struct qn_flat_op ops[QN_FLAT_MAX_OPS];
 };
 

@@ -32,31 +32,44 @@ typedef TI FLAT(viu) __attribute__((vector_size(FLAT_BYTES), aligned(sizeof(T)),
 #define VI FLAT(vi)
 #define W ((size_t)(FLAT_BYTES / sizeof(T)))
 #define LOAD(p) (*(const FLAT(vu) *)(p))
-#define PARAM(p, k) (column ? (V)SPLAT(*(const TI *)(const void *)(p)) : (V)LOAD((p) + (k)*W))
+#define PARAM(p, k)                                                                                \
+    (how & FLAT_COLUMN ? (V)SPLAT(*(const TI *)(const void *)(p)) : (V)LOAD((p) + (k)*W))
 #define SPLAT(bits) ((VI){0} + (TI)(bits))
 #define SELECT(mask, a, b) ((V)(((VI)(mask) & (VI)(a)) | (~(VI)(mask) & (VI)(b))))
 
-/* PICK_LESS(x, y, a, b): x < y ? a : b; so the others. AT_LEAST(p, x): x < p ? p : x, a NaN stays. */
+/* PICK_LESS(x, y, a, b): x < y ? a : b; so the others. AT_LEAST(p, x): x < p ? p : x, a NaN stays.
+ * FILLED(x, value): x, or value where it is NaN. GREATER_SIZE(a, b): of neither NaN. */
 #if defined(FLAT_MASKS) && FLAT_F64
 #define PICK(x, how, y, a, b)                                                                      \
     ((V)_mm512_mask_blend_pd(_mm512_cmp_pd_mask((x), (y), (how)), (V)(b), (V)(a)))
 #define SPECIALS __mmask8
+#define FILLED(x, value) ((V)_mm512_fixupimm_pd((value), (x), (__m512i)SPLAT(0x11111100), 0))
+#define GREATER_SIZE(a, b) ((V)_mm512_range_pd((a), (b), 11))
+#define OR_WHERE(mask, a, bits)                                                                    \
+    ((VI)_mm512_mask_or_epi64((__m512i)(a), (mask), (__m512i)(a), (__m512i)SPLAT(bits)))
 #define CLASS(x, kinds) _mm512_fpclass_pd_mask((x), (kinds))
 #elif defined(FLAT_MASKS)
 #define PICK(x, how, y, a, b)                                                                      \
     ((V)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((x), (y), (how)), (V)(b), (V)(a)))
 #define SPECIALS __mmask16
+#define FILLED(x, value) ((V)_mm512_fixupimm_ps((value), (x), (__m512i)SPLAT(0x11111100), 0))
+#define GREATER_SIZE(a, b) ((V)_mm512_range_ps((a), (b), 11))
+#define OR_WHERE(mask, a, bits)                                                                    \
+    ((VI)_mm512_mask_or_epi32((__m512i)(a), (mask), (__m512i)(a), (__m512i)SPLAT(bits)))
 #define CLASS(x, kinds) _mm512_fpclass_ps_mask((x), (kinds))
 #endif
 #if defined(FLAT_MASKS)
+#define FLAT_FILLS 1
 #define PICK_LESS(x, y, a, b) PICK(x, _CMP_LT_OS, y, a, b)
 #define PICK_GREATER(x, y, a, b) PICK(x, _CMP_GT_OS, y, a, b)
 #define PICK_EQUAL(x, y, a, b) PICK(x, _CMP_EQ_OQ, y, a, b)
 #define PICK_NAN(x, a, b) PICK(x, _CMP_UNORD_Q, x, a, b)
 #define SPECIAL(x) CLASS(x, 0x99) /* infinities and NaNs */
+#define IS_NAN(x) CLASS(x, 0x81)
 #define INFINITE(x) CLASS(x, 0x18)
 #define ANY(m) ((m) != 0)
 #else
+#define FLAT_FILLS 0
 #define PICK_LESS(x, y, a, b) SELECT((x) < (y), a, b)
 #define PICK_GREATER(x, y, a, b) SELECT((x) > (y), a, b)
 #define PICK_EQUAL(x, y, a, b) SELECT((x) == (y), a, b)
@@ -76,6 +89,12 @@ typedef TI FLAT(viu) __attribute__((vector_size(FLAT_BYTES), aligned(sizeof(T)),
 #define AT_LEAST(p, x) PICK_LESS(x, p, p, x)
 #define AT_MOST(p, x) PICK_GREATER(x, p, p, x)
 #endif
+#if defined(FLAT_WHOLE) && !FLAT_F64
+#define LOG1P 1
+#include "backends/cpu/run_flat_log1p_body.h"
+#else
+#define LOG1P 0
+#endif
 #define EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
 /* Which of a block's values are not finite, from its first column on; rare, or (imputing) a loop of its own. */
@@ -89,6 +108,15 @@ static QN_NOINLINE void FLAT(mark)(const T *in, TI *seen)
         *at |= (nan & SPLAT(QN_SEEN_NAN)) | (inf & SPLAT(QN_SEEN_INF));
     }
 }
+
+#if FLAT_FILLS
+/* A column that is imputed has NaNs in most blocks. */
+static inline void FLAT(mark_nans)(V x, TI *seen)
+{
+    FLAT(viu) *at = (FLAT(viu) *)seen;
+    *at = OR_WHERE(IS_NAN(x), *at, QN_SEEN_NAN);
+}
+#endif
 
 /* The number of edges less one for each that x is below; NaN is below none, and none is below an edge
  * that is NaN, which stands for one that a column lacks. Two vectors, whose sums do not wait for each other. */
@@ -155,14 +183,23 @@ static inline V FLAT(cell)(V x, const T *p, const struct qn_flat_op *op, size_t 
 #undef AND_ONE
 #endif
 
+#if LOG1P
+/* A block again, with arguments of LOG1P that FLAT(log1p) does not know; rare. */
+static void FLAT(wild_block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
+                             TI *seen, int how);
+#endif
+
 static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *out, size_t pos,
-                               TI *seen, const int stream, const int column)
+                               TI *seen, const int how)
 {
 #define X(k) V x##k = LOAD(in + k * W);
     EACH(X)
 #undef X
     const V zero = {0};
-    if (seen != NULL && f->goes_on == 0) {
+    const int marks = seen != NULL && f->goes_on == 0;
+    /* imputed: NaNs are seen to below */
+    const int fills = FLAT_FILLS && marks && f->ops[0].code == QN_OP_FILL;
+    if (marks && !fills) {
         SPECIALS special = {0};
 #define X(k) special |= SPECIAL(x##k);
         EACH(X)
@@ -187,7 +224,26 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
         case QN_OP_DIV: EACH(X) break;
 #undef X
 #define X(k) x##k = PICK_NAN(x##k, PARAM(p, k), x##k);
-        case QN_OP_FILL: EACH(X) break;
+        case QN_OP_FILL:
+#if FLAT_FILLS
+            if (i == 0 && fills) {
+                V most = {0};
+#define Y(k) FLAT(mark_nans)(x##k, seen + k * W);
+                if (!(how & FLAT_NANS_KNOWN)) {
+                    EACH(Y)
+                }
+#undef Y
+#define Y(k)                                                                                       \
+    x##k = FILLED(x##k, PARAM(p, k));                                                              \
+    most = GREATER_SIZE(most, x##k);
+                EACH(Y)
+#undef Y
+                if (QN_UNLIKELY(ANY(INFINITE(most)))) FLAT(mark)(in, seen);
+                break;
+            }
+#endif
+            EACH(X)
+            break;
 #undef X
 #define X(k) x##k = PICK_EQUAL(x##k, PARAM(p, k), PARAM(q, k), x##k);
         case QN_OP_FILL_EQ: EACH(X) break;
@@ -231,17 +287,55 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
             FLAT(bin)(&x4, &x5, p + 4 * W, &f->ops[i], f->extended);
             FLAT(bin)(&x6, &x7, p + 6 * W, &f->ops[i], f->extended);
             break;
+#if LOG1P
+        case QN_OP_LOG1P:
+            if (how & FLAT_WILD) {
+                T now[FLAT_VECTORS * W];
+#define X(k) *(FLAT(vu) *)(now + k * W) = x##k;
+                EACH(X)
+#undef X
+                qn_functions_f32(QN_OP_LOG1P, 0, FLAT_VECTORS * W, now);
+#define X(k) x##k = LOAD(now + k * W);
+                EACH(X)
+#undef X
+            } else {
+                if (f->ops[i].limits) {
+                    const T *s = params + f->ops[i].third, *t = s + f->extended;
+#define X(k) x##k = AT_MOST(LOAD(t + k * W), AT_LEAST(LOAD(s + k * W), x##k));
+                    EACH(X)
+#undef X
+                } else {
+                    V low = zero + 1, high = low;
+#define X(k) low = LOWER(x##k + 1, low), high = HIGHER(x##k + 1, high);
+                    EACH(X)
+#undef X
+                    if (QN_UNLIKELY(!FLAT(log1p_knows)(low, high))) {
+                        FLAT(wild_block)(f->plain, in, out, pos, seen, how);
+                        return;
+                    }
+                }
+                FLAT(log1p)(&x0, &x1, &x2, &x3);
+                FLAT(log1p)(&x4, &x5, &x6, &x7);
+                if (f->ops[i].scales) {
+                    const T *s = params + f->ops[i].second, *t = s + f->extended;
+#define X(k) x##k = FLAT(quotient)(x##k - LOAD(p + k * W), LOAD(s + k * W), LOAD(t + k * W));
+                    EACH(X)
+#undef X
+                }
+            }
+            break;
+#endif
 #define X(k) x##k = PICK_EQUAL(x##k, PARAM(p, k), zero + 1, zero);
         default: EACH(X) break; /* QN_OP_EQUAL: the plan admits nothing else */
 #undef X
         }
     }
-    if (f->is_last) {
+    if (f->is_last && !f->no_nans) {
 #define X(k) x##k = PICK_NAN(x##k, (V)SPLAT(NAN_BITS), x##k);
         EACH(X)
 #undef X
     }
-    if (stream) {
+    if (how & FLAT_STREAMS) {
 #define X(k) FLAT_STREAM(out + k * W, x##k);
         EACH(X)
 #undef X
@@ -252,48 +346,57 @@ static inline void FLAT(block)(const struct qn_flat_chain *f, const T *in, T *ou
     }
 }
 
+#if LOG1P
+static QN_NOINLINE void FLAT(wild_block)(const struct qn_flat_chain *f, const T *in, T *out,
+                                         size_t pos, TI *seen, int how)
+{
+    FLAT(block)(f, in, out, pos, seen, how | FLAT_WILD);
+}
+#endif
+
 /* Fewer values than a block: through a buffer, padded with zeros. What those become is not marked. */
 static inline void FLAT(part)(const struct qn_flat_chain *f, const T *in, T *out, size_t n,
-                              size_t pos, TI *seen, const int column)
+                              size_t pos, TI *seen, const int how)
 {
     T buffer[FLAT_VECTORS * W] = {0};
     TI marks[FLAT_VECTORS * W] = {0};
     memcpy(buffer, in, n * sizeof(T));
-    FLAT(block)(f, buffer, buffer, pos, seen != NULL ? marks : NULL, 0, column);
+    FLAT(block)(f, buffer, buffer, pos, seen != NULL ? marks : NULL, how);
     memcpy(out, buffer, n * sizeof(T));
     for (size_t i = 0; seen != NULL && i < n; i++) seen[i] |= marks[i];
 }
 
 #define MARKS (seen != NULL ? seen + pos : NULL)
 static void FLAT(run)(const struct qn_flat_chain *f, const void *from, void *to, size_t n,
-                      size_t pos, void *marks, int stream)
+                      size_t pos, void *marks, int how)
 {
     const T *in = from;
     T *out = to;
     TI *seen = marks;
     const size_t block = FLAT_VECTORS * W;
-    if (stream) {
+    const int known = how & FLAT_NANS_KNOWN;
+    if (how & FLAT_STREAMS) {
         size_t head = (size_t)(-(uintptr_t)out % FLAT_ALIGN) / sizeof(T);
         if (head > n) head = n;
         if (head > 0) {
-            FLAT(part)(f, in, out, head, pos, MARKS, 0);
+            FLAT(part)(f, in, out, head, pos, MARKS, known);
             in += head, out += head, n -= head, pos += head;
             if (pos >= f->period) pos -= f->period;
         }
         for (; n >= block; n -= block, in += block, out += block) {
             for (size_t k = 0; k < FLAT_VECTORS * FLAT_BYTES; k += 64)
                 __builtin_prefetch((const char *)in + k + FLAT_AHEAD, 0, 3);
-            FLAT(block)(f, in, out, pos, MARKS, 1, 0);
+            FLAT(block)(f, in, out, pos, MARKS, FLAT_STREAMS | known);
             pos += block;
             if (pos >= f->period) pos -= f->period;
         }
     } else
         for (; n >= block; n -= block, in += block, out += block) {
-            FLAT(block)(f, in, out, pos, MARKS, 0, 0);
+            FLAT(block)(f, in, out, pos, MARKS, known);
             pos += block;
             if (pos >= f->period) pos -= f->period;
         }
-    if (n > 0) FLAT(part)(f, in, out, n, pos, MARKS, 0);
+    if (n > 0) FLAT(part)(f, in, out, n, pos, MARKS, known);
 }
 #undef MARKS
 
@@ -307,12 +410,15 @@ static uint32_t FLAT(column)(const struct qn_flat_chain *f, const void *from, vo
     TI *seen = marked ? marks : NULL;
     const size_t block = FLAT_VECTORS * W;
     for (; n >= block; n -= block, in += block, out += block)
-        FLAT(block)(f, in, out, 0, seen, 0, 1);
-    if (n > 0) FLAT(part)(f, in, out, n, 0, seen, 1);
+        FLAT(block)(f, in, out, 0, seen, FLAT_COLUMN);
+    if (n > 0) FLAT(part)(f, in, out, n, 0, seen, FLAT_COLUMN);
     for (size_t i = 0; i < block; i++) all |= marks[i];
     return (uint32_t)all;
 }
 
+#undef LOG1P
+#undef LOWER
+#undef HIGHER
 #undef V
 #undef VI
 #undef PARAM
@@ -327,6 +433,11 @@ static uint32_t FLAT(column)(const struct qn_flat_chain *f, const void *from, vo
 #undef INFINITE
 #undef SPECIAL
 #undef SPECIALS
+#undef IS_NAN
+#undef FILLED
+#undef GREATER_SIZE
+#undef OR_WHERE
+#undef FLAT_FILLS
 #undef PICK_NAN
 #undef PICK_EQUAL
 #undef PICK_GREATER
