@@ -38,7 +38,8 @@ endif()
 
 # Every kernel and several generated programs through nvcc for each architecture.
 add_test(NAME kernels_nvcc COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-cuda-kernels
-  ${CMAKE_BINARY_DIR}/kernels $<TARGET_FILE:test_generated_texts> ${CMAKE_BINARY_DIR}/cuda-check)
+  ${CMAKE_BINARY_DIR}/kernels $<TARGET_FILE:test_generated_texts> ${CMAKE_BINARY_DIR}/cuda-check
+  ${CMAKE_BINARY_DIR}/generated)
 set_tests_properties(kernels_nvcc PROPERTIES LABELS kernels SKIP_RETURN_CODE 77 TIMEOUT 900)
 
 # The generator: its text depends on the shape alone. With an argument it writes its texts there.
