@@ -58,8 +58,11 @@ def _checked(changes):
             raise TypeError(f"device must be a string such as 'cpu' or 'opencl:0', not {value!r}")
         if key == "progress" and value not in (True, False, "auto") and not callable(value):
             raise ValueError(f"progress must be True, False, 'auto' or callable, not {value!r}")
-        if key == "output_memory" and value is not None and operator.index(value) < 0:
-            raise ValueError(f"output_memory must be None, 0 or more, not {value!r}")
+        if key == "output_memory" and value is not None:
+            if not hasattr(value, "__index__"):
+                raise TypeError(f"output_memory must be None or an int, bytes, not {value!r}")
+            if operator.index(value) < 0:
+                raise ValueError(f"output_memory must be None, 0 or more, not {value!r}")
     return changes
 
 

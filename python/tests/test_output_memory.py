@@ -122,7 +122,7 @@ def test_a_limit_of_0_turns_it_off(x):
 @pytest.mark.parametrize("value, error", [(-1, ValueError), ("a lot", TypeError), (0.5, TypeError)])
 def test_other_limits_are_refused(value, error):
     before = quern.output_memory().limit
-    with pytest.raises(error):
+    with pytest.raises(error, match="output_memory"):
         quern.set_config(output_memory=value)
     assert quern.output_memory().limit == before
 
