@@ -408,7 +408,7 @@ void extremes_equal_the_reference(void **state)
 void selected_ranks_are_those_of_the_sorted_column(void **state)
 {
     (void)state;
-    on_every_device(select_shape, SHAPES, 2);
+    on_every_device(select_shape, SHAPES, 4);
 }
 
 void histograms_count_every_key_once(void **state)
