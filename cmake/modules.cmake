@@ -29,6 +29,7 @@ qn_module(api host/api)
 qn_module(cpu backends/cpu)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/backends/cpu/bins.c
   ${PROJECT_SOURCE_DIR}/backends/cpu/functions.c ${PROJECT_SOURCE_DIR}/backends/cpu/nquantile.c
+  ${PROJECT_SOURCE_DIR}/backends/cpu/powers.c
   ${PROJECT_SOURCE_DIR}/backends/cpu/spline.c PROPERTIES
   COMPILE_OPTIONS "-fno-math-errno;-fno-trapping-math")
 qn_module(opencl backends/opencl)

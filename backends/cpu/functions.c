@@ -11,9 +11,6 @@
 struct function_loops {
     void (*f32)(uint32_t code, float p0, uint32_t n, float *);
     void (*f64)(uint32_t code, double p0, uint32_t n, double *);
-    void (*power_logs)(uint32_t code, uint32_t n, const double *x, double *high, double *low);
-    void (*power_of_logs)(uint32_t code, double p0, uint32_t n, const double *high,
-                          const double *low, double *x);
     /* a to the power of x; out is neither of them */
     void (*powers_f32)(uint32_t n, const float *a, const float *x, float *out);
     void (*powers_f64)(uint32_t n, const double *a, const double *x, double *out);
@@ -48,17 +45,6 @@ void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x)
 void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x)
 {
     loops()->f64(code, p0, n, x);
-}
-
-void qn_power_logs_f64(uint32_t code, uint32_t n, const double *x, double *high, double *low)
-{
-    loops()->power_logs(code, n, x, high, low);
-}
-
-void qn_power_of_logs_f64(uint32_t code, double p0, uint32_t n, const double *high,
-                          const double *low, double *x)
-{
-    loops()->power_of_logs(code, p0, n, high, low, x);
 }
 
 void qn_powers_f32(uint32_t n, const float *a, const float *x, float *out)

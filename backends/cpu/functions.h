@@ -10,11 +10,6 @@
 void qn_functions_f32(uint32_t code, float p0, uint32_t n, float *x);
 void qn_functions_f64(uint32_t code, double p0, uint32_t n, double *x);
 
-/* YEO_JOHNSON and BOX_COX in two steps, for several exponents: the logarithms in two words, then x, which
- * they were taken of, is transformed in place. */
-void qn_power_logs_f64(uint32_t code, uint32_t n, const double *x, double *high, double *low);
-void qn_power_of_logs_f64(uint32_t code, double p0, uint32_t n, const double *high,
-                          const double *low, double *x);
 /* a to the power of x; out is neither of them. */
 void qn_powers_f32(uint32_t n, const float *a, const float *x, float *out);
 void qn_powers_f64(uint32_t n, const double *a, const double *x, double *out);

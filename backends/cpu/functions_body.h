@@ -188,8 +188,7 @@ static void FN(powers_f64)(uint32_t n, const double *a, const double *x, double 
 }
 
 static const struct function_loops FN(function_loops) = {FN(functions_f32), FN(functions_f64),
-                                                         FN(power_logs),    FN(power_of_logs),
-                                                         FN(powers_f32),    FN(powers_f64)};
+                                                         FN(powers_f32), FN(powers_f64)};
 
 #undef FN
 #undef EACH

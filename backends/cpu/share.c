@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "backends/cpu/columns.h"
-#include "backends/cpu/functions.h"
 
 enum { DIFFER = -1 };
 
@@ -59,27 +58,6 @@ static void copy(union qn_tile *to, const union qn_tile *from, uint32_t work, ui
     memcpy(to, from, rows * (work == QN_W_F32 || work == QN_W_CODE ? 4u : 8u));
 }
 
-/* YEO_JOHNSON or BOX_COX of float64 if that is op n of a lane, else 0: others can use its logarithms. */
-static uint32_t power_at(const struct qn_batch *batch, const struct qn_lane *lane, uint32_t n,
-                         uint32_t work)
-{
-    if (n >= lane->n_ops || work != QN_W_F64) return 0;
-    uint32_t code = batch->ops[lane->first_op + n].code;
-    return code == QN_OP_YEO_JOHNSON || code == QN_OP_BOX_COX ? code : 0;
-}
-
-/* The power transform that comes next, of the share's tile. */
-static void apply_power(const struct qn_batch *batch, const struct qn_op *op, uint32_t rows,
-                        struct qn_share *share, union qn_tile *tile)
-{
-    double lambda;
-    memcpy(&lambda, &batch->words[op->arg], sizeof lambda);
-    if (share->logs != op->code)
-        qn_power_logs_f64(op->code, rows, tile->f64, share->high, share->low);
-    share->logs = op->code;
-    qn_power_of_logs_f64(op->code, lambda, rows, share->high, share->low, tile->f64);
-}
-
 static void leave(struct qn_share *share, const struct qn_lane *lane, uint32_t n_ops, uint32_t work,
                   uint32_t rows, const union qn_tile *tile)
 {
@@ -87,7 +65,6 @@ static void leave(struct qn_share *share, const struct qn_lane *lane, uint32_t n
     share->lane = lane;
     share->n_ops = n_ops;
     share->work = work;
-    share->logs = 0;
 }
 
 /* ---- loads ---- */
@@ -197,13 +174,6 @@ uint32_t qn_share_eval(const struct qn_batch *batch, const struct qn_lane *lanes
                               tile, NULL);
         done = (uint32_t)wanted;
         leave(share, lane, done, work, rows, tile);
-        have = 1;
-    }
-    uint32_t power = have ? power_at(batch, lane, done, work) : 0;
-    uint32_t other = !last ? power_at(batch, next, done, work) : 0;
-    if (power != 0 && (power == share->logs || power == other)) {
-        apply_power(batch, &batch->ops[lane->first_op + done], rows, share, tile);
-        done++;
     }
     return qn_chain_apply(batch, lane->first_op + done, lane->n_ops - done, work, rows, tile, NULL);
 }

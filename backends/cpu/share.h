@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Lanes that look at one column and begin alike: what they have in common is evaluated once for a tile. A
- * search for the best parameter (PowerTransformer's) is made of such lanes, a logarithm and many powers of it.
+ * Lanes that look at one column and begin alike: what they have in common is evaluated once for a tile.
  * And lanes that look at neighbouring columns of a matrix: their values are turned into columns together, since
  * each cache line has some of all of them. The bits are those of each lane alone. */
 #ifndef QN_CPU_SHARE_H
@@ -22,9 +21,7 @@ struct qn_together {
 struct qn_share {
     const struct qn_lane *lane; /* NULL: nothing */
     uint32_t n_ops, work;       /* ops of it that `tile` has been through, and what it holds */
-    uint32_t logs;              /* 0, or the power transform that `tile`'s logarithms are for */
     union qn_tile tile;
-    _Alignas(64) double high[QN_TILE_ROWS], low[QN_TILE_ROWS];
     struct qn_together together;
 };
 

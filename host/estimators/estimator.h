@@ -20,6 +20,7 @@
 #include "host/estimators/port.h"
 #include "host/stats/moments.h"
 #include "host/stats/quantiles.h"
+#include "kernels/powers.h"
 #include "kernels/rows.h"
 
 /* ---- parameters ---- */
@@ -66,7 +67,7 @@ enum {
     QN_NEED_QUANTILES = 4,
     QN_NEED_CATEGORIES = 8,
     QN_NEED_WEIGHTED = 16,  /* the moments of weighted rows */
-    QN_NEED_SAMPLE = 32,    /* the moments of the first QN_SAMPLE_ROWS rows */
+    QN_NEED_SAMPLE = 32,    /* the curve of powers of the first QN_SAMPLE_ROWS rows */
     QN_NEED_MATRIX = 64,    /* all rows of all ports, together: qn_stage.matrix */
     QN_NEED_CLASSES = 128,  /* the moments of each class that the target names */
     QN_NEED_PAIRS = 256,    /* the moments of pairs with the target's numbers */
@@ -75,7 +76,8 @@ enum {
     /* Quantiles and the matrix are of the rows that qn_stage.draw says, and qn_found.drawn are their
      * extremes; other statistics are still of all rows, but extremes may be any finite numbers where all
      * values are finite. Every port of the stage says so, or none. */
-    QN_NEED_DRAWN = 2048
+    QN_NEED_DRAWN = 2048,
+    QN_NEED_POWERS = 4096 /* the curve of powers (kernels/powers.h), at qn_need.powers */
 };
 enum { QN_SAMPLE_ROWS = 8192 };
 
@@ -84,9 +86,10 @@ struct qn_need {
     uint32_t n_quantiles;
     const double *percent; /* n_quantiles of them, in the stage's arena */
     enum qn_quantile_method method;
-    int median;        /* the first quantile is the median, as NumPy computes it */
-    int masked_median; /* … as numpy.ma.median does */
-    int as_f32;        /* quantiles in float32 arithmetic, as the input's dtype has them */
+    int median;                 /* the first quantile is the median, as NumPy computes it */
+    int masked_median;          /* … as numpy.ma.median does */
+    struct qn_powers_at powers; /* QN_NEED_POWERS, QN_NEED_SAMPLE */
+    int as_f32;                 /* quantiles in float32 arithmetic, as the input's dtype has them */
 };
 
 /* Which rows: as sklearn.utils.resample draws them (host/stats/draw.h). */
@@ -112,7 +115,8 @@ struct qn_found {
     /* The moments of the rows of each class, by the sorted values of the target. */
     const struct qn_node *classes; /* lives as long as the fit */
     uint32_t n_classes;
-    struct qn_pair pair; /* QN_NEED_PAIRS */
+    struct qn_pair pair;          /* QN_NEED_PAIRS */
+    struct qn_powers_node powers; /* QN_NEED_POWERS, QN_NEED_SAMPLE */
 };
 
 /* What is known of a port without looking: an imputer's output, from its input's statistics. */

@@ -8,19 +8,14 @@
  *     log(variance of the transformed column) / 2 - (lambda - 1) (mean of the logarithms)
  *
  * which is convex in lambda (Kouider and Chen, Concavity of Box-Cox log-likelihood function, 1995;
- * Marchand et al., SRATTA and federated Yeo-Johnson, 2022), so any bracketing search finds what scikit-learn's
- * finds. It needs no statistic of its own: the fit asks for the moments of the column seen through chains
- * of ops, several lambdas at a time, and so it learns the same bits on every device and any chunks. The
- * search begins on the first rows (QN_SAMPLE_ROWS) and ends with two or three passes over all.
- *
- * Where all values have one sign, the variance is that of exp(lambda (log - c)), times a factor that is
- * known: nothing overflows, and the variance of 1990, 2003, 2009 to the power of -50 does not drown in the constant
- * beside it. */
+ * Marchand et al., SRATTA and federated Yeo-Johnson, 2022), so any search that encloses its minimum finds what
+ * scikit-learn's finds. The fit asks for the curves of powers of the columns (kernels/powers.h), first of the
+ * first rows (QN_SAMPLE_ROWS), where they are cheap, then of all, where one is mostly enough (descent.h). */
 #include <float.h>
 #include <math.h>
 
+#include "host/estimators/descent.h"
 #include "host/estimators/estimator.h"
-#include "host/estimators/valley.h"
 #include "kernels/functions.h"
 
 static const struct qn_param POWER[] = {
@@ -37,13 +32,11 @@ enum phase { SAMPLE, ALL, SCALE };
 
 struct column {
     enum sign sign;
-    int settled;
+    int constant, settled;
+    int no_guide;  /* the sample tells nothing of the column */
     double lambda; /* NEGATIVE: 2 - lambda, of the column turned over, while it is looked for */
-    double low_log, high_log; /* of the logarithms; for BOTH with the values' signs */
-    double mean_log;          /* of the rows of the phase */
-    int has_mean, no_guide, restarts;
-    struct qn_valley valley;
-    uint32_t first, n_logs, n_lambdas; /* its probes */
+    struct qn_descent descent;
+    uint32_t probe;
 };
 
 /* What a fit remembers from one pass to the next. */
@@ -100,16 +93,16 @@ static double largest_box_cox(double log_, double log_most)
 /* Where the transformed values and their variance neither overflow nor vanish: Yeo-Johnson's bounds are
  * those of scipy.stats.yeojohnson_normmax, and a quarter of the digits at least must survive the 1 that is
  * subtracted: far below 0 all large values become -1 / lambda. */
-static void bounds_of(const struct power_fit *fit, const struct column *c, double most, double *low,
-                      double *high)
+static void bounds_of(const struct power_fit *fit, const struct column *c, double low_log,
+                      double high_log, double most, double *low, double *high)
 {
     int narrow = fit->dtype == QUERN_FLOAT32;
     double log_most = qn_log(narrow ? (double)FLT_MAX : DBL_MAX);
     if (fit->box_cox) {
         log_most = fit->standardize && !narrow ? log_most / 2 : log_most;
         log_most -= qn_log(10000.0);
-        *high = c->high_log > 0 ? largest_box_cox(c->high_log, log_most) : 1e6;
-        *low = c->low_log < 0 ? -largest_box_cox(-c->low_log, log_most) : -1e6;
+        *high = high_log > 0 ? largest_box_cox(high_log, log_most) : 1e6;
+        *low = low_log < 0 ? -largest_box_cox(-low_log, log_most) : -1e6;
         if (*high > 1e6) *high = 1e6;
         if (*low < -1e6) *low = -1e6;
         return;
@@ -119,7 +112,7 @@ static void bounds_of(const struct power_fit *fit, const struct column *c, doubl
     *low = (log_tiny - log_eps) / 2 / log_x;
     *high = (log_most + log_eps) / 2 / log_x;
     if (c->sign != BOTH) {
-        if (*low * c->low_log < 0.75 * log_eps) *low = 0.75 * log_eps / c->low_log;
+        if (*low * low_log < 0.75 * log_eps) *low = 0.75 * log_eps / low_log;
         return;
     }
     double low_too = 2 - *high, high_too = 2 - *low;
@@ -147,20 +140,20 @@ static quern_status look_at(const struct qn_stage *stage, struct power_fit *fit,
         return no_column(stage, i, "has equal values alone, which have no best lambda");
     if (!fit->box_cox && is_constant(f)) {
         c->lambda = 1; /* it stays as it is */
-        c->settled = 1;
+        c->constant = c->settled = 1;
         return QUERN_OK;
     }
-    double low, high, most = fmax(fabs(e->min), fabs(e->max));
+    double low, high, low_log, high_log, most = fmax(fabs(e->min), fabs(e->max));
     c->sign = e->min >= 0 ? POSITIVE : e->max < 0 ? NEGATIVE : BOTH;
-    c->low_log = c->sign == BOTH ? -log_of(fit, -e->min)
-                                 : log_of(fit, c->sign == NEGATIVE ? -e->max : e->min);
-    c->high_log = log_of(fit, c->sign == NEGATIVE ? -e->min : e->max);
-    bounds_of(fit, c, most, &low, &high);
+    low_log = c->sign == BOTH ? -log_of(fit, -e->min)
+                              : log_of(fit, c->sign == NEGATIVE ? -e->max : e->min);
+    high_log = log_of(fit, c->sign == NEGATIVE ? -e->min : e->max);
+    bounds_of(fit, c, low_log, high_log, most, &low, &high);
     if (!(low < high))
         return no_column(stage, i,
                          "has values so large that no power of them is sure to fit their "
                          "dtype; scale it first, or use float64");
-    qn_valley_open(&c->valley, low, high, c->high_log - c->low_log);
+    qn_descent_open(&c->descent, low, high, low_log, high_log, c->sign == BOTH);
     return QUERN_OK;
 }
 
@@ -182,7 +175,7 @@ static quern_status look(struct qn_stage *stage)
 /* ---- probes ---- */
 
 /* The column as float64, turned over where all of it is negative. */
-static quern_status begin_probe(struct qn_stage *stage, const struct power_fit *fit, uint32_t i,
+static quern_status curve_probe(struct qn_stage *stage, const struct power_fit *fit, uint32_t i,
                                 struct qn_port *port)
 {
     struct qn_port own;
@@ -193,71 +186,20 @@ static quern_status begin_probe(struct qn_stage *stage, const struct power_fit *
     return fit->columns[i].sign == NEGATIVE ? add_op(stage, port, QN_OP_MUL, -1.0, 0) : QUERN_OK;
 }
 
-/* What is subtracted from the logarithms before lambda goes to work on them: their middle, or the end
- * at which the powers are largest, so that none overflows. */
-static double shift_of(const struct column *c, double lambda)
-{
-    double half = 0.5 * (c->high_log - c->low_log);
-    if (fabs(lambda) * half < 300) return c->low_log + half;
-    return lambda > 0 ? c->high_log : c->low_log;
-}
-
-/* No lambda is 0: the difference is none, and there is one formula less. */
-static double not_zero(double lambda)
-{
-    return fabs(lambda) < 1e-100 ? 1e-100 : lambda;
-}
-
-static quern_status lambda_probe(struct qn_stage *stage, const struct power_fit *fit, uint32_t i,
-                                 double lambda, struct qn_port *port)
-{
-    const struct column *c = &fit->columns[i];
-    QN_TRY(begin_probe(stage, fit, i, port));
-    if (c->sign == BOTH) return add_op(stage, port, QN_OP_YEO_JOHNSON, lambda, 0);
-    QN_TRY(add_op(stage, port, fit->box_cox ? QN_OP_LOG : QN_OP_LOG1P, 0, 0));
-    QN_TRY(add_op(stage, port, QN_OP_SUB, shift_of(c, lambda), 0));
-    QN_TRY(add_op(stage, port, QN_OP_MUL, not_zero(lambda), 0));
-    return add_op(stage, port, QN_OP_EXPM1, 0, 0);
-}
-
-/* The logarithms; of a column with both signs, those of the positive (0) or the negative (1) values, the
- * others as 0. */
-static quern_status log_probe(struct qn_stage *stage, const struct power_fit *fit, uint32_t i,
-                              uint32_t which, struct qn_port *port)
-{
-    QN_TRY(begin_probe(stage, fit, i, port));
-    if (fit->columns[i].sign == BOTH) {
-        if (which == 1) QN_TRY(add_op(stage, port, QN_OP_MUL, -1.0, 0));
-        QN_TRY(add_op(stage, port, QN_OP_CLIP, 0, DBL_MAX));
-    }
-    return add_op(stage, port, fit->box_cox ? QN_OP_LOG : QN_OP_LOG1P, 0, 0);
-}
-
-static uint32_t count_probes(const struct qn_stage *stage, struct power_fit *fit)
+static quern_status need_curves(struct qn_stage *stage, struct power_fit *fit)
 {
     uint32_t n = 0;
+    for (uint32_t i = 0; i < stage->n_in; i++) n += !fit->columns[i].settled;
+    QN_TRY(qn_stage_probes(stage, n));
+    n = 0;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct column *c = &fit->columns[i];
-        c->first = n;
-        c->n_logs = c->settled || c->has_mean ? 0 : c->sign == BOTH ? 2 : 1;
-        c->n_lambdas = c->settled ? 0 : c->valley.n;
-        n += c->n_logs + c->n_lambdas;
-    }
-    return n;
-}
-
-static quern_status need_likelihoods(struct qn_stage *stage, struct power_fit *fit)
-{
-    uint32_t flag = fit->phase == SAMPLE ? QN_NEED_SAMPLE : QN_NEED_MOMENTS;
-    uint32_t n = count_probes(stage, fit);
-    QN_TRY(qn_stage_probes(stage, n));
-    for (uint32_t k = 0; k < n; k++) stage->need[k].flags = flag;
-    for (uint32_t i = 0; i < stage->n_in; i++) {
-        const struct column *c = &fit->columns[i];
-        struct qn_port *port = stage->out + c->first;
-        for (uint32_t k = 0; k < c->n_logs; k++) QN_TRY(log_probe(stage, fit, i, k, port++));
-        for (uint32_t k = 0; k < c->n_lambdas; k++)
-            QN_TRY(lambda_probe(stage, fit, i, qn_valley_point(&c->valley, k), port++));
+        if (c->settled) continue;
+        c->probe = n++;
+        struct qn_need *need = &stage->need[c->probe];
+        need->flags = fit->phase == SAMPLE ? QN_NEED_SAMPLE : QN_NEED_POWERS;
+        need->powers = qn_descent_ask(&c->descent, fit->box_cox);
+        QN_TRY(curve_probe(stage, fit, i, &stage->out[c->probe]));
     }
     return QUERN_OK;
 }
@@ -286,8 +228,7 @@ static quern_status need_scales(struct qn_stage *stage, const struct power_fit *
 static quern_status power_need(struct qn_stage *stage)
 {
     struct power_fit *fit = stage->memory;
-    if (fit != NULL)
-        return fit->phase == SCALE ? need_scales(stage, fit) : need_likelihoods(stage, fit);
+    if (fit != NULL) return fit->phase == SCALE ? need_scales(stage, fit) : need_curves(stage, fit);
     quern_type dtype;
     QN_TRY(qn_stage_refuse_sparse(stage, NO_ZEROS));
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
@@ -298,73 +239,28 @@ static quern_status power_need(struct qn_stage *stage)
 
 /* ---- learning ---- */
 
-static double mean_of(const struct qn_found *f)
+/* What all rows do not tell stays as it is: no lambda is better than another. */
+static void take_curve(const struct qn_stage *stage, const struct power_fit *fit, struct column *c)
 {
-    return f->moments.hi + f->moments.lo;
+    if (c->settled) return;
+    int rough = fit->phase == SAMPLE && stage->rows > QN_SAMPLE_ROWS;
+    enum qn_descent_news news = qn_descent_take(&c->descent, &stage->found[c->probe].powers, rough);
+    c->settled = news != QN_DESCENT_GO_ON;
+    c->no_guide = rough && news == QN_DESCENT_LOST;
+    c->lambda = qn_descent_lambda(&c->descent);
 }
 
-/* The negative log-likelihood over n. */
-static double value_of(const struct column *c, const struct qn_found *f, double lambda)
-{
-    double log_variance = qn_log(f->moments.m2 / f->moments.n);
-    if (c->sign != BOTH)
-        log_variance +=
-            2 * (not_zero(lambda) * shift_of(c, lambda) - qn_log(fabs(not_zero(lambda))));
-    double value = 0.5 * log_variance - (lambda - 1) * c->mean_log;
-    return isfinite(value) ? value : INFINITY; /* a variance that vanished tells nothing */
-}
-
-/* The search begins anew, on all rows. */
-static void search_all(struct column *c)
-{
-    qn_valley_again(&c->valley);
-}
-
-/* The values at the fan's points. */
-static void take_likelihoods(const struct qn_stage *stage, const struct power_fit *fit,
-                             struct column *c)
-{
-    const struct qn_found *f = stage->found + c->first;
-    double values[QN_FAN];
-    if (c->n_logs != 0) {
-        c->mean_log = c->n_logs == 2 ? mean_of(&f[0]) - mean_of(&f[1]) : mean_of(&f[0]);
-        c->has_mean = 1;
-        f += c->n_logs;
-    }
-    if (fit->phase == SAMPLE && f->moments.n < 2) { /* the sample tells nothing of the column */
-        c->settled = 1;
-        c->no_guide = 1;
-        return;
-    }
-    for (uint32_t k = 0; k < c->n_lambdas; k++)
-        values[k] = value_of(c, &f[k], qn_valley_point(&c->valley, k));
-    int fine = c->valley.n == 2 || c->valley.n == QN_NET;
-    enum qn_valley_news news = qn_valley_take(&c->valley, values);
-    if (news == QN_VALLEY_LOST && c->restarts++ < 2)
-        search_all(c);
-    else if (news == QN_VALLEY_LOST)
-        news =
-            QN_VALLEY_FOUND; /* its likelihood is not what it should be; this is as good as it gets */
-    if (news == QN_VALLEY_FOUND && fit->phase == ALL && !fine)
-        qn_valley_refine(&c->valley, (double)stage->rows, 1);
-    else
-        c->settled = news == QN_VALLEY_FOUND;
-    c->lambda = qn_valley_found(&c->valley);
-}
-
-/* From the sample to all rows. Constant columns have no valley. */
 static void begin_all(const struct qn_stage *stage, struct power_fit *fit)
 {
     fit->phase = ALL;
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct column *c = &fit->columns[i];
-        if (c->valley.n == 0) continue;
+        if (c->constant || stage->rows <= QN_SAMPLE_ROWS) continue; /* the sample was all */
         if (c->no_guide)
-            search_all(c);
+            qn_descent_again(&c->descent);
         else
-            qn_valley_refine(&c->valley, QN_SAMPLE_ROWS, stage->rows <= QN_SAMPLE_ROWS);
+            qn_descent_on(&c->descent);
         c->settled = 0;
-        c->has_mean = stage->rows <= QN_SAMPLE_ROWS;
     }
 }
 
@@ -381,7 +277,7 @@ static quern_status store_lambdas(struct qn_stage *stage, struct power_fit *fit)
     if (lambdas == NULL) return qn_stage_memory(stage);
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct column *c = &fit->columns[i];
-        if (c->valley.n != 0 && c->sign == NEGATIVE) c->lambda = 2 - c->lambda;
+        if (!c->constant && c->sign == NEGATIVE) c->lambda = 2 - c->lambda;
         lambdas[i] = c->lambda = in_dtype(c->lambda, fit->dtype);
     }
     fit->phase = SCALE;
@@ -417,8 +313,7 @@ static quern_status power_learn(struct qn_stage *stage)
     else if (fit->phase == SCALE)
         return store_scales(stage);
     else
-        for (uint32_t i = 0; i < stage->n_in; i++)
-            if (!fit->columns[i].settled) take_likelihoods(stage, fit, &fit->columns[i]);
+        for (uint32_t i = 0; i < stage->n_in; i++) take_curve(stage, fit, &fit->columns[i]);
     fit = stage->memory;
     stage->again = 1;
     if (!all_settled(stage, fit)) return QUERN_OK;

@@ -20,9 +20,11 @@ struct qn_outcome {
 
 /* device NULL: host batches only. threads: the context's. outcome may be NULL. Batches are taken by
  * rules of qn_batch; device ops run on queue 0 … 1 as told, and return when host results are valid
- * (moments, extremes, select, histogram, csr) or when the work is queued (run). */
+ * (moments, powers, extremes, select, histogram, csr) or when the work is queued (run). */
 quern_status qn_op_moments(struct qn_device *, struct qn_threads *, uint32_t queue,
                            const struct qn_moments_request *, struct qn_outcome *);
+quern_status qn_op_powers(struct qn_device *, struct qn_threads *, uint32_t queue,
+                          const struct qn_powers_request *, struct qn_outcome *);
 quern_status qn_op_extremes(struct qn_device *, struct qn_threads *, uint32_t queue,
                             const struct qn_extremes_request *, struct qn_outcome *);
 quern_status qn_op_select(struct qn_device *, struct qn_threads *, uint32_t queue,

@@ -10,6 +10,7 @@
 #define QN_REQUESTS_H
 
 #include "host/device/driver.h"
+#include "kernels/powers.h"
 #include "kernels/program.h"
 #include "kernels/rows.h"
 
@@ -123,6 +124,13 @@ struct qn_moments_request {
     struct qn_view targets_base; /* a batch on a device */
 };
 
+/* Curves of powers (docs/numbers.md) of each lane's final value, missing rows left out. */
+struct qn_powers_request {
+    struct qn_batch batch;
+    const struct qn_powers_at *at; /* per lane */
+    struct qn_powers_node *nodes;  /* out, host: [group * n_lanes + lane], as of moments */
+};
+
 /* Extremes of each lane's final value. Empty lane: min = +inf, max = -inf, count = 0.
  * -0 counts as +0 (add +0.0 to the result); infinities take part. */
 struct qn_extremes {
@@ -215,6 +223,7 @@ struct qn_rows_request {
 /* ---- what the CPU backend offers for host batches. Each is the last entry of its op's list and
  *      takes every request whose batch lies in host memory. ---- */
 quern_status qn_cpu_moments(struct qn_threads *, const struct qn_moments_request *);
+quern_status qn_cpu_powers(struct qn_threads *, const struct qn_powers_request *);
 quern_status qn_cpu_extremes(struct qn_threads *, const struct qn_extremes_request *);
 quern_status qn_cpu_select(struct qn_threads *, const struct qn_select_request *);
 quern_status qn_cpu_histogram(struct qn_threads *, const struct qn_histogram_request *);

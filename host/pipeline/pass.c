@@ -11,6 +11,7 @@
 #include "host/pipeline/fit.h"
 #include "host/stats/moments.h"
 #include "host/stats/pairs.h"
+#include "host/stats/powers.h"
 #include "host/stats/quantiles.h"
 
 /* A number port that wants statistics. */
@@ -32,9 +33,9 @@ struct group {
 struct pass {
     struct qn_fit_state *s;
     struct qn_arena arena;
-    struct group moments, weighted, sample, classes, pairs, extremes, quantiles;
-    struct qn_moments *sums, *weighted_sums, *sample_sums, *class_sums;
-    struct qn_tree pair_sums;
+    struct group moments, weighted, classes, pairs, powers, sample, extremes, quantiles;
+    struct qn_moments *sums, *weighted_sums, *class_sums;
+    struct qn_tree pair_sums, power_sums, sample_sums;
     uint32_t n_classes;
     struct qn_weights weights; /* of the chunk at hand */
     struct qn_extremes *ends;  /* per lane of `extremes` */
@@ -67,6 +68,14 @@ quern_status qn_float_port(struct qn_arena *arena, const struct qn_port *in, str
     return qn_port_convert(&stage, &copy, QUERN_FLOAT64, out);
 }
 
+/* Curves are asked at places of their own, so those of equal chains have lanes of their own. */
+static quern_status own_chain(struct pass *p, uint32_t flag, struct qn_port *port)
+{
+    if (!(flag & (QN_NEED_POWERS | QN_NEED_SAMPLE))) return QUERN_OK;
+    port->chain = qn_chain_copy(&p->arena, port->chain);
+    return port->chain != NULL ? QUERN_OK : qn_error_memory_while("taking statistics");
+}
+
 static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
 {
     struct qn_plan *plan = p->s->plan;
@@ -85,6 +94,7 @@ static quern_status gather(struct pass *p, uint32_t flag, struct group *g)
             w->step = step;
             w->index = k;
             QN_TRY(qn_float_port(&p->arena, &step->probes[k], &w->port));
+            QN_TRY(own_chain(p, flag, &w->port));
             ports[g->n++] = w->port;
         }
     }
@@ -182,6 +192,32 @@ cleanup:
     return status;
 }
 
+static quern_status chunk_powers(struct pass *p, struct group *g, struct qn_tree *sums,
+                                 const struct qn_frame *f, uint64_t rows)
+{
+    if (g->n == 0 || rows == 0) return QUERN_OK;
+    uint32_t n = g->program.n_lanes;
+    uint64_t groups = (rows - 1) / QN_GROUP_ROWS + 1;
+    struct qn_powers_request rq = {0};
+    struct qn_outcome outcome = {0};
+    quern_status status = QUERN_OK;
+    struct qn_powers_node *nodes = qn_alloc((size_t)groups * n, sizeof *nodes);
+    struct qn_powers_at *at = qn_zalloc(n, sizeof *at);
+    if (nodes == NULL || at == NULL) QN_GO(qn_error_memory_while("taking statistics"));
+    for (uint32_t i = 0; i < g->n; i++) at[g->wants[i].lane] = need_of(&g->wants[i])->powers;
+    rq.at = at;
+    rq.nodes = nodes;
+    qn_frame_batch(f, &g->program, g->lanes, &rq.batch);
+    rq.batch.rows = rows;
+    QN_GO(qn_op_powers(p->s->x.device, p->s->x.cx->threads, f->queue, &rq, &outcome));
+    QN_GO(qn_exec_note(&p->s->x, "powers", &outcome));
+    status = qn_tree_push(sums, nodes, rows);
+cleanup:
+    qn_free(at);
+    qn_free(nodes);
+    return status;
+}
+
 static quern_status chunk_extremes(struct pass *p, const struct qn_frame *f)
 {
     struct group *g = &p->extremes;
@@ -200,7 +236,6 @@ static quern_status open_results(struct pass *p)
     if (p->moments.n != 0) QN_TRY(qn_moments_open(p->moments.program.n_lanes, 0, &p->sums));
     if (p->weighted.n != 0)
         QN_TRY(qn_moments_open(p->weighted.program.n_lanes, 0, &p->weighted_sums));
-    if (p->sample.n != 0) QN_TRY(qn_moments_open(p->sample.program.n_lanes, 0, &p->sample_sums));
     if (p->classes.n != 0) {
         size_t lanes;
         p->n_classes = qn_categories_count(p->s->labels.classes);
@@ -209,6 +244,8 @@ static quern_status open_results(struct pass *p)
         QN_TRY(qn_moments_open((uint32_t)lanes, 0, &p->class_sums));
     }
     QN_TRY(qn_pairs_open(p->pairs.program.n_lanes, &p->pair_sums));
+    QN_TRY(qn_powers_open(p->powers.program.n_lanes, &p->power_sums));
+    QN_TRY(qn_powers_open(p->sample.program.n_lanes, &p->sample_sums));
     p->ends = qn_arena_alloc(&p->arena, p->extremes.program.n_lanes, sizeof *p->ends);
     if (p->ends == NULL) return qn_error_memory_while("taking statistics");
     for (uint32_t i = 0; i < p->extremes.program.n_lanes; i++)
@@ -231,9 +268,17 @@ static quern_status store_classes(struct pass *p)
     return QUERN_OK;
 }
 
+static void store_powers(const struct group *g, const struct qn_tree *sums)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        found_of(&g->wants[i])->powers = qn_powers_result(sums, g->wants[i].lane);
+}
+
 static quern_status store_results(struct pass *p)
 {
     QN_TRY(store_classes(p));
+    store_powers(&p->powers, &p->power_sums);
+    store_powers(&p->sample, &p->sample_sums);
     for (uint32_t i = 0; i < p->extremes.n; i++) {
         struct qn_found *f = found_of(&p->extremes.wants[i]);
         f->extremes = p->ends[p->extremes.wants[i].lane];
@@ -253,11 +298,6 @@ static quern_status store_results(struct pass *p)
     }
     for (uint32_t i = 0; i < p->pairs.n; i++)
         found_of(&p->pairs.wants[i])->pair = qn_pairs_result(&p->pair_sums, p->pairs.wants[i].lane);
-    for (uint32_t i = 0; i < p->sample.n; i++) {
-        struct qn_found *f = found_of(&p->sample.wants[i]);
-        f->moments = qn_moments_result(p->sample_sums, p->sample.wants[i].lane);
-        f->has_moments = 1;
-    }
     return p->weighted.n != 0 ? qn_weights_check(&p->weights) : QUERN_OK;
 }
 
@@ -269,14 +309,15 @@ typedef quern_status chunk_fn(struct pass *p, const struct quern_table *table, u
 static int looks_at_rows(const struct pass *p)
 {
     return p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->pairs.n != 0 ||
-           p->extremes.n != 0 || p->sample.n != 0;
+           p->extremes.n != 0 || p->sample.n != 0 || p->powers.n != 0;
 }
 
 /* The row at which a pass may end: none, or that of the sample where nothing else is wanted. */
 static uint64_t last_row(const struct pass *p)
 {
     int all = p->moments.n != 0 || p->weighted.n != 0 || p->classes.n != 0 || p->pairs.n != 0 ||
-              p->extremes.n != 0 || p->quantiles.n != 0 || p->counts_distinct || p->sample.n == 0;
+              p->extremes.n != 0 || p->quantiles.n != 0 || p->counts_distinct || p->powers.n != 0 ||
+              p->sample.n == 0;
     return all ? UINT64_MAX : QN_SAMPLE_ROWS;
 }
 
@@ -329,13 +370,14 @@ static quern_status first_look(struct pass *p, const struct quern_table *table, 
         QN_TRY(qn_labels_numbers(&p->s->labels, p->s->plan->spec, p->s->x.cx->threads, table,
                                  first_row));
     quern_status status = qn_fit_frame(p->s, table, first_row, &f, &scratch);
+    uint64_t sample = table->rows < QN_SAMPLE_ROWS ? table->rows : QN_SAMPLE_ROWS;
     if (status == QUERN_OK) status = chunk_moments(p, &p->moments, p->sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_moments(p, &p->weighted, p->weighted_sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_moments(p, &p->classes, p->class_sums, f, f->rows);
     if (status == QUERN_OK) status = chunk_pairs(p, f);
-    if (status == QUERN_OK && first_row < QN_SAMPLE_ROWS)
-        status = chunk_moments(p, &p->sample, p->sample_sums, f,
-                               f->rows < QN_SAMPLE_ROWS ? f->rows : QN_SAMPLE_ROWS);
+    if (status == QUERN_OK) status = chunk_powers(p, &p->powers, &p->power_sums, f, f->rows);
+    if (status == QUERN_OK && first_row == 0)
+        status = chunk_powers(p, &p->sample, &p->sample_sums, f, sample);
     if (status == QUERN_OK) status = chunk_extremes(p, f);
     qn_frame_free(&p->s->x, &scratch);
     return status;
@@ -533,6 +575,7 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(gather(&p, QN_NEED_SAMPLE, &p.sample));
     QN_GO(gather(&p, QN_NEED_CLASSES, &p.classes));
     QN_GO(gather(&p, QN_NEED_PAIRS, &p.pairs));
+    QN_GO(gather(&p, QN_NEED_POWERS, &p.powers));
     QN_GO(gather(&p, QN_NEED_EXTREMES, &p.extremes));
     QN_GO(gather(&p, QN_NEED_QUANTILES, &p.quantiles));
     QN_GO(qn_draws_begin(s));
@@ -553,9 +596,10 @@ cleanup:
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);
     qn_moments_free(p.weighted_sums);
-    qn_moments_free(p.sample_sums);
     qn_moments_free(p.class_sums);
     qn_tree_close(&p.pair_sums);
+    qn_tree_close(&p.power_sums);
+    qn_tree_close(&p.sample_sums);
     qn_weights_free(&p.weights);
     qn_arena_free(&p.arena);
     return status;

@@ -16,11 +16,12 @@ static const struct {
     uint32_t flag;
     const char *name;
 } KINDS[] = {
-    {QN_NEED_MOMENTS, "moments"},     {QN_NEED_WEIGHTED, "weighted_moments"},
-    {QN_NEED_SAMPLE, "sample"},       {QN_NEED_CLASSES, "class_moments"},
-    {QN_NEED_EXTREMES, "extremes"},   {QN_NEED_CATEGORIES, "categories"},
-    {QN_NEED_QUANTILES, "quantiles"}, {QN_NEED_MATRIX, "rows"},
-    {QN_NEED_DRAWN, "drawn_rows"},    {QN_PASS_LABELS, "target_classes"},
+    {QN_NEED_MOMENTS, "moments"},       {QN_NEED_WEIGHTED, "weighted_moments"},
+    {QN_NEED_SAMPLE, "sample"},         {QN_NEED_CLASSES, "class_moments"},
+    {QN_NEED_EXTREMES, "extremes"},     {QN_NEED_CATEGORIES, "categories"},
+    {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_MATRIX, "rows"},
+    {QN_NEED_POWERS, "powers"},         {QN_NEED_DRAWN, "drawn_rows"},
+    {QN_PASS_LABELS, "target_classes"},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 
@@ -60,8 +61,8 @@ static int counts_rows(struct qn_plan *plan, const struct qn_port *port)
 static void look_at(struct qn_plan *plan, const struct qn_port *port, uint32_t flags,
                     struct asked *a)
 {
-    const uint32_t together =
-        QN_NEED_MOMENTS | QN_NEED_WEIGHTED | QN_NEED_SAMPLE | QN_NEED_CLASSES | QN_NEED_EXTREMES;
+    const uint32_t together = QN_NEED_MOMENTS | QN_NEED_WEIGHTED | QN_NEED_SAMPLE |
+                              QN_NEED_CLASSES | QN_NEED_EXTREMES | QN_NEED_POWERS;
     if (!port->raw) a->flags |= flags & together;
     if ((flags & QN_NEED_CATEGORIES) && counts_rows(plan, port)) a->flags |= QN_NEED_CATEGORIES;
     if ((flags & QN_NEED_QUANTILES) && !(flags & QN_NEED_DRAWN) && !port->raw)

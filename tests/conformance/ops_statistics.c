@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/reference.h"
+#include "tests/unit/reference_powers.h"
 
 static struct ops_batch batch;
 
@@ -160,6 +161,58 @@ static void pairs_of(struct ops_device *d, uint32_t k)
     ops_batch_leave(&batch);
     ops_batch_free(&batch);
     free(y);
+    free(got);
+    free(cpu);
+}
+
+/* Logarithms of values that have them not are among the cases, but not all of them. */
+static void make_powers(uint32_t k, struct qn_powers_at *at)
+{
+    make(&shapes[k], k + 13);
+    for (uint32_t i = 0; i < batch.host.n_lanes; i++) {
+        uint32_t work = batch.lanes[i].work;
+        at[i] = ref_powers_place(i);
+        if (at[i].box_cox != 0 && !shapes[k].chain && (work == QN_W_F32 || work == QN_W_F64))
+            ops_push(&batch, i, QN_OP_ABS, work, 0, 0);
+    }
+}
+
+static void powers_of(struct ops_device *d, uint32_t k)
+{
+    char where[160];
+    label(d, k, where, sizeof where);
+    struct qn_powers_at *at = calloc(shapes[k].n_lanes, sizeof *at);
+    make_powers(k, at);
+    ops_batch_upload(&batch, d->device);
+    uint64_t rows = batch.host.rows, groups = (rows + QN_GROUP_ROWS - 1) / QN_GROUP_ROWS;
+    uint32_t n = batch.host.n_lanes;
+    struct qn_powers_node *got = calloc(groups * n, sizeof *got),
+                          *cpu = calloc(groups * n, sizeof *cpu);
+    struct qn_powers_request rq = {.batch = batch.device, .at = at, .nodes = got};
+    struct qn_powers_request host = {.batch = batch.host, .at = at, .nodes = cpu};
+    struct qn_outcome outcome;
+    OK(qn_op_powers(d->device, NULL, 0, &rq, &outcome));
+    assert_string_equal(outcome.implementation, "device");
+    OK(qn_op_powers(NULL, NULL, 0, &host, &outcome));
+    for (uint32_t i = 0; i < n; i++) {
+        double *x = values_of(&batch, i);
+        for (uint64_t g = 0; g < groups; g++) {
+            uint64_t from = g * QN_GROUP_ROWS, left = rows - from;
+            struct qn_powers_node want =
+                ref_powers(x + from, left < QN_GROUP_ROWS ? left : QN_GROUP_ROWS, &at[i]);
+            const struct qn_powers_node *have = &got[g * n + i];
+            if (!ref_same_powers(&want, have))
+                fail_msg("%s: lane %u group %llu: %a, %a of %a rows, not %a, %a of %a", where, i,
+                         (unsigned long long)g, have->log_, have->part[6], have->n, want.log_,
+                         want.part[6], want.n);
+            if (memcmp(&cpu[g * n + i], have, sizeof *have) != 0)
+                fail_msg("%s: lane %u: the device and the CPU differ", where, i);
+        }
+        free(x);
+    }
+    ops_batch_leave(&batch);
+    ops_batch_free(&batch);
+    free(at);
     free(got);
     free(cpu);
 }
@@ -397,6 +450,12 @@ void moments_of_pairs_equal_the_reference(void **state)
 {
     (void)state;
     on_every_device(pairs_of, SHAPES, 2);
+}
+
+void curves_of_powers_equal_the_reference(void **state)
+{
+    (void)state;
+    on_every_device(powers_of, SHAPES, 2);
 }
 
 void extremes_equal_the_reference(void **state)

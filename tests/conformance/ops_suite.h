@@ -31,6 +31,7 @@ void moments_equal_the_reference(void **state);
 void weighted_moments_equal_the_reference(void **state);
 void moments_of_classes_equal_those_of_the_cpu(void **state);
 void moments_of_pairs_equal_the_reference(void **state);
+void curves_of_powers_equal_the_reference(void **state);
 void extremes_equal_the_reference(void **state);
 void selected_ranks_are_those_of_the_sorted_column(void **state);
 void histograms_count_every_key_once(void **state);

@@ -112,6 +112,7 @@ int main(void)
         cmocka_unit_test(weighted_moments_equal_the_reference),
         cmocka_unit_test(moments_of_classes_equal_those_of_the_cpu),
         cmocka_unit_test(moments_of_pairs_equal_the_reference),
+        cmocka_unit_test(curves_of_powers_equal_the_reference),
         cmocka_unit_test(extremes_equal_the_reference),
         cmocka_unit_test(selected_ranks_are_those_of_the_sorted_column),
         cmocka_unit_test(histograms_count_every_key_once),

@@ -68,8 +68,8 @@ static void compile_for(const struct qn_source *source, int arch)
 
 static void every_text_compiles_with_an_empty_log(void **state)
 {
-    static const char *const names[] = {"moments",   "weighted", "paired", "extremes",
-                                        "histogram", "run",      "csr"};
+    static const char *const names[] = {"moments",  "weighted",  "paired", "powers",
+                                        "extremes", "histogram", "run",    "csr"};
     int count = 0, archs[64];
     (void)state;
     if (!load()) {

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host/estimators/valley.h"
 #include "tests/pipeline/fixture.h"
 
 enum { ROWS = 150000, COLUMNS = 4 };
@@ -122,61 +121,6 @@ static void columns_without_a_likeliest_lambda_are_refused(void **state)
     OK(quern_context_close(cx));
 }
 
-/* ---- the search alone ---- */
-
-/* Convex, skew, and straight far out, as a likelihood is; least at `at`. */
-static double bowl(double x, double at, double scale)
-{
-    double d = (x - at) / scale;
-    return sqrt(1 + (d + 1) * (d + 1)) - d * sqrt(0.5);
-}
-
-static enum qn_valley_news turn(struct qn_valley *v, double at, double scale)
-{
-    double values[QN_FAN];
-    for (uint32_t i = 0; i < v->n; i++) values[i] = bowl(qn_valley_point(v, i), at, scale);
-    return qn_valley_take(v, values);
-}
-
-static void a_search_finds_the_minimum_wherever_it_is(void **state)
-{
-    static const double places[] = {-300, -7, -0.3, 0, 1, 1.7, 5, 60};
-    (void)state;
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        struct qn_valley v;
-        int rounds = 0;
-        qn_valley_open(&v, -1000, 1000, 2);
-        while (turn(&v, places[i], 2) == QN_VALLEY_GO_ON) assert_true(++rounds < 20);
-        qn_valley_refine(&v, 1e4, 0);
-        while (turn(&v, places[i] + 0.01, 2) == QN_VALLEY_GO_ON) assert_true(++rounds < 24);
-        assert_true(fabs(qn_valley_found(&v) - places[i] - 0.01) < 2e-7);
-    }
-}
-
-static void a_search_ends_at_a_bound(void **state)
-{
-    struct qn_valley v;
-    (void)state;
-    qn_valley_open(&v, -2, 3, 2);
-    for (int i = 0; i < 40 && turn(&v, 10, 2) == QN_VALLEY_GO_ON; i++) {
-    }
-    qn_valley_refine(&v, 100, 0);
-    for (int i = 0; i < 40 && turn(&v, 10, 2) == QN_VALLEY_GO_ON; i++) {
-    }
-    assert_true(fabs(qn_valley_found(&v) - 3) < 1e-2);
-}
-
-static void a_sample_that_misleads_is_noticed(void **state)
-{
-    struct qn_valley v;
-    (void)state;
-    qn_valley_open(&v, -100, 100, 2);
-    while (turn(&v, 0, 2) == QN_VALLEY_GO_ON) {
-    }
-    qn_valley_refine(&v, 8192, 0);
-    assert_int_equal(turn(&v, 3, 2), QN_VALLEY_LOST);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,9 +132,6 @@ int main(void)
          NULL, (void *)2},
         cmocka_unit_test(the_way_back_leads_to_the_rows),
         cmocka_unit_test(columns_without_a_likeliest_lambda_are_refused),
-        cmocka_unit_test(a_search_finds_the_minimum_wherever_it_is),
-        cmocka_unit_test(a_search_ends_at_a_bound),
-        cmocka_unit_test(a_sample_that_misleads_is_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -413,8 +413,8 @@ static void images_are_saved_and_loaded_and_damage_is_noticed(void **state)
     tear_down(&t);
 }
 
-static const char *const kernel_sources[] = {"moments",   "weighted", "paired", "extremes",
-                                             "histogram", "run",      "csr",    "selftest"};
+static const char *const kernel_sources[] = {
+    "moments", "weighted", "paired", "powers", "extremes", "histogram", "run", "csr", "selftest"};
 enum { SOURCES = sizeof kernel_sources / sizeof kernel_sources[0] };
 
 static void the_librarys_kernels_come_from_their_ahead_of_time_images(void **state)
