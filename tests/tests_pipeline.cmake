@@ -13,5 +13,7 @@ foreach(name pipeline ledger weights fit_push inverse sparse selectors power row
   set_tests_properties(${name} PROPERTIES
     ENVIRONMENT "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache" TIMEOUT 600)
 endforeach()
+# The search for a lambda alone.
+qn_test(NAME descent MODULES ${all_modules} SOURCES pipeline/test_descent.c unit/reference.c LABELS pipeline)
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
   polynomial splines expression indicator columns iterative arrays moves bins draws)

@@ -5,6 +5,10 @@
 
 enum { MOST_ROUNDS = 60, MOST_STEPS = 12 };
 static const double ENOUGH = 3e-8, LEAST_RANGE = 1e-4;
+/* Of a sample: beside how far it leads astray. */
+static const double ENOUGH_OF_SAMPLE = 0.25;
+/* Over the logarithms' reach: how far a curve is looked at, and the first step beyond. */
+static const double TRUSTED = 2, STRIDE = 4;
 /* Squares of exponentials of what is larger could overflow. */
 static const double LARGEST = 300;
 /* Exponents nearer to 0 leave too little of the coefficients, which are divided by powers of them. */
@@ -153,11 +157,12 @@ enum qn_descent_news qn_descent_take(struct qn_descent *d, const struct qn_power
         d->left = from;
     else
         d->right = from;
-    if (!least_near(node, 1 / reach, &t, &bend)) {
-        d->stride = fmax(2 * d->stride, 2 / reach);
+    if (!least_near(node, TRUSTED / reach, &t, &bend)) {
+        d->stride = fmax(2 * d->stride, STRIDE / reach);
         return go_to(d, from, from + (to_the_right ? d->stride : -d->stride));
     }
-    double enough = rough ? 0.03 / sqrt(node->n * bend) : ENOUGH * fmax(d->range, LEAST_RANGE);
+    double enough =
+        rough ? ENOUGH_OF_SAMPLE / sqrt(node->n * bend) : ENOUGH * fmax(d->range, LEAST_RANGE);
     if (doubt_of(node, reach, t, bend) > enough) return go_to(d, from, from + t);
     d->at = within(from + t, d->low, d->high);
     return QN_DESCENT_FOUND;
