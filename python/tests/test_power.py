@@ -18,7 +18,10 @@ COLUMNS = {
     "normal": rng.normal(size=N), "skewed": rng.lognormal(size=N), "negative": -rng.gamma(2, size=N),
     "mixed": rng.standard_t(5, size=N), "large": rng.exponential(size=N) * 1e6, "sorted": np.sort(rng.gamma(3, size=N)),
     "uniform": rng.uniform(size=N), "counts": rng.poisson(3, size=N), "years": 2000 + 9 * rng.normal(size=N),
-    "bits": rng.integers(0, 2, size=N), "tiny": rng.lognormal(size=N) * 1e-3}
+    "bits": rng.integers(0, 2, size=N), "tiny": rng.lognormal(size=N) * 1e-3,
+    "misled": np.r_[rng.lognormal(size=9000) * 1e-6, rng.normal(50, 1, N - 9000)],  # its first rows tell nothing
+    "empty at first": np.r_[np.zeros(9000), rng.normal(size=N - 9000)], "heavy": rng.standard_cauchy(size=N),
+    "outlier": np.r_[rng.normal(size=N - 1), -1e9], "near the top": 1 - 0.1 * rng.uniform(size=N) ** 6}
 LAYOUTS = {"C": np.ascontiguousarray, "F": np.asfortranarray,
            "strided": lambda X: np.repeat(np.repeat(X, 2, axis=0), 3, axis=1)[::2, ::3]}
 
@@ -127,6 +130,26 @@ def test_every_device_and_any_number_of_threads_give_the_same_bits():
             again = PowerTransformer().fit(X)
             assert again.lambdas_.tobytes() == first.lambdas_.tobytes()
             assert again.transform(X).tobytes() == out.tobytes()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", ["yeo-johnson", "box-cox"])
+def test_the_scalers_numbers_are_exact_for_the_lambda(method, dtype):
+    x = np.abs(COLUMNS["skewed"][:2000, None]).astype(dtype)
+    power, bare = PowerTransformer(method).fit(x), PowerTransformer(method, standardize=False).fit(x)
+    made = [mpmath.mpf(float(v)) for v in bare.transform(x)[:, 0]]
+    with mpmath.workprec(200):
+        mean = mpmath.fsum(made) / len(made)
+        scale = mpmath.sqrt(mpmath.fsum((v - mean) ** 2 for v in made) / len(made))
+        assert abs(power._scaler.mean_[0] - mean) <= 1e-12 * scale
+        assert abs(power._scaler.scale_[0] - scale) <= 1e-12 * scale
+
+
+@pytest.mark.parametrize("x", [[1.0, 5.0], [-1.0, 5.0], [1.0, 2.0, 7.0], [-3.0, 0.0, 7.0], [1e-300, 1.0], [5.0, np.nan, 6.0]])
+def test_very_few_rows_have_scikit_learns_lambdas(x):
+    x = np.array(x)[:, None]
+    ours, theirs = PowerTransformer().fit(x).lambdas_[0], quiet(skp.PowerTransformer().fit, x).lambdas_[0]
+    assert log_likelihood(x[:, 0], ours, "yeo-johnson") >= log_likelihood(x[:, 0], theirs, "yeo-johnson") - 1e-9
 
 
 def test_a_constant_column_stays_whatever_is_missing():
