@@ -3,6 +3,7 @@
  * and adds that up; else in global memory. Counts are integers, so no order shows. */
 #include "kernels/dialect.h"
 #include "kernels/table.h"
+#include "kernels/value.h"
 
 #define QN_COUNTS_LOCAL 2048u
 
@@ -14,38 +15,15 @@
 #define QN_COUNTS_STEP QN_ITEMS
 #endif
 
-/* The value as an integer; one that is negative as a huge one. */
-QN_FN qn_u64 qn_counts_integer(QN_GLOBAL const unsigned char *at, qn_u32 type)
-{
-    switch (type) {
-    case QN_T_BOOL: return *at != 0u ? 1u : 0u;
-    case QN_T_U8: return *at;
-    case QN_T_I8: return (qn_u64)(qn_i64)(signed char)*at;
-    case QN_T_U16: return *(QN_GLOBAL const unsigned short *)at;
-    case QN_T_I16: return (qn_u64)(qn_i64) * (QN_GLOBAL const short *)at;
-    case QN_T_U32: return *(QN_GLOBAL const qn_u32 *)at;
-    case QN_T_I32: return (qn_u64)(qn_i64) * (QN_GLOBAL const int *)at;
-    default: return *(QN_GLOBAL const qn_u64 *)at;
-    }
-}
-
-QN_FN double qn_counts_float(QN_GLOBAL const unsigned char *at, qn_u32 type)
-{
-    if (type == QN_T_F32) return (double)*(QN_GLOBAL const float *)at;
-    if (type == QN_T_F64) return *(QN_GLOBAL const double *)at;
-    qn_u64 u = qn_counts_integer(at, type);
-    return type == QN_T_U64 ? (double)u : (double)(qn_i64)u;
-}
-
 /* The bin, or n_bins for none. */
 QN_FN qn_u64 qn_counts_bin(QN_GLOBAL const unsigned char *at, qn_u32 type,
                            QN_GLOBAL const double *edges, qn_u32 has_edges, qn_u64 n_bins)
 {
     if (has_edges == 0u) {
-        qn_u64 u = qn_counts_integer(at, type);
+        qn_u64 u = qn_value_integer(at, type);
         return u < n_bins ? u : n_bins;
     }
-    double x = qn_counts_float(at, type);
+    double x = qn_value_double(at, type);
     if (!(x >= edges[0] && x <= edges[n_bins])) return n_bins;
     qn_u64 low = 0u, high = n_bins; /* the last bin whose left edge is not beyond x */
     while (high - low > 1u) {

@@ -4,34 +4,13 @@
  * or neighbouring values. CPU: an item takes a run of pairs. */
 #include "kernels/reduce.h"
 #include "kernels/table.h"
+#include "kernels/value.h"
 
 struct qn_reduce_lines {
     QN_GLOBAL const unsigned char *base;
     qn_u64 line_stride, stride, lines, n, blocks;
     qn_u32 type, kind, skip;
 };
-
-QN_FN qn_u64 qn_reduce_integer(QN_GLOBAL const unsigned char *at, qn_u32 type)
-{
-    switch (type) {
-    case QN_T_BOOL: return *at != 0u ? 1u : 0u;
-    case QN_T_U8: return *at;
-    case QN_T_I8: return (qn_u64)(qn_i64)(signed char)*at;
-    case QN_T_U16: return *(QN_GLOBAL const unsigned short *)at;
-    case QN_T_I16: return (qn_u64)(qn_i64) * (QN_GLOBAL const short *)at;
-    case QN_T_U32: return *(QN_GLOBAL const qn_u32 *)at;
-    case QN_T_I32: return (qn_u64)(qn_i64) * (QN_GLOBAL const int *)at;
-    default: return *(QN_GLOBAL const qn_u64 *)at;
-    }
-}
-
-QN_FN double qn_reduce_float(QN_GLOBAL const unsigned char *at, qn_u32 type)
-{
-    if (type == QN_T_F32) return (double)*(QN_GLOBAL const float *)at;
-    if (type == QN_T_F64) return *(QN_GLOBAL const double *)at;
-    qn_u64 u = qn_reduce_integer(at, type);
-    return type == QN_T_U64 ? (double)u : (double)(qn_i64)u;
-}
 
 /* What is done with a float, and with an integer. */
 QN_FN void qn_reduce_take_float(qn_u32 kind, qn_u32 skip, int plain, double x, qn_u64 place,
@@ -97,13 +76,13 @@ QN_FN void qn_reduce_take(struct qn_reduce_lines l, QN_GLOBAL const unsigned cha
     QN_GLOBAL const unsigned char *at = line + place * l.stride;
     int floats = l.type == QN_T_F32 || l.type == QN_T_F64;
     if (floats || l.kind == QN_REDUCE_SUM || l.kind == QN_REDUCE_PRODUCT)
-        qn_reduce_take_float(l.kind, l.skip, l.type == QN_T_F32, qn_reduce_float(at, l.type), place,
+        qn_reduce_take_float(l.kind, l.skip, l.type == QN_T_F32, qn_value_double(at, l.type), place,
                              r);
     else
         qn_reduce_take_integer(l.kind,
                                l.type == QN_T_I8 || l.type == QN_T_I16 || l.type == QN_T_I32 ||
                                    l.type == QN_T_I64,
-                               qn_reduce_integer(at, l.type), place, r);
+                               qn_value_integer(at, l.type), place, r);
 }
 
 /* One line, value after value. */
@@ -126,7 +105,7 @@ QN_FN void qn_accumulate_line(QN_GLOBAL const unsigned char *at, qn_u64 stride, 
             d = product != 0u ? d * x : d + x;
             *(QN_GLOBAL qn_u64 *)to = d == d ? QN_BITS64(d) : 0x7ff8000000000000u;
         } else {
-            qn_u64 x = qn_reduce_integer(at, type);
+            qn_u64 x = qn_value_integer(at, type);
             u = product != 0u ? u * x : u + x;
             *(QN_GLOBAL qn_u64 *)to = u;
         }

@@ -3,7 +3,7 @@
 qn_test(NAME ops MODULES core memory device ops kernels cpu opencl cuda
   SOURCES conformance/test_ops.c conformance/ops_statistics.c
   conformance/ops_program.c conformance/ops_programs.c conformance/ops_functions.c
-  conformance/ops_csr.c conformance/ops_arrays.c conformance/ops_moves.c conformance/ops_reduce.c conformance/ops_neighbours.c conformance/ops_lines.c conformance/ops_fixture.c unit/reference.c LABELS conformance)
+  conformance/ops_csr.c conformance/ops_arrays.c conformance/ops_moves.c conformance/ops_reduce.c conformance/ops_covariance.c conformance/ops_neighbours.c conformance/ops_lines.c conformance/ops_fixture.c unit/reference.c LABELS conformance)
 set_tests_properties(ops PROPERTIES
   ENVIRONMENT "POCL_CACHE_DIR=${CMAKE_BINARY_DIR}/pocl-cache" TIMEOUT 600)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/pocl-cache)

@@ -3,7 +3,7 @@
 # fibers (tests/kernels/fiber_driver.c). Plain, and with ASan and UBSan whatever the build is.
 set(QN_FIBER_SOURCES conformance/test_ops.c conformance/ops_statistics.c
   conformance/ops_program.c conformance/ops_programs.c conformance/ops_functions.c
-  conformance/ops_csr.c conformance/ops_arrays.c conformance/ops_moves.c conformance/ops_reduce.c conformance/ops_neighbours.c conformance/ops_lines.c conformance/ops_fixture.c unit/reference.c
+  conformance/ops_csr.c conformance/ops_arrays.c conformance/ops_moves.c conformance/ops_reduce.c conformance/ops_covariance.c conformance/ops_neighbours.c conformance/ops_lines.c conformance/ops_fixture.c unit/reference.c
   kernels/fibers.c kernels/fiber_driver.c)
 file(GLOB QN_OPS_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/host/ops/*.c)
 

@@ -102,14 +102,6 @@ struct job {
 
 /* ---- means ---- */
 
-static void set_mean(struct job *job, uint64_t column, double sum, double lost, double n)
-{
-    double hi = (sum + lost) / n;
-    if (sum + lost != sum + lost) hi = sum / n; /* an infinite sum has lost NaN for its roundings */
-    job->hi[column] = hi;
-    job->lo[column] = hi - hi == 0.0 ? (__builtin_fma(-hi, n, sum) + lost) / n : 0.0;
-}
-
 static quern_status find_means(struct job *job, struct qn_threads *threads)
 {
     const struct qn_lines *in = &job->rq->in;
@@ -118,7 +110,7 @@ static quern_status find_means(struct job *job, struct qn_threads *threads)
     struct qn_reduce_request rq = {.in = *in, .kind = QN_REDUCE_SUM, .out = nodes};
     quern_status status = qn_cpu_reduce(threads, &rq);
     for (uint64_t c = 0; status == QUERN_OK && c < in->lines; c++)
-        set_mean(job, c, QN_F64(nodes[c].a), QN_F64(nodes[c].b), (double)in->n);
+        qn_covariance_mean(&nodes[c], (double)in->n, &job->hi[c], &job->lo[c]);
     qn_free(nodes);
     return status;
 }
@@ -139,9 +131,7 @@ static void shift_mean(void *user, uint32_t worker, uint64_t column)
             sum = __builtin_fma(job->rq->weights[at + i], (values[i] - hi) - lo, sum);
         total += sum;
     }
-    double move = total / job->rq->weight + lo, mean = hi + move;
-    job->lo[column] = mean - mean == 0.0 ? move - (mean - hi) : 0.0;
-    job->hi[column] = mean;
+    qn_covariance_shift(total, job->rq->weight, &job->hi[column], &job->lo[column]);
 }
 
 /* ---- products ---- */

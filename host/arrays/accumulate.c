@@ -23,7 +23,8 @@ quern_status quern_array_accumulate(quern_context *context, quern_accumulation w
     static const char function[] = "quern_array_accumulate";
     struct qn_accumulate_request rq = {.product = what == QUERN_ACCUMULATE_PRODUCT,
                                        .skip = skip_nan != 0};
-    struct qn_array_call call = {.name = "accumulate", .run = run, .request = &rq};
+    struct qn_array_call call = {
+        .name = "accumulate", .refuse = qn_array_needs_f64, .run = run, .request = &rq};
     quern_array x, made = {0};
     uint32_t along = 0;
     void *copy = NULL;

@@ -44,12 +44,16 @@ typedef quern_status qn_array_op(struct qn_device *, struct qn_threads *, const 
                                  struct qn_outcome *);
 struct qn_array_call {
     const char *name; /* "sort": the decision's step and operation */
+    /* What a device lacks for it, as a sentence, or NULL: asked before anything crosses. NULL: not asked. */
+    const char *(*refuse)(const struct qn_device *, const void *request);
     qn_array_op *run;
     const void *request;
     struct qn_array_place places[QN_ARRAY_PLACES];
     uint32_t n_places;
 };
 quern_status qn_array_run(quern_context *, struct qn_array_call *);
+/* `refuse` of what is computed in float64 whatever the values' type. */
+const char *qn_array_needs_f64(const struct qn_device *, const void *request);
 /* An array of host memory seen along an axis. */
 void qn_array_lines(const quern_array *, uint32_t axis, struct qn_lines *);
 

@@ -27,6 +27,15 @@ void qn_array_lines(const quern_array *a, uint32_t axis, struct qn_lines *lines)
                                .type = (uint32_t)a->type};
 }
 
+const char *qn_array_needs_f64(const struct qn_device *device, const void *request)
+{
+    (void)request;
+    if ((device->caps.features & QN_FEATURE_KERNELS) == 0) return "the device runs no kernels";
+    if ((device->caps.features & QN_FEATURE_F64) == 0)
+        return "the device has no float64 arithmetic with fma and denormals";
+    return NULL;
+}
+
 /* ---- the way there and back ---- */
 
 /* Packed as `a` is best read: its rows, or its columns. 0: neither can cross as it is. */
@@ -127,6 +136,8 @@ static quern_status on_device(quern_context *cx, const struct qn_array_call *cal
     quern_status status = QUERN_OK;
     memset(there, 0, sizeof there);
     if (d->lost) return qn_error(QUERN_DEVICE_LOST, "%s: the device was lost", d->id);
+    const char *why = call->refuse != NULL ? call->refuse(d, call->request) : NULL;
+    if (why != NULL) return qn_error(QUERN_UNSUPPORTED, "%s: device: %s", call->name, why);
     for (uint32_t i = 0; i < call->n_places; i++) QN_GO(bring(d, &call->places[i], &there[i]));
     if (qn_context_cancelled(cx)) QN_GO(qn_context_stopped(call->name));
     QN_GO(call->run(d, cx->threads, call->request, outcome));

@@ -62,6 +62,13 @@ static quern_status find_bins(struct qn_device *device, struct qn_threads *threa
 
 /* ---- the call ---- */
 
+static const char *refuse(const struct qn_device *device, const void *request)
+{
+    const struct counting *c = *(struct counting *const *)request;
+    if (c->weights != NULL) return "weights are added up in their order, by the processor";
+    return qn_array_needs_f64(device, request);
+}
+
 static quern_status run(struct qn_device *device, struct qn_threads *threads, const void *request,
                         struct qn_outcome *outcome)
 {
@@ -69,8 +76,6 @@ static quern_status run(struct qn_device *device, struct qn_threads *threads, co
     struct qn_counts_request rq = {.in = c->in, .edges = c->edges, .weights = c->weights};
     char *results;
     quern_status status = QUERN_OK;
-    if (device != NULL && c->weights != NULL)
-        return qn_error(QUERN_UNSUPPORTED, "weights are added up in their order, by the processor");
     if (c->edges == NULL) QN_TRY(find_bins(device, threads, c));
     results = qn_zalloc((size_t)c->n_bins, 8);
     if (results == NULL) return qn_error_memory("counts", c->n_bins * 8);
@@ -108,7 +113,7 @@ static quern_status read_packed(const char *what, const quern_array *given, quer
 static quern_status count(quern_context *cx, struct counting *c, const quern_array *given,
                           const quern_array *weights, quern_array *out)
 {
-    struct qn_array_call call = {.name = "counts", .run = run, .request = &c};
+    struct qn_array_call call = {.name = "counts", .refuse = refuse, .run = run, .request = &c};
     struct qn_array_made made;
     quern_array x, w;
     void *copy = NULL;

@@ -101,7 +101,8 @@ quern_status quern_array_covariance(quern_context *context, const quern_array *g
                                     const quern_covariance_options *options_given, quern_array *out)
 {
     struct covariance q = {.correlation = 0};
-    struct qn_array_call call = {.name = "covariance", .run = run, .request = &q};
+    struct qn_array_call call = {
+        .name = "covariance", .refuse = qn_array_needs_f64, .run = run, .request = &q};
     struct qn_array_made made = {0};
     quern_covariance_options options;
     quern_array x;

@@ -339,7 +339,8 @@ quern_status quern_array_reduce(quern_context *context, quern_reduction what,
     static const char function[] = "quern_array_reduce";
     struct qn_array_made made;
     struct reduction q = {.what = what, .out = &made};
-    struct qn_array_call call = {.name = "reduce", .run = run_nodes, .request = &q};
+    struct qn_array_call call = {
+        .name = "reduce", .refuse = qn_array_needs_f64, .run = run_nodes, .request = &q};
     quern_array x;
     uint32_t along;
     void *copy = NULL;

@@ -24,13 +24,34 @@ struct qn_accumulate_request {
 };
 
 /* Sums of products of each two lines' differences from their means, in the order that docs/arrays.md
- * has; with weights, one for each value of a line, `weight` their sum. out: lines x lines, host memory. */
+ * has; with weights, one for each value of a line, `weight` their sum. out: lines x lines, host memory, as
+ * weights are. */
 struct qn_covariance_request {
     struct qn_lines in;
     const double *weights; /* NULL: all the same */
     double weight;
     double *out;
+    uint64_t
+        scratch; /* bytes of sums that a device holds at a time; 0: as many as are good for it */
 };
+
+/* A line's mean in two words, of its sum's node and n. */
+static inline void qn_covariance_mean(const struct qn_reduced *node, double n, double *hi,
+                                      double *lo)
+{
+    double sum = QN_F64(node->a), lost = QN_F64(node->b);
+    *hi = (sum + lost) / n;
+    if (sum + lost != sum + lost)
+        *hi = sum / n; /* an infinite sum has lost NaN for its roundings */
+    *lo = *hi - *hi == 0.0 ? (QN_FMA(-*hi, n, sum) + lost) / n : 0.0;
+}
+/* … and moved, by the sum of its values' weighted differences from it. */
+static inline void qn_covariance_shift(double sum, double weight, double *hi, double *lo)
+{
+    double move = sum / weight + *lo, mean = *hi + move;
+    *lo = mean - mean == 0.0 ? move - (mean - *hi) : 0.0;
+    *hi = mean;
+}
 
 quern_status qn_op_covariance(struct qn_device *, struct qn_threads *, uint32_t queue,
                               const struct qn_covariance_request *, struct qn_outcome *);

@@ -101,8 +101,8 @@ typedef struct quern_covariance_options {
 /* Covariances of each two variables of x, whose observations lie along the axis: a square of float64, with
  * a row for each variable; of one dimension x is one variable. NaN makes what it is part of NaN, a divisor
  * that is not positive is 0. options NULL: covariances with ddof 1. Two passes, as numpy.cov; the same bits
- * for any number of threads. The processor's work on every device, where the policy allows it. INVALID:
- * weights or an axis that do not fit, ddof not finite. */
+ * on every device, for any number of threads. INVALID: weights or an axis that do not fit, ddof not
+ * finite. */
 QUERN_API quern_status quern_array_covariance(quern_context *context, const quern_array *x,
                                               int axis, const quern_covariance_options *options,
                                               quern_array *out);

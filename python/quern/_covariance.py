@@ -116,8 +116,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     -----
     As `numpy.cov`, without its warnings: a divisor that is not positive is 0. The means are found first, with what
     their rounding loses, then the products of differences from them are added up in an order that does not depend on
-    the number of threads or the layout. NaN makes the covariances of its variable NaN. Devices leave this to the
-    processor, where the policy allows it.
+    the device, the number of threads or the layout. NaN makes the covariances of its variable NaN.
 
     Examples
     --------

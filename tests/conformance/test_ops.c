@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every operation, on every device that is present and in both shapes of the kernels (ops_statistics.c,
- * ops_programs.c, ops_arrays.c, ops_moves.c, ops_reduce.c, ops_neighbours.c), and what operations refuse. */
+ * ops_programs.c, ops_arrays.c, ops_moves.c, ops_reduce.c, ops_covariance.c, ops_neighbours.c), and what
+ * operations refuse. */
 #include "tests/conformance/ops_suite.h"
 
 #include <stdlib.h>
@@ -138,6 +139,8 @@ int main(void)
         cmocka_unit_test(lines_are_reduced_in_the_order_of_the_definition),
         cmocka_unit_test(sums_on_the_way_are_those_of_one_by_one),
         cmocka_unit_test(values_are_counted_in_the_bin_whose_edges_they_lie_between),
+        cmocka_unit_test(products_of_differences_are_added_in_the_order_of_the_definition),
+        cmocka_unit_test(covariances_are_refused_with_sentences),
         cmocka_unit_test(cells_are_filled_with_the_cpus_bytes),
         cmocka_unit_test(neighbours_are_refused_with_sentences),
         cmocka_unit_test(a_search_ends_when_the_caller_says_so),

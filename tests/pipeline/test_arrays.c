@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
+#include "host/device/context.h"
 #include "quern/array.h"
 #include "tests/pipeline/fixture.h"
 
@@ -515,6 +516,68 @@ static void covariances_of_either_axis(void **state)
     OK(quern_context_close(context));
 }
 
+/* A device's bytes are the processor's; values in a buffer stay there. */
+static void covariances_on(const char *device)
+{
+    quern_context *here = fixture_context("cpu", 1), *there = fixture_context(device, 1);
+    float *data = fixture_f32(ROWS, COLUMNS, 0, 7);
+    quern_array x = matrix_of(QUERN_FLOAT32, data, ROWS, COLUMNS), a = none, b = none, c = none;
+    quern_covariance_options options = {.struct_size = sizeof options, .correlation = 1, .ddof = 1};
+    quern_decision decision = {.struct_size = sizeof decision};
+    quern_buffer *buffer = NULL;
+    OK(quern_array_covariance(here, &x, 0, &options, &a));
+    OK(quern_array_covariance(there, &x, 0, &options, &b));
+    OK(quern_context_decision(there, 0, &decision));
+    assert_string_equal(decision.implementation, "device");
+    OK(quern_buffer_alloc(there, ROWS * COLUMNS * sizeof *data, &buffer));
+    OK(quern_buffer_upload(buffer, 0, data, ROWS * COLUMNS * sizeof *data));
+    x.data = NULL;
+    x.buffer = buffer;
+    OK(quern_array_covariance(there, &x, 0, &options, &c));
+    assert_memory_equal(a.data, b.data, COLUMNS * COLUMNS * sizeof(double));
+    assert_memory_equal(a.data, c.data, COLUMNS * COLUMNS * sizeof(double));
+    quern_array_free(&a);
+    quern_array_free(&b);
+    quern_array_free(&c);
+    quern_buffer_free(buffer);
+    free(data);
+    OK(quern_context_close(there));
+    OK(quern_context_close(here));
+}
+static void covariances_on_opencl(void **state)
+{
+    (void)state;
+    covariances_on("opencl:0");
+}
+static void covariances_on_cuda(void **state)
+{
+    (void)state;
+    covariances_on("cuda:0");
+}
+
+/* What a device cannot compute does not cross to it. */
+static void nothing_crosses_to_a_device_without_float64(void **state)
+{
+    float data[6] = {3, 1, 2, 0, 5, 4};
+    quern_context_config config = {
+        .struct_size = sizeof config, .device = "opencl:0", .fallback = QUERN_FALLBACK_NEVER};
+    quern_context *context = fixture_context("opencl:0", 1); /* skips where there is none */
+    const quern_array x = matrix_of(QUERN_FLOAT32, data, 2, 3);
+    quern_array out = none;
+    quern_ledger ledger = {.struct_size = sizeof ledger};
+    (void)state;
+    OK(quern_context_close(context));
+    OK(quern_context_open(&config, &context));
+    context->device->caps.features &= ~(uint32_t)QN_FEATURE_F64;
+    assert_int_equal(quern_array_covariance(context, &x, 0, NULL, &out), QUERN_UNSUPPORTED);
+    assert_non_null(strstr(quern_last_error(), "no float64 arithmetic"));
+    assert_int_equal(quern_array_reduce(context, QUERN_REDUCE_SUM, &x, 0, NULL, &out),
+                     QUERN_UNSUPPORTED);
+    quern_context_ledger(context, &ledger);
+    assert_int_equal(ledger.input_to_device, 0);
+    OK(quern_context_close(context));
+}
+
 static void covariances_that_make_no_sense_are_refused(void **state)
 {
     double data[4] = {1, 2, 3, 4}, bad[2] = {1, -1}, zero[2] = {0, 0};
@@ -636,6 +699,9 @@ int main(void)
         cmocka_unit_test(counts_on_cuda),
         cmocka_unit_test(reductions_that_make_no_sense_are_refused),
         cmocka_unit_test(covariances_of_either_axis),
+        cmocka_unit_test(covariances_on_opencl),
+        cmocka_unit_test(covariances_on_cuda),
+        cmocka_unit_test(nothing_crosses_to_a_device_without_float64),
         cmocka_unit_test(covariances_that_make_no_sense_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
