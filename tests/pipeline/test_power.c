@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * PowerTransformer: the likeliest lambda, the same bits on every device and for any chunks, the way
  * back, and what is refused. */
+#define _DEFAULT_SOURCE 1 /* mkstemps */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "host/core/checked.h"
 #include "tests/pipeline/fixture.h"
 
 enum { ROWS = 150000, COLUMNS = 4 };
@@ -121,6 +125,70 @@ static void columns_without_a_likeliest_lambda_are_refused(void **state)
     OK(quern_context_close(cx));
 }
 
+/* A file that is read in chunks. */
+static void chunks_give_the_same_lambdas(void **state)
+{
+    char path[] = "/tmp/quern-power-XXXXXX.csv";
+    int fd = mkstemps(path, 4);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    quern_context_config config = {.max_memory = 20 << 20};
+    double *x = sample();
+    (void)state;
+    assert_non_null(file);
+    fprintf(file, "a,b,c\n");
+    for (int k = 0; k < 2; k++) /* so that it does not fit */
+        for (int i = 0; i < ROWS; i++) {
+            const double *row = x + (size_t)i * COLUMNS;
+            if (!isnan(row[0])) fprintf(file, "%.17g", row[0]);
+            fprintf(file, ",%.17g,%.17g\n", row[1], row[2]);
+        }
+    assert_int_equal(fclose(file), 0);
+    quern_context *cpu = fixture_context("cpu", 1), *small = fixture_context_with("cpu", &config);
+    quern_pipeline *pipeline = fixture_pipeline(yeo_johnson);
+    quern_job job = {.struct_size = sizeof job, .input = path, .no_transform = 1};
+    quern_job_info info = {.struct_size = sizeof info};
+    quern_model *want, *got;
+    OK(quern_run(cpu, pipeline, &job, &info, &want));
+    assert_int_equal(info.streamed, 0);
+    OK(quern_run(small, pipeline, &job, &info, &got));
+    assert_int_equal(info.streamed, 1);
+    fixture_same_model(want, got, __func__);
+    quern_model_free(want);
+    quern_model_free(got);
+    quern_pipeline_free(pipeline);
+    OK(quern_context_close(small));
+    OK(quern_context_close(cpu));
+    free(x);
+    (void)unlink(path);
+}
+
+/* The k-th allocation fails, for every k. */
+static void every_allocation_of_a_fit_may_fail(void **state)
+{
+    static const double x[] = {1, -2, 4, 3, 8, -1, 2, 2, 5, -9, 7, 1};
+    quern_context *cx = fixture_context("cpu", 1);
+    quern_pipeline *pipeline = fixture_pipeline(yeo_johnson);
+    quern_table *table;
+    uint64_t failed = 0;
+    (void)state;
+    OK(quern_table_from_matrix(x, QUERN_FLOAT64, 6, 2, 0, NULL, &table));
+    for (quern_status status = QUERN_OUT_OF_MEMORY; status != QUERN_OK; failed++) {
+        quern_model *model = NULL;
+        (void)qn_alloc_fail_at(failed + 1);
+        status = quern_pipeline_fit(cx, pipeline, table, &model);
+        (void)qn_alloc_fail_at(0);
+        if (status != QUERN_OK) {
+            assert_int_equal(status, QUERN_OUT_OF_MEMORY);
+            assert_null(model);
+        }
+        quern_model_free(model);
+    }
+    assert_true(failed > 20);
+    quern_table_free(table);
+    quern_pipeline_free(pipeline);
+    OK(quern_context_close(cx));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +200,8 @@ int main(void)
          NULL, (void *)2},
         cmocka_unit_test(the_way_back_leads_to_the_rows),
         cmocka_unit_test(columns_without_a_likeliest_lambda_are_refused),
+        cmocka_unit_test(chunks_give_the_same_lambdas),
+        cmocka_unit_test(every_allocation_of_a_fit_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
