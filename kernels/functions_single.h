@@ -57,14 +57,14 @@ QN_MATH float qn_log_sum_f32(qn_u32 cut, float f)
     /* ln 2 / 2^23 in two parts, of which the first times any k 2^23 is exact. */
     float k = (float)(qn_i32)cut, high = QN_FMA_F32(k, -8.262941e-08f, f);
     float lost = f - QN_FMA_F32(-k, -8.262941e-08f, high);
-    float p = -0.0450736471f;
-    p = QN_FMA_F32(p, f, 0.104627274f);
-    p = QN_FMA_F32(p, f, -0.131609961f);
-    p = QN_FMA_F32(p, f, 0.14478372f);
-    p = QN_FMA_F32(p, f, -0.166473284f);
-    p = QN_FMA_F32(p, f, 0.199908644f);
-    p = QN_FMA_F32(p, f, -0.250000954f);
-    p = QN_FMA_F32(p, f, 0.333334476f);
+    float p = -0.045125898f;
+    p = QN_FMA_F32(p, f, 0.10470479f);
+    p = QN_FMA_F32(p, f, -0.131643668f);
+    p = QN_FMA_F32(p, f, 0.144782841f);
+    p = QN_FMA_F32(p, f, -0.166469648f);
+    p = QN_FMA_F32(p, f, 0.199908167f);
+    p = QN_FMA_F32(p, f, -0.250001043f);
+    p = QN_FMA_F32(p, f, 0.333334506f);
     p = QN_FMA_F32(p, f, -0.5f);
     return high + QN_FMA_F32(f * f, p, QN_FMA_F32(k, -1.703032e-13f, lost));
 }

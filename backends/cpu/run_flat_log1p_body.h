@@ -13,8 +13,8 @@
 /* Four at a time, step by step: what is computed side by side need not wait. A NaN gives a NaN. */
 static inline void FLAT(log1p)(V *x0, V *x1, V *x2, V *x3)
 {
-    static const float terms[] = {0.104627274f, -0.131609961f, 0.14478372f,  -0.166473284f,
-                                  0.199908644f, -0.250000954f, 0.333334476f, -0.5f};
+    static const float terms[] = {0.10470479f,  -0.131643668f, 0.144782841f, -0.166469648f,
+                                  0.199908167f, -0.250001043f, 0.333334506f, -0.5f};
     const V x[4] = {*x0, *x1, *x2, *x3};
     V f[4], p[4], k[4], sum[4];
 #define EACH4 for (int i = 0; i < 4; i++)
@@ -25,7 +25,7 @@ static inline void FLAT(log1p)(V *x0, V *x1, V *x2, V *x3)
         f[i] = FMS(x[i], scale, 1.0f - scale);
         k[i] = __builtin_convertvector(cut, V);
     }
-    EACH4 p[i] = FMA(f[i], NUMBER(-0.0450736471f), NUMBER(terms[0]));
+    EACH4 p[i] = FMA(f[i], NUMBER(-0.045125898f), NUMBER(terms[0]));
     for (int term = 1; term < 8; term++) EACH4 p[i] = FMA(p[i], f[i], NUMBER(terms[term]));
     EACH4
     {
