@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+qn_test(NAME sort MODULES core cpu SOURCES unit/test_sort.c LABELS unit)
 qn_test(NAME norm MODULES core cpu SOURCES unit/test_norm.c LABELS unit)
 qn_test(NAME run MODULES core cpu SOURCES unit/test_run.c LABELS unit)
 qn_test(NAME starts MODULES core cpu SOURCES unit/test_starts.c unit/reference.c LABELS unit)

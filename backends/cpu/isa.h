@@ -37,6 +37,16 @@ int qn_cpu_isa_force(int level);
 #define QN_FEATURES_AVX512                                                                         \
     "avx,avx2,fma,bmi,bmi2,lzcnt,popcnt,f16c,avx512f,avx512dq,avx512bw,avx512vl"
 
+/* The variant of a body's function for the process's instruction set. */
+#if QN_X86
+#define QN_BEST(name)                                                                              \
+    (qn_cpu_isa_level() == QN_ISA_AVX512 ? name##_avx512                                           \
+     : qn_cpu_isa_level() == QN_ISA_AVX2 ? name##_avx2                                             \
+                                         : name##_baseline)
+#else
+#define QN_BEST(name) name##_baseline
+#endif
+
 /* name_suffix, for a body that is compiled several times. */
 #define QN_PASTE2(name, suffix) name##_##suffix
 #define QN_PASTE(name, suffix) QN_PASTE2(name, suffix)

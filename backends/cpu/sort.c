@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sorting lines in host memory: which kind of elements serves, and values of at most two bytes, which
  * are counted instead. Results depend on the values alone: not on threads, nor on an instruction set,
- * of which the loops, bound by memory and by chains of loads, have nothing. */
+ * of which the loops that move elements, bound by memory and by chains of loads, have nothing. */
 #include "backends/cpu/sort.h"
 
 #include <string.h>

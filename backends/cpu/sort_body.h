@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sorting one kind of elements, for sort_k32.c and its siblings. They define ELEM, KEY (the key's type),
  * KEY_OF(e), PLACES (elements carry places: MAKE(key, place), PLACE_OF(e)), QN_SUFFIX and the conversions
- * KEYS and VALUES; and NETWORK where elements are words (sort_network.c).
+ * KEYS and VALUES; WORD, of which an element has STEP and holds the key in the first, KEY_SHIFT bits up,
+ * with the loops PREFIXES_OF and RANGE_OF over them (sort_words.h); NETWORK where elements are words
+ * (sort_network.c), and COUNTING where they are keys.
  *
  * A short line is sorted by one thread, least significant digit first. A long one by all threads: a
  * sample says where the values are, a table over 2^16 prefixes of keys cuts them into buckets of about
  * equal size that fit a core's cache, one pass counts, one scatters (through a line of each bucket in
- * the cache, written past the caches when it is full), and every bucket is sorted as a short line.
+ * the cache, written past the caches when it is full), and every bucket is sorted as a short line: by
+ * digits, or where its keys lie close together by counting each, which moves nothing.
  * A bucket that turned out too large, as where values repeat, is treated as the whole was, within its
  * own exact range. Every step is stable. The method is known as MSD radix sort with LSD leaves; the
  * sample takes the place of the most significant digit, which for floats is mostly an exponent. */
@@ -14,6 +17,7 @@
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/sort.h"
+#include "backends/cpu/sort_words.h"
 #include "host/core/os.h"
 
 #if defined(__SSE2__)
@@ -149,6 +153,11 @@ static int starts_of(uint32_t *counts, uint32_t n_digits, size_t n)
     return 1;
 }
 
+static const WORD *words_of(const ELEM *e)
+{
+    return (const void *)e;
+}
+
 static uint32_t bits_of(KEY span)
 {
     return span == 0 ? 0 : 64 - qn_leading_zeros(span);
@@ -180,21 +189,20 @@ static ELEM *sort_digits(ELEM *a, ELEM *b, size_t n, KEY low, uint32_t bits)
     return a;
 }
 
+/* Where few keys lie between the least and the greatest, each is counted; b has room for the counts. */
 static ELEM *sort_here(ELEM *a, ELEM *b, size_t n)
 {
     if (n <= INSERTION) {
         insertion_sort(a, n);
         return a;
     }
-    KEY low = KEY_OF(a[0]), high = low;
-    int descends = 0;
-    for (size_t i = 1; i < n; i++) {
-        KEY key = KEY_OF(a[i]);
-        low = key < low ? key : low;
-        high = key > high ? key : high;
-        descends |= key < KEY_OF(a[i - 1]);
-    }
-    return descends ? sort_digits(a, b, n, low, bits_of(high - low)) : a;
+    WORD range[2];
+    if (!RANGE_OF(words_of(a), STEP, n, range)) return a;
+    KEY low = (KEY)(range[0] >> KEY_SHIFT), span = (KEY)(range[1] >> KEY_SHIFT) - low;
+#if defined(COUNTING)
+    if (span < 2 * n && COUNTING(a, n, low, (uint64_t)span + 1, (void *)b)) return a;
+#endif
+    return sort_digits(a, b, n, low, bits_of(span));
 }
 
 #include "backends/cpu/sort_team_body.h"

@@ -5,9 +5,15 @@
 #define ELEM uint32_t
 #define KEY uint32_t
 #define KEY_OF(e) (e)
+#define WORD uint32_t
+#define STEP 1
+#define KEY_SHIFT 0
 #define PLACES 0
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define PREFIXES_OF qn_sort_prefixes_32
+#define RANGE_OF qn_sort_range_32
+#define COUNTING qn_sort_counting_32
 #define NETWORK qn_sort_network_32
 #define QN_SUFFIX k32
 

@@ -6,11 +6,16 @@
 #define ELEM uint64_t
 #define KEY uint32_t
 #define KEY_OF(e) ((uint32_t)((e) >> 32))
+#define WORD uint64_t
+#define STEP 1
+#define KEY_SHIFT 32
 #define PLACES 1
 #define MAKE(key, place) ((uint64_t)(key) << 32 | (place))
 #define PLACE_OF(e) ((uint32_t)(e))
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define PREFIXES_OF qn_sort_prefixes_64
+#define RANGE_OF qn_sort_range_64
 #define NETWORK qn_sort_network_64
 #define QN_SUFFIX p32
 

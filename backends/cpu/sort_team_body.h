@@ -23,18 +23,10 @@ struct team {
     KEY *ranges; /* [chunk]: low and high */
 };
 
-/* Prefixes first, in vectors, then their buckets. */
-static inline void buckets_of(const struct team *t, const ELEM *e, uint64_t n, uint16_t *buckets)
+/* An element's bucket is its prefix's in the table. */
+static void prefixes_of(const struct team *t, const ELEM *e, uint64_t n, uint16_t *prefixes)
 {
-    KEY low = t->low;
-    uint32_t shift = t->shift;
-    const uint16_t *table = t->table;
-    for (uint64_t i = 0; i < n; i++) {
-        KEY key = KEY_OF(e[i]);
-        key = (KEY)((key < low ? low : key) - low) >> shift;
-        buckets[i] = (uint16_t)(key < PREFIXES ? key : PREFIXES - 1);
-    }
-    for (uint64_t i = 0; i < n; i++) buckets[i] = table[buckets[i]];
+    PREFIXES_OF(words_of(e), STEP, n, (WORD)t->low << KEY_SHIFT, t->shift + KEY_SHIFT, prefixes);
 }
 
 static uint64_t chunk_size(const struct team *t, uint64_t chunk)
@@ -60,17 +52,15 @@ static uint64_t chunk_size(const struct team *t, uint64_t chunk)
 static void range_chunk(void *user, uint32_t worker, uint64_t chunk)
 {
     struct team *t = user;
-    KEY low = (KEY)-1, high = 0;
+    WORD low = (WORD)-1, high = 0, range[2];
     (void)worker;
     EACH_BLOCK(t, chunk, e, m, first, {
-        for (uint64_t i = 0; i < m; i++) {
-            KEY key = KEY_OF(e[i]);
-            low = key < low ? key : low;
-            high = key > high ? key : high;
-        }
+        (void)RANGE_OF(words_of(e), STEP, m, range);
+        low = range[0] < low ? range[0] : low;
+        high = range[1] > high ? range[1] : high;
     });
-    t->ranges[2 * chunk] = low;
-    t->ranges[2 * chunk + 1] = high;
+    t->ranges[2 * chunk] = (KEY)(low >> KEY_SHIFT);
+    t->ranges[2 * chunk + 1] = (KEY)(high >> KEY_SHIFT);
 }
 
 static void store_chunk(void *user, uint32_t worker, uint64_t chunk)
@@ -85,12 +75,13 @@ static void count_chunk(void *user, uint32_t worker, uint64_t chunk)
 {
     struct team *t = user;
     uint64_t *counts = t->counts + chunk * t->n_buckets;
+    const uint16_t *table = t->table;
     (void)worker;
     memset(counts, 0, t->n_buckets * sizeof *counts);
     EACH_BLOCK(t, chunk, e, m, first, {
-        uint16_t buckets[QN_SORT_BLOCK];
-        buckets_of(t, e, m, buckets);
-        for (uint64_t i = 0; i < m; i++) counts[buckets[i]]++;
+        uint16_t prefixes[QN_SORT_BLOCK];
+        prefixes_of(t, e, m, prefixes);
+        for (uint64_t i = 0; i < m; i++) counts[table[prefixes[i]]]++;
     });
 }
 
@@ -112,15 +103,16 @@ static void scatter_chunk(void *user, uint32_t worker, uint64_t chunk)
     struct team *t = user;
     uint64_t pitch = (uint64_t)BUCKETS * (64 + 2 * sizeof(uint64_t));
     ELEM(*lines)[LINE] = (void *)(t->lines + worker * pitch);
+    const uint16_t *table = t->table;
     uint64_t *next = (void *)(t->lines + worker * pitch + (uint64_t)BUCKETS * 64);
     uint64_t *first_of = next + BUCKETS;
     for (uint32_t b = 0; b < t->n_buckets; b++)
         first_of[b] = next[b] = t->counts[chunk * t->n_buckets + b] + t->skew;
     EACH_BLOCK(t, chunk, e, m, first, {
-        uint16_t buckets[QN_SORT_BLOCK];
-        buckets_of(t, e, m, buckets);
+        uint16_t prefixes[QN_SORT_BLOCK];
+        prefixes_of(t, e, m, prefixes);
         for (uint64_t i = 0; i < m; i++) {
-            uint32_t b = buckets[i];
+            uint32_t b = table[prefixes[i]];
             if (b >= t->n_wanted) continue;
             uint64_t at = next[b]++;
             lines[b][at % LINE] = e[i];

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What sorting does with all elements in turn. Elements are words, or begin with one; `step` words lie
+ * from an element to the next: 1 or 2. */
+#ifndef QN_CPU_SORT_WORDS_H
+#define QN_CPU_SORT_WORDS_H
+
+#include <stdint.h>
+
+/* prefixes[i] = (word - low) >> shift, but 0 for words below low, 65535 where it is more. */
+void qn_sort_prefixes_32(const uint32_t *words, uint64_t step, uint64_t n, uint32_t low,
+                         uint32_t shift, uint16_t *prefixes);
+void qn_sort_prefixes_64(const uint64_t *words, uint64_t step, uint64_t n, uint64_t low,
+                         uint32_t shift, uint16_t *prefixes);
+
+/* The least and the greatest of n words, n > 0; whether some word is less than the one before it. */
+int qn_sort_range_32(const uint32_t *words, uint64_t step, uint64_t n, uint32_t range[2]);
+int qn_sort_range_64(const uint64_t *words, uint64_t step, uint64_t n, uint64_t range[2]);
+
+/* Sorts words in [low, low + span) by counting each. counts: room for span. 0: there were more than
+ * 65535 of one, and nothing is changed. */
+int qn_sort_counting_32(uint32_t *words, uint64_t n, uint32_t low, uint64_t span, uint16_t *counts);
+int qn_sort_counting_64(uint64_t *words, uint64_t n, uint64_t low, uint64_t span, uint16_t *counts);
+
+#endif

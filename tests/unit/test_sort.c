@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sorting on the processor, with every instruction set: values and places against a comparison sort. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "host/core/threads.h"
+#include "host/ops/arrays.h"
+#include "tests/unit/isa_groups.h"
+
+enum { MOST = 200000 };
+
+static uint64_t state = 1;
+
+static uint64_t next(void)
+{
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return state >> 20;
+}
+
+/* Values that every type of the table holds exactly. */
+static double anything(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return (double)(int32_t)(next() << 8);
+}
+static double equal(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return -3;
+}
+static double ascending(uint64_t i, uint64_t n)
+{
+    (void)n;
+    return (double)i;
+}
+static double descending(uint64_t i, uint64_t n)
+{
+    return (double)n - (double)i;
+}
+static double few(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return (double)(next() % 5) - 2;
+}
+static double dense(uint64_t i, uint64_t n)
+{
+    (void)i;
+    return (double)(next() % n);
+}
+/* More of one value than a count of 16 bits holds, among others. */
+static double mostly_one(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return next() % 8 != 0 ? 7 : (double)(next() % 1000);
+}
+/* A value in most places, and a dense crowd around another far away. */
+static double far_apart(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return next() % 3 == 0 ? -1e6 : 1e6 + (double)(next() % 4096);
+}
+static double special(uint64_t i, uint64_t n)
+{
+    static const double all[] = {NAN, -NAN, INFINITY, -INFINITY, 0.0, -0.0, 1e-40, -1e-40, 1.0};
+    (void)i, (void)n;
+    return all[next() % (sizeof all / sizeof *all)];
+}
+
+static const struct {
+    const char *name;
+    double (*at)(uint64_t i, uint64_t n);
+    int floats_alone;
+} kinds[] = {
+    {"anything", anything, 0},
+    {"equal", equal, 0},
+    {"ascending", ascending, 0},
+    {"descending", descending, 0},
+    {"few", few, 0},
+    {"dense", dense, 0},
+    {"mostly one", mostly_one, 0},
+    {"far apart", far_apart, 0},
+    {"special", special, 1},
+};
+
+struct item {
+    double value;
+    int64_t place;
+};
+
+/* NaN last; equal values by place. */
+static int by_value(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+    if (isnan(x->value) != isnan(y->value)) return isnan(x->value) ? 1 : -1;
+    if (x->value < y->value || x->value > y->value) return x->value < y->value ? -1 : 1;
+    return x->place < y->place ? -1 : 1;
+}
+
+static void put(uint32_t type, void *to, uint64_t i, double x)
+{
+    if (type == QN_T_F32) ((float *)to)[i] = (float)x;
+    if (type == QN_T_F64) ((double *)to)[i] = x;
+    if (type == QN_T_I32) ((int32_t *)to)[i] = (int32_t)x;
+    if (type == QN_T_I64) ((int64_t *)to)[i] = (int64_t)x;
+}
+
+static double get(uint32_t type, const void *from, uint64_t i)
+{
+    if (type == QN_T_F32) return (double)((const float *)from)[i];
+    if (type == QN_T_F64) return ((const double *)from)[i];
+    if (type == QN_T_I32) return ((const int32_t *)from)[i];
+    return (double)((const int64_t *)from)[i];
+}
+
+struct room {
+    struct qn_threads *threads;
+    struct item items[MOST];
+    double in[MOST], out[MOST]; /* of whichever type */
+    int64_t order[MOST];
+};
+
+static struct qn_lines line_of(void *data, uint64_t n, uint32_t type)
+{
+    int64_t bytes = type == QN_T_F32 || type == QN_T_I32 ? 4 : 8;
+    return (struct qn_lines){.data = data, .lines = 1, .n = n, .stride = bytes, .type = type};
+}
+
+static void check(struct room *r, uint32_t kind, uint32_t type, uint64_t n)
+{
+    struct qn_sort_request rq = {.in = line_of(r->in, n, type), .values = line_of(r->out, n, type)};
+    for (uint64_t i = 0; i < n; i++) {
+        put(type, r->in, i, kinds[kind].at(i, n));
+        r->items[i] = (struct item){get(type, r->in, i), (int64_t)i};
+    }
+    qsort(r->items, n, sizeof *r->items, by_value);
+    assert_int_equal(qn_cpu_sort(r->threads, &rq), QUERN_OK);
+    uint64_t minus = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        double got = get(type, r->out, i), want = r->items[i].value;
+        if (isnan(want) ? !isnan(got) : !(got == want))
+            fail_msg("%s: type %u, %u values: the %u-th is %g, not %g", kinds[kind].name, type,
+                     (unsigned)n, (unsigned)i, got, want);
+        if (want == 0 && i > 0 && got == 0 && signbit(got) && r->items[i - 1].value == 0)
+            assert_true(signbit(get(type, r->out, i - 1))); /* -0 before +0 */
+        minus += signbit(got) && !isnan(got) ? 1 : 0;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        minus -= signbit(r->items[i].value) && !isnan(r->items[i].value) ? 1 : 0;
+    assert_int_equal(minus, 0);
+    rq.order = line_of(r->order, n, QN_T_I64);
+    rq.values = (struct qn_lines){0};
+    assert_int_equal(qn_cpu_sort(r->threads, &rq), QUERN_OK);
+    for (uint64_t i = 0; i < n; i++)
+        if (r->order[i] != r->items[i].place)
+            fail_msg("%s: type %u, %u values: place %u", kinds[kind].name, type, (unsigned)n,
+                     (unsigned)i);
+}
+
+static void lines_are_sorted_whatever_is_in_them(void **unused)
+{
+    static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_I32, QN_T_I64};
+    static const uint64_t sizes[] = {1, 2, 24, 25, 4000, 120000, MOST};
+    struct room *r = malloc(sizeof *r);
+    (void)unused;
+    assert_non_null(r);
+    assert_int_equal(qn_threads_open(3, &r->threads), QUERN_OK);
+    for (uint32_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++)
+        for (uint32_t t = 0; t < (kinds[kind].floats_alone ? 2 : 4); t++)
+            for (uint32_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+                check(r, kind, types[t], sizes[s]);
+    qn_threads_close(r->threads);
+    free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_sorted_whatever_is_in_them)};
+    return RUN_PER_ISA(tests);
+}
