@@ -31,7 +31,7 @@ class ArrayCases:
             self.search()
             self.columns()
 
-    def case(self, name, x, ours, peer, polars=None, check=True):
+    def case(self, name, x, ours, peer, polars=None, check=True, note="NumPy"):
         if not self.bench.wanted("arrays-" + name.split(" ")[0]):
             return
         if check:
@@ -41,7 +41,7 @@ class ArrayCases:
             sides["peer Polars"] = polars
         times = interleave(sides, self.rounds, 2)
         self.bench.report.add(f"{name}, {x.shape}, {x.dtype}", times, limit="read", minimal_bytes=x.nbytes,
-                              note="NumPy")
+                              note=note)
         if polars is not None:
             self.bench.report.add(f"{name}, {x.shape}, {x.dtype}", times, peer="peer Polars", note="Polars")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reductions of arrays beside NumPy and Polars."""
 import numpy as np
+import pandas as pd
 import polars as pl
 
 import quern
@@ -22,12 +23,13 @@ class ArrayReduceCases(ArrayCases):
         with quern.config_context(device="cpu", threads=self.bench.threads):
             self.lines()
             self.matrices()
+            self.covariances()
 
-    def near(self, name, x, ours, peer, polars=None):
+    def near(self, name, x, ours, peer, polars=None, note="NumPy"):
         if self.bench.wanted("arrays-" + name.split(" ")[0]):
             _near(name, np.asarray(ours()), np.asarray(peer()))
         ours, peer, polars = (call and (lambda c=call: [c()]) for call in (ours, peer, polars))  # no times
-        self.case(name, x, ours, peer, polars, check=False)
+        self.case(name, x, ours, peer, polars, check=False, note=note)
 
     def lines(self):
         for dtype in (np.float32, np.float64):
@@ -46,3 +48,15 @@ class ArrayReduceCases(ArrayCases):
             for axis, word in ((0, "columns"), (1, "rows")):
                 self.near(f"{name} {word}", x, lambda n=name, a=axis: getattr(quern, n)(x, a),
                           lambda n=name, a=axis: getattr(np, n)(x, a))
+
+    def covariances(self):
+        x = self.random.standard_normal((self.n // 100, 50), np.float32)
+        self.near("cov columns", x, lambda: quern.cov(x, rowvar=False), lambda: np.cov(x, rowvar=False))
+        self.near("corrcoef columns", x, lambda: quern.corrcoef(x, rowvar=False), lambda: np.corrcoef(x, rowvar=False))
+        holed = x[:len(x) // 8].astype(np.float64)
+        holed[self.random.random(holed.shape) < 0.1] = np.nan
+        frame = pd.DataFrame(holed)
+        self.near("cov_pairs columns", holed, lambda: quern.cov(holed, rowvar=False, skip_nan=True),
+                  lambda: frame.cov().to_numpy(), note="pandas")
+        self.near("corrcoef_pairs columns", holed, lambda: quern.corrcoef(holed, rowvar=False, skip_nan=True),
+                  lambda: frame.corr().to_numpy(), note="pandas")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Kernel texts become byte arrays in the library (cmake/embed_kernels.cmake); nvcc, where it exists,
 # makes the fatbin.
-set(QN_KERNELS moments weighted paired powers extremes histogram run csr sort move cast random reduce covariance counts neighbours selftest)
+set(QN_KERNELS moments weighted paired powers extremes histogram run csr sort move cast random reduce covariance pair_sums counts neighbours selftest)
 set(QN_KERNEL_FOLDER ${PROJECT_SOURCE_DIR}/kernels)
 set(QN_KERNEL_TEXTS ${PROJECT_BINARY_DIR}/kernels)
 file(GLOB QN_KERNEL_FILES CONFIGURE_DEPENDS ${QN_KERNEL_FOLDER}/*.h)

@@ -11,7 +11,8 @@ static const char function[] = "quern_array_covariance";
 
 struct covariance {
     struct qn_covariance_request rq;
-    double divisor;
+    double divisor, ddof;
+    uint64_t least; /* observations that two variables must have in common */
     int correlation;
     struct qn_array_made *out;
 };
@@ -36,6 +37,28 @@ static void correlate(double *c, size_t d)
     }
 }
 
+/* Each two variables have a number of observations, and correlations deviations, of their own. */
+static void finish_pairs(const struct covariance *q, const struct qn_covariance_request *rq)
+{
+    size_t d = (size_t)rq->in.lines;
+    for (size_t r = 0; r < d; r++)
+        for (size_t c = r; c < d; c++) {
+            double n = rq->counts[r * d + c], divisor = n - q->ddof > 0.0 ? n - q->ddof : 0.0;
+            double v = rq->out[r * d + c] / divisor, up = v, down = v;
+            if (q->correlation) {
+                double a = sqrt(rq->squares[r * d + c] / divisor),
+                       b = sqrt(rq->squares[c * d + r] / divisor);
+                up = d == 1 ? v / v : v / a / b;
+                down = d == 1 ? up : v / b / a;
+                up = up > 1.0 ? 1.0 : up < -1.0 ? -1.0 : up;
+                down = down > 1.0 ? 1.0 : down < -1.0 ? -1.0 : down;
+            }
+            if (n < (double)q->least) up = down = (double)NAN;
+            rq->out[c * d + r] = down;
+            rq->out[r * d + c] = up;
+        }
+}
+
 static quern_status run(struct qn_device *device, struct qn_threads *threads, const void *request,
                         struct qn_outcome *outcome)
 {
@@ -45,15 +68,26 @@ static quern_status run(struct qn_device *device, struct qn_threads *threads, co
     quern_status status = QUERN_OK;
     rq.out = qn_mul_size(d, d, &cells) ? NULL : qn_alloc(cells, sizeof *rq.out);
     if (rq.out == NULL) return qn_error_memory("covariances", (uint64_t)d * d * sizeof *rq.out);
+    if (rq.skip) {
+        rq.counts = qn_alloc(cells, sizeof *rq.counts);
+        if (q->correlation) rq.squares = qn_alloc(cells, sizeof *rq.squares);
+        if (rq.counts == NULL || (q->correlation && rq.squares == NULL))
+            QN_GO(qn_error_memory("covariances", (uint64_t)cells * sizeof *rq.out));
+    }
     QN_GO(qn_op_covariance(device, threads, 0, &rq, outcome));
     double divisor = q->divisor > 0.0 ? q->divisor : 0.0;
-    for (size_t i = 0; i < cells; i++) rq.out[i] /= divisor;
-    if (q->correlation) correlate(rq.out, d);
+    for (size_t i = 0; !rq.skip && i < cells; i++) rq.out[i] /= divisor;
+    if (rq.skip)
+        finish_pairs(q, &rq);
+    else if (q->correlation)
+        correlate(rq.out, d);
     for (size_t r = 0; r < d; r++)
         for (size_t c = 0; c < d; c++)
             qn_array_store(q->out->host.type, rq.out[r * d + c], qn_array_made_at(q->out, r, c));
 cleanup:
     qn_free(rq.out);
+    qn_free(rq.counts);
+    qn_free(rq.squares);
     return status;
 }
 
@@ -94,6 +128,8 @@ static quern_status read_options(const quern_covariance_options *given,
     *options = *given;
     if (!(options->ddof - options->ddof == 0.0))
         return qn_error(QUERN_INVALID, "%s: ddof is not a finite number", function);
+    if (options->skip_nan && options->weights != NULL)
+        return qn_error(QUERN_INVALID, "%s: weights do not go with skip_nan", function);
     return QUERN_OK;
 }
 
@@ -121,6 +157,9 @@ quern_status quern_array_covariance(quern_context *context, const quern_array *g
     q.rq.weights = weights;
     q.divisor = q.rq.weight - options.ddof;
     q.correlation = options.correlation != 0;
+    q.ddof = options.ddof;
+    q.least = options.min_periods > 1 ? options.min_periods : 1;
+    q.rq.skip = options.skip_nan != 0;
     q.out = &made;
     QN_GO(qn_array_made_open(function, out, options.narrow ? QUERN_FLOAT32 : QUERN_FLOAT64, 2,
                              (uint64_t[2]){d, d}, &made));

@@ -4,6 +4,7 @@
  * lines; what comes home are the sums of whole lines. */
 #include "host/core/checked.h"
 #include "host/ops/lines.h"
+#include "host/ops/pair_sums.h"
 #include "host/ops/reductions.h"
 
 enum { BLOCK = 256, GROUP = 64 * BLOCK, GPU_PANEL = 64, CPU_PANEL = 32, MOST_GROUPS = 65535 };
@@ -24,12 +25,76 @@ static const char *refuse_cpu(const struct qn_device *device, const void *reques
     return qn_refuse_host_lines(&((const struct qn_covariance_request *)request)->in);
 }
 
+/* ---- pairs of lines of which values are missing ---- */
+
+/* Numbers of lines: means in two words, and how many values there are. */
+struct present {
+    double *means, *present;
+    int missing; /* some values are */
+};
+
+static quern_status find_present(struct qn_device *device, struct qn_threads *threads,
+                                 uint32_t queue, const struct qn_covariance_request *rq,
+                                 struct present *out)
+{
+    size_t d = (size_t)rq->in.lines;
+    struct qn_reduced *nodes = qn_alloc(d, sizeof *nodes);
+    out->means = qn_alloc(3 * d, sizeof *out->means);
+    quern_status status = QUERN_OK;
+    if (nodes == NULL || out->means == NULL) QN_GO(qn_error_memory("means", d * 56));
+    out->present = out->means + 2 * d;
+    struct qn_reduce_request sums = {.in = rq->in, .kind = QN_REDUCE_SUM, .skip = 1, .out = nodes};
+    QN_GO(qn_op_reduce(device, threads, queue, &sums, NULL));
+    out->missing = qn_covariance_present(rq, nodes, out->means, out->present);
+cleanup:
+    qn_free(nodes);
+    return status;
+}
+
+/* How many pairs of panels are done at a time. */
+static uint32_t pairs_at_a_time(const struct qn_covariance_request *rq)
+{
+    uint64_t unit = 3 * QN_PAIR_PANEL_LINES * QN_PAIR_PANEL_LINES * sizeof(double),
+             scratch = rq->scratch != 0 ? rq->scratch : SCRATCH, pairs = scratch / unit / 2;
+    return pairs < 1 ? 1 : (uint32_t)(pairs < 4096 ? pairs : 4096);
+}
+
+static quern_status sums_on_cpu(void *user, const struct qn_pair_sums *sums)
+{
+    return qn_cpu_pair_sums(user, sums);
+}
+
+static quern_status pairs_on_cpu(struct qn_threads *threads, const struct qn_covariance_request *rq,
+                                 int *missing)
+{
+    struct present p = {0};
+    quern_status status = QUERN_OK;
+    if (rq->in.lines != 0 && rq->in.n != 0) {
+        QN_GO(find_present(NULL, threads, 0, rq, &p));
+        if (p.missing)
+            QN_GO(qn_covariance_pairs(rq, p.means, p.present, pairs_at_a_time(rq), sums_on_cpu,
+                                      threads));
+    }
+    *missing = p.missing;
+cleanup:
+    qn_free(p.means);
+    return status;
+}
+
 static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
                             const void *request)
 {
     (void)device;
     (void)queue;
-    return qn_cpu_covariance(threads, request);
+    const struct qn_covariance_request *rq = request;
+    int missing = 0;
+    if (rq->skip) {
+        QN_TRY(pairs_on_cpu(threads, rq, &missing));
+        if (missing) return QUERN_OK;
+    }
+    QN_TRY(qn_cpu_covariance(threads, rq));
+    if (rq->skip) qn_covariance_whole(rq);
+    return QUERN_OK;
 }
 
 struct stay {
@@ -211,6 +276,7 @@ static void plan(struct stay *s)
     units = scratch / (s->cells * sizeof(double));
     uint64_t pairs = units / 2 < 1 ? 1 : units / 2;
     if (pairs > s->n_pairs) pairs = s->n_pairs;
+    if (pairs < 1) pairs = 1;
     uint64_t groups = units / pairs < 1 ? 1 : units / pairs;
     if (groups > s->n_groups) groups = s->n_groups;
     if (groups > MOST_GROUPS) groups = MOST_GROUPS;
@@ -245,15 +311,100 @@ cleanup:
     return status;
 }
 
-static quern_status run_device(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
-                               const void *request)
+/* ---- pairs of lines ---- */
+
+enum { PAIR_CELLS = QN_PAIR_PANEL_LINES * QN_PAIR_PANEL_LINES };
+
+/* A job and its buffers for some pairs of panels over some groups. */
+struct pair_stay {
+    struct stay s;
+    struct qn_view shifts;
+};
+
+static quern_status launch_pair_sums(struct pair_stay *p, const struct qn_pair_sums *sums,
+                                     uint64_t group, uint32_t groups)
 {
-    struct stay s = {.rq = request};
+    const struct qn_lines *in = &sums->in;
+    struct qn_arg args[] = {qn_arg_view(in->base),
+                            qn_arg_u64(in->offset),
+                            qn_arg_u64((uint64_t)in->line_stride),
+                            qn_arg_u64((uint64_t)in->stride),
+                            qn_arg_u64(in->lines),
+                            qn_arg_u64(in->n),
+                            qn_arg_u32(in->type),
+                            qn_arg_u32(distance(in->line_stride) < distance(in->stride)),
+                            qn_arg_view(p->s.means),
+                            qn_arg_view(p->shifts),
+                            qn_arg_u32(sums->products),
+                            qn_arg_u32(sums->panels),
+                            qn_arg_u32(sums->first),
+                            qn_arg_u32(sums->second),
+                            qn_arg_u32(sums->pairs),
+                            qn_arg_u64(group),
+                            qn_arg_view(p->s.sums)};
+    struct qn_job_kernel kernel = {"pair_sums", "qn_pair_sums", NULL};
+    uint32_t items = qn_job_cpu_shape(p->s.job.device) ? 1 : QN_ITEMS;
+    return qn_job_launch(&p->s.job, kernel, sums->pairs, groups, items, args,
+                         sizeof args / sizeof args[0]);
+}
+
+static quern_status sums_on_device(void *user, const struct qn_pair_sums *sums)
+{
+    struct pair_stay *p = user;
+    struct stay *s = &p->s;
+    struct qn_view shifts = p->shifts;
+    shifts.size = (uint64_t)sums->pairs * 2 * PAIR_CELLS * sizeof(double);
+    QN_TRY(qn_device_put(s->job.device, s->job.queue, shifts, sums->shifts));
+    QN_TRY(qn_device_fill(s->job.device, s->job.queue, s->totals, 0));
+    for (uint64_t group = 0; group < s->n_groups; group += s->groups) {
+        uint32_t groups =
+            s->n_groups - group < s->groups ? (uint32_t)(s->n_groups - group) : s->groups;
+        QN_TRY(launch_pair_sums(p, sums, group, groups));
+        QN_TRY(launch_total(s, sums->pairs, groups));
+    }
+    return qn_job_get(&s->job, s->totals, (uint64_t)sums->pairs * s->cells * sizeof(double),
+                      sums->totals);
+}
+
+static quern_status pairs_on_device(struct qn_device *device, uint32_t queue,
+                                    const struct qn_covariance_request *rq, int *missing)
+{
+    struct pair_stay p = {.s = {.rq = rq, .cells = 3 * PAIR_CELLS}};
+    struct present there = {0};
+    struct stay *s = &p.s;
+    uint64_t panels = (rq->in.lines + QN_PAIR_PANEL_LINES - 1) / QN_PAIR_PANEL_LINES,
+             all = panels * (panels + 1) / 2, unit = s->cells * sizeof(double),
+             scratch = rq->scratch != 0 ? rq->scratch : SCRATCH;
+    quern_status status = QUERN_OK;
+    qn_job_begin(&s->job, device, queue);
+    QN_GO(find_present(device, NULL, queue, rq, &there));
+    *missing = there.missing;
+    if (!there.missing) goto cleanup;
+    s->n_groups = (rq->in.n + GROUP - 1) / GROUP;
+    s->pairs = pairs_at_a_time(rq);
+    if (s->pairs > all && all != 0) s->pairs = (uint32_t)all;
+    uint64_t groups = scratch / unit / s->pairs;
+    groups = groups < 1 ? 1 : groups < s->n_groups ? groups : s->n_groups;
+    s->groups = (uint32_t)(groups < MOST_GROUPS ? groups : MOST_GROUPS);
+    QN_GO(qn_job_put(&s->job, there.means, 2 * rq->in.lines * sizeof(double), &s->means));
+    QN_GO(qn_job_take(&s->job, s->pairs * unit * s->groups, &s->sums));
+    QN_GO(qn_job_take(&s->job, s->pairs * unit, &s->totals));
+    QN_GO(qn_job_take(&s->job, (uint64_t)s->pairs * 2 * PAIR_CELLS * sizeof(double), &p.shifts));
+    status = qn_covariance_pairs(rq, there.means, there.present, s->pairs, sums_on_device, &p);
+cleanup:
+    qn_free(there.means);
+    qn_job_end(&s->job);
+    return status;
+}
+
+/* ---- choosing ---- */
+
+static quern_status products_on_device(struct qn_device *device, uint32_t queue,
+                                       const struct qn_covariance_request *rq)
+{
+    struct stay s = {.rq = rq};
     size_t d = (size_t)s.rq->in.lines;
     quern_status status = QUERN_OK;
-    (void)threads;
-    for (size_t i = 0; s.rq->in.n == 0 && i < d * d; i++) s.rq->out[i] = 0.0;
-    if (d == 0 || s.rq->in.n == 0) return QUERN_OK;
     qn_job_begin(&s.job, device, queue);
     s.hi = qn_alloc(2 * d, sizeof *s.hi);
     if (s.hi == NULL) QN_GO(qn_error_memory("means", 2 * d * sizeof *s.hi));
@@ -265,6 +416,22 @@ cleanup:
     qn_free(s.hi);
     qn_job_end(&s.job);
     return status;
+}
+
+static quern_status run_device(struct qn_device *device, struct qn_threads *threads, uint32_t queue,
+                               const void *request)
+{
+    const struct qn_covariance_request *rq = request;
+    uint64_t d = rq->in.lines;
+    int missing = 0;
+    (void)threads;
+    for (uint64_t i = 0; rq->in.n == 0 && i < d * d; i++) rq->out[i] = 0.0;
+    if (d != 0 && rq->in.n != 0) {
+        if (rq->skip) QN_TRY(pairs_on_device(device, queue, rq, &missing));
+        if (!missing) QN_TRY(products_on_device(device, queue, rq));
+    }
+    if (rq->skip && !missing) qn_covariance_whole(rq);
+    return QUERN_OK;
 }
 
 quern_status qn_op_covariance(struct qn_device *device, struct qn_threads *threads, uint32_t queue,

@@ -31,8 +31,23 @@ struct qn_covariance_request {
     const double *weights; /* NULL: all the same */
     double weight;
     double *out;
-    uint64_t
-        scratch; /* bytes of sums that a device holds at a time; 0: as many as are good for it */
+    /* Of each two lines the values that both have, weights being NULL: how many (counts), and the sums of squares
+     * of the row's line over them (squares; NULL: not wanted), both as out. */
+    uint32_t skip;
+    double *counts, *squares;
+    uint64_t scratch; /* bytes of sums that are held at a time; 0: a good number of them */
+};
+
+/* Over the values that two lines have in common, for `pairs` pairs of panels of QN_PAIR_PANEL_LINES lines from
+ * (first, second) on, in rows of the triangle: three planes of sums for each. t and w are the differences from
+ * the means, less the pair's shifts. products: t * w, t * t, w * w; else t, w, 1. */
+enum { QN_PAIR_PANEL_LINES = 32 };
+struct qn_pair_sums {
+    struct qn_lines in;
+    const double *means;  /* first words, then second words */
+    const double *shifts; /* [pair][2][lines of the first][lines of the second] */
+    uint32_t products, panels, first, second, pairs;
+    double *totals; /* [pair][3][…][…] */
 };
 
 /* A line's mean in two words, of its sum's node and n. */
@@ -77,6 +92,7 @@ static inline struct qn_reduced qn_reduce_fold(uint32_t kind, const struct qn_re
 /* What the CPU backend offers, for lines in host memory. */
 quern_status qn_cpu_reduce(struct qn_threads *, const struct qn_reduce_request *);
 quern_status qn_cpu_covariance(struct qn_threads *, const struct qn_covariance_request *);
+quern_status qn_cpu_pair_sums(struct qn_threads *, const struct qn_pair_sums *);
 quern_status qn_cpu_accumulate(struct qn_threads *, const struct qn_accumulate_request *);
 /* Moments of lines of at most QN_BLOCK_ROWS values, as of columns: a node for each. */
 void qn_cpu_moments_lines(struct qn_threads *, const struct qn_lines *, struct qn_node *nodes);

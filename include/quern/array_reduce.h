@@ -96,13 +96,17 @@ typedef struct quern_covariance_options {
     /* How much each observation counts, in place of 1: float64 in host memory, of one dimension. Finite, not
      * negative, not all 0; the divisor is their sum less ddof. NULL: all the same. */
     const quern_array *weights;
+    /* Of each two variables the observations in which neither is NaN, whose number is then what ddof is taken
+     * from; without weights. */
+    int skip_nan;
+    uint64_t min_periods; /* with skip_nan: fewer of them give NaN; none always do */
 } quern_covariance_options;
 
 /* Covariances of each two variables of x, whose observations lie along the axis: a square of float64, with
  * a row for each variable; of one dimension x is one variable. NaN makes what it is part of NaN, a divisor
  * that is not positive is 0. options NULL: covariances with ddof 1. Two passes, as numpy.cov; the same bits
  * on every device, for any number of threads. INVALID: weights or an axis that do not fit, ddof not
- * finite. */
+ * finite, weights with skip_nan. */
 QUERN_API quern_status quern_array_covariance(quern_context *context, const quern_array *x,
                                               int axis, const quern_covariance_options *options,
                                               quern_array *out);

@@ -54,7 +54,7 @@ def _weights(n, fweights, aweights, ddof):
     return w, float(ddof)
 
 
-def _square(m, y, rowvar, dtype, correlation, ddof=1, fweights=None, aweights=None):
+def _square(m, y, rowvar, dtype, correlation, skip_nan, min_periods, ddof=1, fweights=None, aweights=None):
     dtype = _dtype(dtype)
     x = _variables(m, rowvar, "m" if not correlation else "x", False)
     other = None if y is None else _variables(y, rowvar, "y", True)
@@ -62,13 +62,18 @@ def _square(m, y, rowvar, dtype, correlation, ddof=1, fweights=None, aweights=No
         return np.empty((0, 0), dtype)
     if other is not None:
         x = np.concatenate((x, other), axis=0)
+    if skip_nan and (fweights is not None or aweights is not None):
+        raise ValueError("weights do not go with skip_nan")
+    if not skip_nan and min_periods != 1:
+        raise ValueError("min_periods goes with skip_nan")
     w, less = _weights(x.shape[1], fweights, aweights, ddof)
     out = np.empty((x.shape[0],) * 2, dtype)
-    _core.array_covariance(_config.context(), _native(x), out, 1, correlation, less, w)
+    _core.array_covariance(_config.context(), _native(x), out, 1, correlation, less, w, bool(skip_nan), min_periods)
     return out.squeeze()[()] if not correlation or out.size == 1 else out
 
 
-def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None):
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *, dtype=None,
+        skip_nan=False, min_periods=1):
     """Find the covariance of each two variables.
 
     Parameters
@@ -89,6 +94,10 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         How much each observation counts.
     dtype : dtype, default=None
         float32 or float64, which is the default whatever the dtype of m. Computed in float64.
+    skip_nan : bool, default=False
+        Whether each two variables have the observations in which neither is NaN; else NaN makes NaN.
+    min_periods : int, default=1
+        With `skip_nan`: of how many such observations there is a result, else NaN.
 
     Returns
     -------
@@ -100,8 +109,8 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     TypeError
         m or y has values of another kind, `dtype` is another one, or `fweights` are no integers.
     ValueError
-        m or y has more than two dimensions, y has other observations, `ddof` is no integer, or a weight is negative
-        or not finite.
+        m or y has more than two dimensions, y has other observations, `ddof` is no integer, a weight is negative
+        or not finite, there are weights with `skip_nan`, or `min_periods` without it.
     RuntimeError
         There is not one weight for each observation.
     ZeroDivisionError
@@ -118,6 +127,9 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
     their rounding loses, then the products of differences from them are added up in an order that does not depend on
     the device, the number of threads or the layout. NaN makes the covariances of its variable NaN.
 
+    With `skip_nan` as `pandas.DataFrame.cov`, but `ddof` counts: the means, the products and their number are those of
+    the observations that the two variables have in common. Without NaN the results are those without `skip_nan`.
+
     Examples
     --------
     >>> import quern
@@ -129,10 +141,10 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         raise ValueError("ddof must be integer")
     if ddof is None:
         ddof = 0 if bias else 1
-    return _square(m, y, rowvar, dtype, False, ddof, fweights, aweights)
+    return _square(m, y, rowvar, dtype, False, skip_nan, min_periods, ddof, fweights, aweights)
 
 
-def corrcoef(x, y=None, rowvar=True, *, dtype=None):
+def corrcoef(x, y=None, rowvar=True, *, dtype=None, skip_nan=False, min_periods=1):
     """Find Pearson's correlation of each two variables.
 
     Parameters
@@ -145,6 +157,10 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
         Whether each row is a variable; else each column is.
     dtype : dtype, default=None
         float32 or float64, which is the default whatever the dtype of x. Computed in float64.
+    skip_nan : bool, default=False
+        Whether each two variables have the observations in which neither is NaN; else NaN makes NaN.
+    min_periods : int, default=1
+        With `skip_nan`: of how many such observations there is a result, else NaN.
 
     Returns
     -------
@@ -156,7 +172,7 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     TypeError
         x or y has values of another kind, or `dtype` is another one.
     ValueError
-        x or y has more than two dimensions, or y has other observations.
+        x or y has more than two dimensions, y has other observations, or there is `min_periods` without `skip_nan`.
 
     See Also
     --------
@@ -165,7 +181,8 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     Notes
     -----
     As `numpy.corrcoef`, without its warnings: covariances are divided by the row's deviation, then by the column's, so the
-    diagonal may be a rounding less than 1. The correlations of a variable that is constant are NaN.
+    diagonal may be a rounding less than 1. The correlations of a variable that is constant are NaN. With `skip_nan` as
+    `pandas.DataFrame.corr`: the deviations too are those of the observations in common.
 
     Examples
     --------
@@ -174,4 +191,4 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None):
     array([[ 1., -1.],
            [-1.,  1.]])
     """
-    return _square(x, y, rowvar, dtype, True)
+    return _square(x, y, rowvar, dtype, True, skip_nan, min_periods)

@@ -124,14 +124,15 @@ PyObject *qn_py_array_accumulate(PyObject *module, PyObject *const *args, Py_ssi
 PyObject *qn_py_array_covariance(PyObject *module, PyObject *const *args, Py_ssize_t n,
                                  PyObject *named)
 {
-    static const char *const words[] = {"ctx",         "x",    "out",    "axis",
-                                        "correlation", "ddof", "weights"};
-    static const struct qn_py_signature signature = {"array_covariance", words, 7, 4};
+    static const char *const words[] = {"ctx",  "x",       "out",      "axis",       "correlation",
+                                        "ddof", "weights", "skip_nan", "min_periods"};
+    static const struct qn_py_signature signature = {"array_covariance", words, 9, 4};
     struct qn_py_state *state = PyModule_GetState(module);
     quern_covariance_options options = {.struct_size = sizeof options};
     struct qn_py_held h = {.n = 0};
     quern_array *x, *out, *weights;
-    PyObject *given[7];
+    PyObject *given[9];
+    long long least = 1;
     int axis;
     struct qn_py_call call;
     if (qn_py_arguments(&signature, args, n, named, given) < 0 || axis_of(given[3], &axis) < 0)
@@ -139,8 +140,11 @@ PyObject *qn_py_array_covariance(PyObject *module, PyObject *const *args, Py_ssi
     options.correlation = qn_py_flag(given[4], 0);
     options.ddof = 1.0;
     if (given[5] != NULL && number(given[5], &options.ddof) < 0) return NULL;
+    if (given[8] != NULL && qn_py_integer(given[8], "min_periods", &least) < 0) return NULL;
+    options.skip_nan = qn_py_flag(given[7], 0);
+    options.min_periods = least > 0 ? (uint64_t)least : 0;
     struct qn_py_context *cx = qn_py_context_of(state, given[0]);
-    if (cx == NULL || options.correlation < 0) return NULL;
+    if (cx == NULL || options.correlation < 0 || options.skip_nan < 0) return NULL;
     if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||
         qn_py_hold(state, &h, given[2], QN_PY_WRITE, "out", &out) < 0 ||
         qn_py_hold(state, &h, given[6], QN_PY_READ, "weights", &weights) < 0 ||

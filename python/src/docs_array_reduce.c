@@ -128,7 +128,8 @@ const char qn_py_doc_array_accumulate[] =
     "array([2., 3.])\n";
 
 const char qn_py_doc_array_covariance[] =
-    "array_covariance($module, ctx, x, out, axis, correlation=False, ddof=1.0, weights=None)\n"
+    "array_covariance($module, ctx, x, out, axis, correlation=False, ddof=1.0, weights=None,\n"
+    "skip_nan=False, min_periods=1)\n"
     "--\n"
     "\n"
     "Find the covariance, or the correlation, of each two variables.\n"
@@ -149,6 +150,10 @@ const char qn_py_doc_array_covariance[] =
     "    What the divisor is less than the number of observations, or their weights' sum.\n"
     "weights : array, default=None\n"
     "    float64, one for each observation.\n"
+    "skip_nan : bool, default=False\n"
+    "    Whether each two variables have the observations in which neither is NaN.\n"
+    "min_periods : int, default=1\n"
+    "    With skip_nan: of how many of them there is a result, else NaN.\n"
     "\n"
     "Raises\n"
     "------\n"

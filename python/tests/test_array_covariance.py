@@ -135,3 +135,68 @@ def test_it_is_the_devices_work():
             quern.cov(x)
             quern.corrcoef(x, rowvar=False)
             quern.cov(np.abs(x), aweights=np.arange(50.0))
+
+
+def holes(shape, share, seed):
+    r = np.random.default_rng(seed)
+    x = r.standard_normal(shape) + 5
+    x[r.random(shape) < share] = np.nan
+    return x
+
+
+def alike(got, want):
+    assert got.shape == want.shape and np.array_equal(np.isnan(got), np.isnan(want))
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape, share", [((40, 5), 0.3), ((7, 4), 0.7), ((600, 70), 0.1), ((17_000, 3), 0.5),
+                                          ((9, 1), 0.4)])
+@pytest.mark.parametrize("least", [1, 4])
+def test_pandas_pairs(shape, share, least):
+    pd = pytest.importorskip("pandas")
+    x = holes(shape, share, 12)
+    frame = pd.DataFrame(x)
+    for name, got in (("cov", quern.cov), ("corr", quern.corrcoef)):
+        want = getattr(frame, name)(min_periods=least).to_numpy()
+        alike(np.atleast_2d(got(x, rowvar=False, skip_nan=True, min_periods=least)), want)
+
+
+def test_pairs_without_nan_have_the_bits_that_they_have_alone():
+    x = holes((500, 6), 0.2, 13)
+    x[:, [1, 4]] = 1 / np.arange(1, 1001).reshape(500, 2)
+    for call in (quern.cov, quern.corrcoef):
+        whole, some = call(x, rowvar=False), call(x, rowvar=False, skip_nan=True)
+        assert np.array_equal(whole[np.ix_([1, 4], [1, 4])], some[np.ix_([1, 4], [1, 4])])
+        y = np.nan_to_num(x)
+        assert np.array_equal(call(y, rowvar=False), call(y, rowvar=False, skip_nan=True))
+    alike(quern.cov(x, rowvar=False, skip_nan=True, ddof=0)[0, 1],
+          np.cov(x[~np.isnan(x[:, 0])][:, :2].T, ddof=0)[0, 1])
+
+
+def test_pairs_have_the_same_bits_everywhere():
+    for dtype, shape in ((np.float32, (16_500, 3)), (np.float64, (300, 40))):
+        x = holes(shape, 0.2, 14).astype(dtype)
+        results = set()
+        for name in DEVICES:
+            for threads in (1, 7) if name == "cpu" else (1,):
+                with quern.config_context(device=name, threads=threads, fallback="never"):
+                    for _, part in layouts(x):
+                        results.add(quern.cov(part, rowvar=False, skip_nan=True).tobytes()
+                                    + quern.corrcoef(part, rowvar=False, skip_nan=True).tobytes())
+        assert len(results) == 1
+
+
+def test_a_variable_that_is_constant_where_it_meets_another_has_no_correlation_with_it():
+    x = np.array([[0.1, 0.1, 0.1, 7.3, -2.0], [1.0, 2.0, 4.0, np.nan, np.nan]])
+    c, r = quern.cov(x, skip_nan=True), quern.corrcoef(x, skip_nan=True)
+    assert c[0, 1] == 0 and c[1, 0] == 0 and np.isnan(r[0, 1]) and abs(r[0, 0] - 1) < 1e-15
+    x[1] = np.nan
+    assert np.isnan(quern.cov(x, skip_nan=True)[1]).all()
+
+
+def test_pairs_take_no_weights():
+    x = holes((3, 9), 0.2, 15)
+    with pytest.raises(ValueError, match="weights do not go"):
+        quern.cov(x, skip_nan=True, aweights=np.ones(9))
+    with pytest.raises(ValueError, match="min_periods goes with"):
+        quern.corrcoef(x, min_periods=3)

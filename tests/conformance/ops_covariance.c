@@ -153,6 +153,112 @@ static void define(struct problem *p)
     free(means);
 }
 
+/* ---- the values that two lines have in common ---- */
+
+/* A line's mean of its values, and how many they are. */
+static struct mean present_mean(const struct problem *p, uint64_t line, double *n)
+{
+    struct qn_lines one = p->host;
+    struct qn_reduced node;
+    struct mean m;
+    one.data = (char *)one.data + (int64_t)line * one.line_stride;
+    one.lines = 1;
+    struct qn_reduce_request rq = {.in = one, .kind = QN_REDUCE_SUM, .skip = 1, .out = &node};
+    OK(qn_op_reduce(NULL, NULL, 0, &rq, NULL));
+    *n = (double)(one.n - node.missing);
+    qn_covariance_mean(&node, *n, &m.hi, &m.lo);
+    return m;
+}
+
+struct common {
+    double n, x, y, xy, xx, yy;
+};
+
+/* Sums of differences less the shifts, and of their products, in groups of blocks. */
+static struct common common_of(const struct problem *p, const uint64_t line[2],
+                               const struct mean mean[2], const double shift[2])
+{
+    double total[6] = {0}, group[6], block[6];
+    for (uint64_t i = 0; i < p->host.n; i++) {
+        if (i % GROUP == 0) memset(group, 0, sizeof group);
+        if (i % BLOCK == 0) memset(block, 0, sizeof block);
+        double a = value(&p->host, line[0], i), b = value(&p->host, line[1], i);
+        if (a == a && b == b) {
+            a = ((a - mean[0].hi) - mean[0].lo) - shift[0];
+            b = ((b - mean[1].hi) - mean[1].lo) - shift[1];
+            block[0] += 1.0;
+            block[1] += a;
+            block[2] += b;
+            block[3] = fma(a, b, block[3]);
+            block[4] = fma(a, a, block[4]);
+            block[5] = fma(b, b, block[5]);
+        }
+        int last = i + 1 == p->host.n;
+        for (int k = 0; k < 6 && (last || (i + 1) % BLOCK == 0); k++) group[k] += block[k];
+        for (int k = 0; k < 6 && (last || (i + 1) % GROUP == 0); k++) total[k] += group[k];
+    }
+    return (struct common){total[0], total[1], total[2], total[3], total[4], total[5]};
+}
+
+/* want: sums of products, counts and squares, one after the other. */
+static void define_pairs(struct problem *p, double *want)
+{
+    uint64_t d = p->host.lines;
+    for (uint64_t r = 0; r < d; r++)
+        for (uint64_t c = r; c < d; c++) {
+            double n[2], shift[2] = {0, 0};
+            const uint64_t line[2] = {r, c};
+            const struct mean mean[2] = {present_mean(p, r, &n[0]), present_mean(p, c, &n[1])};
+            struct common s;
+            for (int round = 0; round < 2; round++) {
+                s = common_of(p, line, mean, shift);
+                shift[0] = s.n == n[0] || s.n == 0.0 ? 0.0 : shift[0] + s.x / s.n;
+                shift[1] = s.n == n[1] || s.n == 0.0 ? 0.0 : shift[1] + s.y / s.n;
+            }
+            s = common_of(p, line, mean, shift);
+            want[r * d + c] = want[c * d + r] = s.xy;
+            want[d * d + r * d + c] = want[d * d + c * d + r] = s.n;
+            want[2 * d * d + c * d + r] = s.yy;
+            want[2 * d * d + r * d + c] = s.xx;
+        }
+}
+
+static void same_pairs(const struct problem *p, const double *want, const double *got,
+                       const char *what, uint32_t k)
+{
+    uint64_t cells = p->host.lines * p->host.lines;
+    for (uint64_t i = 0; i < 3 * cells; i++)
+        if (want[i] != got[i] && !(isnan(want[i]) && isnan(got[i])))
+            fail_msg("%s: case %u, type %u: plane %llu, cell %llu of %llu: %a, not %a", what, k,
+                     p->host.type, (unsigned long long)(i / cells), (unsigned long long)(i % cells),
+                     (unsigned long long)cells, got[i], want[i]);
+}
+
+static void pairs_case(struct ops_device *entry, uint32_t k)
+{
+    struct problem p = make(entry->device, k);
+    uint64_t cells = p.host.lines * p.host.lines;
+    double *want = calloc(3 * cells, sizeof *want), *got = calloc(3 * cells, sizeof *got);
+    struct qn_outcome outcome;
+    assert_true(want != NULL && got != NULL);
+    define_pairs(&p, want);
+    p.rq.weights = NULL;
+    p.rq.skip = 1;
+    p.rq.out = got;
+    p.rq.counts = got + cells;
+    p.rq.squares = got + 2 * cells;
+    OK(qn_op_covariance(NULL, NULL, 0, &p.rq, &outcome));
+    same_pairs(&p, want, got, outcome.implementation, k);
+    p.rq.in = p.there;
+    memset(got, 0xff, 3 * cells * sizeof *got);
+    OK(qn_op_covariance(entry->device, NULL, 0, &p.rq, &outcome));
+    assert_string_equal(outcome.implementation, "device");
+    same_pairs(&p, want, got, entry->name, k);
+    free(want);
+    free(got);
+    drop(entry->device, &p);
+}
+
 /* ---- tests ---- */
 
 static void same(const struct problem *p, const char *what, uint32_t k)
@@ -184,6 +290,12 @@ void products_of_differences_are_added_in_the_order_of_the_definition(void **sta
 {
     (void)state;
     on_every_device(covariance_case, SHAPES * EVERY_TYPE, 13);
+}
+
+void each_two_lines_have_the_values_in_common(void **state)
+{
+    (void)state;
+    on_every_device(pairs_case, 2 * SHAPES, 7);
 }
 
 void covariances_are_refused_with_sentences(void **state)

@@ -65,6 +65,7 @@ void sums_on_the_way_are_those_of_one_by_one(void **state);
 void values_are_counted_in_the_bin_whose_edges_they_lie_between(void **state);
 /* ops_covariance.c */
 void products_of_differences_are_added_in_the_order_of_the_definition(void **state);
+void each_two_lines_have_the_values_in_common(void **state);
 void covariances_are_refused_with_sentences(void **state);
 /* ops_neighbours.c */
 void cells_are_filled_with_the_cpus_bytes(void **state);

@@ -140,6 +140,7 @@ int main(void)
         cmocka_unit_test(sums_on_the_way_are_those_of_one_by_one),
         cmocka_unit_test(values_are_counted_in_the_bin_whose_edges_they_lie_between),
         cmocka_unit_test(products_of_differences_are_added_in_the_order_of_the_definition),
+        cmocka_unit_test(each_two_lines_have_the_values_in_common),
         cmocka_unit_test(covariances_are_refused_with_sentences),
         cmocka_unit_test(cells_are_filled_with_the_cpus_bytes),
         cmocka_unit_test(neighbours_are_refused_with_sentences),

@@ -578,6 +578,27 @@ static void nothing_crosses_to_a_device_without_float64(void **state)
     OK(quern_context_close(context));
 }
 
+/* The second variable lacks one of four observations, the third all. */
+static void covariances_of_what_is_there(void **state)
+{
+    const double no = (double)NAN, want[9] = {5.0 / 3, 2, no, 2, 4, no, no, no, no};
+    double data[12] = {1, 2, 3, 4, 2, 4, 6, no, no, no, no, no};
+    quern_covariance_options options = {.struct_size = sizeof options, .ddof = 1, .skip_nan = 1};
+    quern_context *context = fixture_context("cpu", 1);
+    quern_array x = matrix_of(QUERN_FLOAT64, data, 3, 4), out = none;
+    (void)state;
+    OK(quern_array_covariance(context, &x, 1, &options, &out));
+    for (int i = 0; i < 9; i++) {
+        double v = ((double *)out.data)[i];
+        assert_true(isnan(want[i]) ? isnan(v) : v == want[i]);
+    }
+    options.min_periods = 4;
+    OK(quern_array_covariance(context, &x, 1, &options, &out));
+    assert_true(isnan(((double *)out.data)[1]) && ((double *)out.data)[0] == want[0]);
+    quern_array_free(&out);
+    OK(quern_context_close(context));
+}
+
 static void covariances_that_make_no_sense_are_refused(void **state)
 {
     double data[4] = {1, 2, 3, 4}, bad[2] = {1, -1}, zero[2] = {0, 0};
@@ -601,6 +622,8 @@ static void covariances_that_make_no_sense_are_refused(void **state)
     REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "weight 1 is negative");
     options.weights = &nothing;
     REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "not a positive number");
+    options.skip_nan = 1;
+    REFUSED(quern_array_covariance(context, &x, 0, &options, &out), "do not go with skip_nan");
     OK(quern_context_close(context));
 }
 
@@ -613,9 +636,9 @@ struct work {
 
 static quern_status everything(const struct work *w, uint64_t n)
 {
-    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[16];
+    quern_array x = vector_of(QUERN_FLOAT32, w->data, n), out[17];
     quern_status status = QUERN_OK;
-    for (int i = 0; i < 16; i++) out[i] = none;
+    for (int i = 0; i < 17; i++) out[i] = none;
     if (status == QUERN_OK) status = quern_array_sort(w->context, &x, 0, 0, &out[0]);
     if (status == QUERN_OK) status = quern_array_argsort(w->context, &x, 0, 0, &out[1]);
     if (status == QUERN_OK) status = quern_array_topk(w->context, &x, 5, 0, 1, &out[2], &out[3]);
@@ -642,7 +665,11 @@ static quern_status everything(const struct work *w, uint64_t n)
     quern_covariance_options weighted = {.struct_size = sizeof weighted, .weights = &weights};
     if (status == QUERN_OK)
         status = quern_array_covariance(w->context, &head, 0, &weighted, &out[15]);
-    for (int i = 0; i < 16; i++) {
+    quern_covariance_options pairs = {.struct_size = sizeof pairs, .correlation = 1, .skip_nan = 1};
+    double holed[4] = {1.0, (double)NAN, 2.0, 4.0};
+    quern_array some = matrix_of(QUERN_FLOAT64, holed, 2, 2);
+    if (status == QUERN_OK) status = quern_array_covariance(w->context, &some, 0, &pairs, &out[16]);
+    for (int i = 0; i < 17; i++) {
         if (status == QUERN_OK) assert_non_null(out[i].data);
         quern_array_free(&out[i]);
     }
@@ -699,6 +726,7 @@ int main(void)
         cmocka_unit_test(counts_on_cuda),
         cmocka_unit_test(reductions_that_make_no_sense_are_refused),
         cmocka_unit_test(covariances_of_either_axis),
+        cmocka_unit_test(covariances_of_what_is_there),
         cmocka_unit_test(covariances_on_opencl),
         cmocka_unit_test(covariances_on_cuda),
         cmocka_unit_test(nothing_crosses_to_a_device_without_float64),
