@@ -10,10 +10,10 @@
 #include "host/device/device.h"
 #include "tests/standin/cuda_test.h"
 
-static const char *const sources[] = {"moments",    "weighted", "paired", "powers", "extremes",
-                                      "histogram",  "run",      "csr",    "sort",   "move",
-                                      "cast",       "random",   "reduce", "counts", "covariance",
-                                      "neighbours", "selftest"};
+static const char *const sources[] = {"moments",   "weighted",   "paired",  "powers", "extremes",
+                                      "histogram", "run",        "csr",     "sort",   "move",
+                                      "cast",      "random",     "reduce",  "counts", "covariance",
+                                      "pair_sums", "neighbours", "selftest"};
 static const uint32_t targets[] = {75, 80, 86, 89, 90, 100, 120};
 
 static int is_wanted(uint32_t target)
