@@ -11,21 +11,25 @@
 #include "host/core/threads.h"
 #include "host/ops/reductions.h"
 
+#if QN_X86
+#include <immintrin.h>
+#endif
+
 enum {
     BLOCK = 256,
     GROUP = 64 * BLOCK,
     PAIR_PANEL = QN_PAIR_PANEL_LINES,
     PAIR_CELLS = PAIR_PANEL * PAIR_PANEL,
-    SLICE = 64,                /* values that are packed at a time */
-    PACK = SLICE * PAIR_PANEL, /* … of a panel */
-    ROOM = 4 * PACK + 3 * PAIR_CELLS,
+    SLICE = 64,                       /* values that are packed at a time */
+    PACK = SLICE * PAIR_PANEL,        /* … of a panel */
+    ROOM = 4 * PACK + 3 * PAIR_CELLS, /* in values of 8 bytes */
     WAVE_BYTES = 1 << 26
 };
 
 #define QN_BODY "backends/cpu/pair_sums_body.h"
 #include "backends/cpu/isa_each.h"
 
-typedef void slice_fn(const double *, const double *, const double *, const double *, size_t,
+typedef void slice_fn(const double *, const int64_t *, const double *, const int64_t *, size_t,
                       const double *, int, double *);
 
 static slice_fn *slice_of_isa(void)
@@ -53,14 +57,17 @@ struct job {
 
 /* Differences of a panel's lines from their means, and where they are. */
 static void pack(const struct job *job, uint32_t panel, uint64_t row, size_t rows, double *to,
-                 double *has)
+                 int64_t *has)
 {
     const struct qn_lines *in = &job->rq->in;
     double values[SLICE];
     for (size_t c = 0; c < PAIR_PANEL; c++) {
         uint64_t line = (uint64_t)panel * PAIR_PANEL + c;
         if (line >= in->lines) {
-            for (size_t r = 0; r < rows; r++) to[r * PAIR_PANEL + c] = has[r * PAIR_PANEL + c] = 0;
+            for (size_t r = 0; r < rows; r++) {
+                to[r * PAIR_PANEL + c] = 0;
+                has[r * PAIR_PANEL + c] = 0;
+            }
             continue;
         }
         double hi = job->rq->means[line], lo = job->rq->means[in->lines + line];
@@ -68,7 +75,7 @@ static void pack(const struct job *job, uint32_t panel, uint64_t row, size_t row
                        values);
         for (size_t r = 0; r < rows; r++) {
             to[r * PAIR_PANEL + c] = (values[r] - hi) - lo;
-            has[r * PAIR_PANEL + c] = values[r] == values[r] ? 1.0 : 0.0;
+            has[r * PAIR_PANEL + c] = values[r] == values[r] ? -1 : 0;
         }
     }
 }
@@ -80,8 +87,9 @@ static void run_task(void *user, uint32_t worker, uint64_t task)
     uint32_t pair = (uint32_t)(task % rq->pairs), first = rq->first, second = rq->second + pair;
     uint64_t row = (job->first + task / rq->pairs) * GROUP, n = rq->in.n,
              end = n - row < GROUP ? n : row + GROUP;
-    double *p = job->packed + (size_t)ROOM * worker, *has = p + PACK, *q = has + PACK,
-           *also = q + PACK, *block = also + PACK, *to = job->sums + task * 3 * PAIR_CELLS;
+    double *block = job->packed + (size_t)ROOM * worker, *p = block + 3 * PAIR_CELLS, *q = p + PACK,
+           *to = job->sums + task * 3 * PAIR_CELLS;
+    int64_t *has = (int64_t *)(void *)(q + PACK), *also = has + PACK;
     while (second >= rq->panels) second = second - rq->panels + ++first;
     memset(to, 0, 3 * PAIR_CELLS * sizeof *to);
     while (row < end) {
