@@ -11,7 +11,7 @@ Parts, in this order; a part that cannot run says why:
   python    the Python package: its wheel, built in a clean copy of the tree, installed in build/pyvenv, tested
             by python/tests
   asan      unit tests once more under AddressSanitizer and UndefinedBehaviorSanitizer, as many as fit in
-            the time that is set aside for them; beside the Python tests, which keep one core busy
+            the time that is set aside for them; beside the Python tests
   tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; a round of every fuzzer (tests/fuzz)
 
 The last line is "N passed, N failed" with ", N skipped" where something was skipped. A test program
@@ -299,19 +299,27 @@ def python_package(tally):
     python = make_venv(tally, "pyvenv", ROOT / "python" / "tests" / "requirements.txt")
     if python is None or not make_wheel(tally, python):
         return
-    tally.say("python: python/tests against the installed wheel")
     env = dict(os.environ, POCL_CACHE_DIR=str(BUILD / "release" / "pocl-cache"),
                QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"),
                QUERN_PROGRAM=str(BUILD / "release" / "bin" / "quern"))
     env.pop("PYTHONPATH", None)
-    code, said = run([str(python), "-m", "pytest", "-q", "-rfEs", "-p", "no:cacheprovider",
-                      str(ROOT / "python" / "tests")], 1800, env, BUILD / "python")
+    tests = ROOT / "python" / "tests"
+    suite = tests / "test_sklearn_suite.py"
+    parts = {"python": ["--ignore", suite, tests], "python, scikit-learn's own tests": [suite]}
+    tally.say("python: python/tests against the installed wheel, scikit-learn's own beside the others")
+    with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(lambda name: pytest_part(tally, python, name, parts[name], env), parts))
+
+
+def pytest_part(tally, python, name, words, env):
+    code, said = run([str(python), "-m", "pytest", "-q", "-rfEs", "-p", "no:cacheprovider", *map(str, words)],
+                     1800, env, BUILD / "python")
     counted = pytest_counts(said) if said.strip() else None
     if counted is None or (code != 0 and counted[1] == 0):
-        tally.add("python", 0, 1, 0, last_words(said))
+        tally.add(name, 0, 1, 0, last_words(said))
         return
     chosen = [line for line in said.splitlines() if line.startswith(("FAILED", "ERROR", "SKIPPED"))]
-    tally.add("python", *counted, "\n".join(chosen))
+    tally.add(name, *counted, "\n".join(chosen))
 
 
 # ---- sanitizers and fuzzers ----
@@ -348,7 +356,7 @@ def parse(argv):
                         help="no time limits, ThreadSanitizer, every architecture, every float32, long fuzzing")
     parser.add_argument("--only", nargs="*", choices=["ctest", "parity", "python", "asan", "tsan", "fuzz"],
                         help="these parts (the release build comes first in any case)")
-    parser.add_argument("--asan-minutes", type=float, default=5.0, help="default 5")
+    parser.add_argument("--asan-minutes", type=float, default=3.0, help="default 3")
     parser.add_argument("--parity-minutes", type=float, default=20.0, help="default 20")
     parser.add_argument("--fuzz-seconds", type=int, default=120, help="each fuzzer, with --full")
     return parser.parse_args(argv)
