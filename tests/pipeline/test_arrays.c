@@ -519,7 +519,7 @@ static void covariances_of_either_axis(void **state)
 /* A device's bytes are the processor's; values in a buffer stay there. */
 static void covariances_on(const char *device)
 {
-    quern_context *here = fixture_context("cpu", 1), *there = fixture_context(device, 1);
+    quern_context *there = fixture_context(device, 1), *here = fixture_context("cpu", 1);
     float *data = fixture_f32(ROWS, COLUMNS, 0, 7);
     quern_array x = matrix_of(QUERN_FLOAT32, data, ROWS, COLUMNS), a = none, b = none, c = none;
     quern_covariance_options options = {.struct_size = sizeof options, .correlation = 1, .ddof = 1};
