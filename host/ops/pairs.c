@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "host/core/checked.h"
-#include "host/ops/job.h"
+#include "host/ops/blocks.h"
 #include "host/ops/layout.h"
 
 /* As the kernels have it. */
@@ -13,39 +13,8 @@ struct packed_pair {
     double target_hi, target_lo, target_m2, product;
 };
 
-static quern_status pair_blocks(struct qn_job *job, const struct qn_moments_request *rq,
-                                struct qn_view table, uint32_t blocks, struct qn_view nodes)
-{
-    static const char *const kernels[] = {"qn_paired_any", "qn_paired_f32", "qn_paired_f64"};
-    const struct qn_batch *batch = &rq->batch;
-    uint32_t width = batch->n_lanes < 16 ? batch->n_lanes : 16, shape = qn_batch_by_rows(batch);
-    uint64_t groups = 1 + (blocks - 1) / (QN_ITEMS / (16 * width));
-    uint32_t groups_y = (batch->n_lanes + 15) / 16, items = QN_ITEMS;
-    if (qn_job_cpu_shape(job->device)) {
-        uint64_t parts = qn_job_parts(job->device, blocks, 1, batch->n_lanes);
-        shape = (uint32_t)((blocks + parts - 1) / parts); /* blocks per item */
-        groups = (blocks + shape - 1) / shape;
-        groups_y = batch->n_lanes;
-        items = 1;
-    }
-    struct qn_arg args[] = {
-        qn_arg_view(batch->base), qn_arg_view(table), qn_arg_view(rq->targets_base),
-        qn_arg_u64(batch->rows),  qn_arg_u32(blocks), qn_arg_u32(shape),
-        qn_arg_view(nodes)};
-    struct qn_job_kernel kernel = {"paired", kernels[qn_batch_plain(batch)], NULL};
-    return qn_job_launch(job, kernel, groups, groups_y, items, args, sizeof args / sizeof args[0]);
-}
-
-static quern_status fold_pairs(struct qn_job *job, uint32_t blocks, uint32_t n_lanes,
-                               struct qn_view nodes, struct qn_view out)
-{
-    uint32_t items = qn_job_cpu_shape(job->device) ? 1 : QN_ITEMS;
-    struct qn_arg args[] = {qn_arg_view(nodes), qn_arg_u32(blocks), qn_arg_u32(n_lanes),
-                            qn_arg_view(out)};
-    return qn_job_launch(job, (struct qn_job_kernel){"paired", "qn_paired_fold", NULL},
-                         (blocks - 1) / QN_GROUP_BLOCKS + 1, (n_lanes - 1) / items + 1, items, args,
-                         4);
-}
+static const struct qn_block_kernels kernels = {
+    "paired", {"qn_paired_any", "qn_paired_f32", "qn_paired_f64"}, "qn_paired_fold"};
 
 /* NaNs, which infinities make, have different bits on different processors. */
 static double canonical(double x)
@@ -77,8 +46,8 @@ quern_status qn_device_pairs(struct qn_device *device, uint32_t queue,
     QN_GO(qn_job_table(&job, &program, &table));
     QN_GO(qn_job_take(&job, (uint64_t)blocks * batch->n_lanes * sizeof *found, &nodes));
     QN_GO(qn_job_take(&job, count * sizeof *found, &out));
-    QN_GO(pair_blocks(&job, rq, table, blocks, nodes));
-    QN_GO(fold_pairs(&job, blocks, batch->n_lanes, nodes, out));
+    QN_GO(qn_blocks_nodes(&job, &kernels, batch, table, rq->targets_base, blocks, nodes));
+    QN_GO(qn_blocks_fold(&job, &kernels, blocks, batch->n_lanes, nodes, out));
     QN_GO(qn_job_get(&job, out, count * sizeof *found, found));
     for (uint64_t i = 0; i < count; i++) rq->pairs[i] = unpack(&found[i]);
 cleanup:

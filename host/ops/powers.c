@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "host/core/checked.h"
+#include "host/ops/blocks.h"
 #include "host/ops/impl.h"
-#include "host/ops/job.h"
 #include "host/ops/layout.h"
 
 static const char *refuse_device(const struct qn_device *device, const void *request)
@@ -29,40 +29,8 @@ static quern_status run_cpu(struct qn_device *device, struct qn_threads *threads
     return qn_cpu_powers(threads, request);
 }
 
-/* The items are those of the kernels of moments of pairs (host/ops/pairs.c). */
-static quern_status blocks_of(struct qn_job *job, const struct qn_powers_request *rq,
-                              struct qn_view table, struct qn_view at, uint32_t blocks,
-                              struct qn_view nodes)
-{
-    static const char *const kernels[] = {"qn_powers_any", "qn_powers_f32", "qn_powers_f64"};
-    const struct qn_batch *batch = &rq->batch;
-    uint32_t width = batch->n_lanes < 16 ? batch->n_lanes : 16, shape = qn_batch_by_rows(batch);
-    uint64_t groups = 1 + (blocks - 1) / (QN_ITEMS / (16 * width));
-    uint32_t groups_y = (batch->n_lanes + 15) / 16, items = QN_ITEMS;
-    if (qn_job_cpu_shape(job->device)) {
-        uint64_t parts = qn_job_parts(job->device, blocks, 1, batch->n_lanes);
-        shape = (uint32_t)((blocks + parts - 1) / parts); /* blocks per item */
-        groups = (blocks + shape - 1) / shape;
-        groups_y = batch->n_lanes;
-        items = 1;
-    }
-    struct qn_arg args[] = {qn_arg_view(batch->base), qn_arg_view(table), qn_arg_view(at),
-                            qn_arg_u64(batch->rows),  qn_arg_u32(blocks), qn_arg_u32(shape),
-                            qn_arg_view(nodes)};
-    struct qn_job_kernel kernel = {"powers", kernels[qn_batch_plain(batch)], NULL};
-    return qn_job_launch(job, kernel, groups, groups_y, items, args, sizeof args / sizeof args[0]);
-}
-
-static quern_status fold(struct qn_job *job, uint32_t blocks, uint32_t n_lanes,
-                         struct qn_view nodes, struct qn_view out)
-{
-    uint32_t items = qn_job_cpu_shape(job->device) ? 1 : QN_ITEMS;
-    struct qn_arg args[] = {qn_arg_view(nodes), qn_arg_u32(blocks), qn_arg_u32(n_lanes),
-                            qn_arg_view(out)};
-    return qn_job_launch(job, (struct qn_job_kernel){"powers", "qn_powers_fold", NULL},
-                         (blocks - 1) / QN_GROUP_BLOCKS + 1, (n_lanes - 1) / items + 1, items, args,
-                         4);
-}
+static const struct qn_block_kernels kernels = {
+    "powers", {"qn_powers_any", "qn_powers_f32", "qn_powers_f64"}, "qn_powers_fold"};
 
 /* NaNs, which overflow makes, have different bits on different processors. */
 static void canonical(double *x, size_t n)
@@ -90,8 +58,8 @@ static quern_status run_device(struct qn_device *device, struct qn_threads *thre
     QN_GO(qn_job_put(&job, rq->at, batch->n_lanes * sizeof *rq->at, &at));
     QN_GO(qn_job_take(&job, (uint64_t)blocks * batch->n_lanes * sizeof *rq->nodes, &nodes));
     QN_GO(qn_job_take(&job, count * sizeof *rq->nodes, &out));
-    QN_GO(blocks_of(&job, rq, table, at, blocks, nodes));
-    QN_GO(fold(&job, blocks, batch->n_lanes, nodes, out));
+    QN_GO(qn_blocks_nodes(&job, &kernels, batch, table, at, blocks, nodes));
+    QN_GO(qn_blocks_fold(&job, &kernels, blocks, batch->n_lanes, nodes, out));
     QN_GO(qn_job_get(&job, out, count * sizeof *rq->nodes, rq->nodes));
     for (uint64_t i = 0; i < count; i++) {
         canonical(&rq->nodes[i].log_, 1);
