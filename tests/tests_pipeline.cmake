@@ -7,7 +7,7 @@ set(extra_sparse pipeline/sparse_forms.c)
 set(extra_rows pipeline/runs.c)
 set(extra_iterative pipeline/runs.c)
 foreach(name pipeline ledger weights fit_push inverse sparse selectors power rows targets kernel polynomial
-    splines expression indicator columns iterative arrays moves bins draws passes)
+    splines expression indicator columns iterative arrays covariance moves bins draws passes)
   qn_test(NAME ${name} MODULES ${all_modules}
     SOURCES pipeline/test_${name}.c pipeline/fixture.c ${extra_${name}} LABELS pipeline)
   set_tests_properties(${name} PROPERTIES
@@ -16,4 +16,4 @@ endforeach()
 # The search for a lambda alone.
 qn_test(NAME descent MODULES ${all_modules} SOURCES pipeline/test_descent.c unit/reference.c LABELS pipeline)
 set_property(GLOBAL APPEND PROPERTY QN_ON_STANDIN ledger weights inverse selectors power rows targets kernel
-  polynomial splines expression indicator columns iterative arrays moves bins draws)
+  polynomial splines expression indicator columns iterative arrays covariance moves bins draws)

@@ -7,26 +7,9 @@
 
 #include "host/core/checked.h"
 #include "quern/random.h"
-#include "tests/pipeline/fixture.h"
+#include "tests/pipeline/array_fixture.h"
 
 enum { ROWS = 600, COLUMNS = 40, CLASSES = 3 };
-
-static const quern_array none = {.struct_size = sizeof none};
-
-static quern_array matrix_of(quern_type type, void *data, uint64_t rows, uint64_t columns)
-{
-    quern_array a = {.struct_size = sizeof a, .type = type, .ndim = 2, .data = data};
-    a.shape[0] = rows;
-    a.shape[1] = columns;
-    return a;
-}
-
-static quern_array vector_of(quern_type type, void *data, uint64_t n)
-{
-    quern_array a = {.struct_size = sizeof a, .type = type, .ndim = 1, .data = data};
-    a.shape[0] = n;
-    return a;
-}
 
 /* ---- devices ---- */
 
@@ -119,12 +102,6 @@ static void arguments_that_make_no_sense_are_refused_with_a_sentence(void **stat
                       line = vector_of(QUERN_FLOAT64, data, 4);
     quern_array at = vector_of(QUERN_INT64, numbers, 3), out = none;
     (void)state;
-#define REFUSED(call, words)                                                                       \
-    do {                                                                                           \
-        assert_int_equal(call, QUERN_INVALID);                                                     \
-        if (strstr(quern_last_error(), words) == NULL) fail_msg("%s", quern_last_error());         \
-        assert_null(out.data);                                                                     \
-    } while (0)
     REFUSED(quern_array_cast(context, &x, QUERN_INT8, 2, &out), "flags");
     REFUSED(quern_array_cast(context, &x, QUERN_STRING, 0, &out), "arrays are of");
     REFUSED(quern_array_cast(context, &x, QUERN_FLOAT32, QUERN_CAST_CHECKED, &out),
