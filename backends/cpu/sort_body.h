@@ -2,22 +2,25 @@
  * Sorting one kind of elements, for sort_k32.c and its siblings. They define ELEM, KEY (the key's type),
  * KEY_OF(e), PLACES (elements carry places: MAKE(key, place), PLACE_OF(e)), QN_SUFFIX and the conversions
  * KEYS and VALUES; WORD, of which an element has STEP and holds the key in the first, KEY_SHIFT bits up,
- * with the loops PREFIXES_OF and RANGE_OF over them (sort_words.h); NETWORK where elements are words
+ * with the loops PREFIXES_OF (to type PREFIX) and RANGE_OF over them (sort_words.h); NETWORK where elements are words
  * (sort_network.c), and COUNTING where they are keys.
  *
  * A short line is sorted by one thread, least significant digit first. A long one by all threads: a
- * sample says where the values are, a table over 2^16 prefixes of keys cuts them into buckets of about
+ * sample says where the values are, a table over prefixes of keys cuts them into buckets of about
  * equal size that fit a core's cache, one pass counts, one scatters (through a line of each bucket in
  * the cache, written past the caches when it is full), and every bucket is sorted as a short line: by
  * digits, or where its keys lie close together by counting each, which moves nothing.
  * A bucket that turned out too large, as where values repeat, is treated as the whole was, within its
  * own exact range. Every step is stable. The method is known as MSD radix sort with LSD leaves; the
  * sample takes the place of the most significant digit, which for floats is mostly an exponent. */
+#include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "backends/cpu/isa.h"
 #include "backends/cpu/sort.h"
 #include "backends/cpu/sort_words.h"
+#include "host/core/compiler.h"
 #include "host/core/os.h"
 
 #if defined(__SSE2__)
@@ -31,11 +34,14 @@ enum {
     DIGIT = 11,      /* bits of a digit, at most */
     DIGITS = 6,      /* of a key */
     SAMPLE_RUN = 16, /* neighbours that are sampled together: about a line of the cache */
-    SAMPLE_RUNS = 4096,
-    PREFIXES = 1 << 16,
-    BUCKETS = 2048,   /* at most */
-    BUCKET = 1 << 15, /* elements that a bucket should have */
-    LARGE = 1 << 20,  /* elements from which a bucket is cut again */
+    SAMPLE_RUNS = 1 << 14,
+    PREFIX_BITS = 16, /* more where a key has 64 bits: most are an exponent's */
+    PREFIX_BITS_WIDE = 18,
+    WIDE_LEAST = 1 << 22, /* elements from which they are worth the larger table */
+    BUCKETS = 2048,       /* at most */
+    BUCKET = 1 << 15,     /* elements that a bucket should have */
+    DENSE = 1 << 18,      /* keys, or elements, of a bucket that is counted */
+    LARGE = 1 << 20,      /* elements from which a bucket is cut again */
     LINE = 64 / sizeof(ELEM)
 };
 
@@ -189,6 +195,10 @@ static ELEM *sort_digits(ELEM *a, ELEM *b, size_t n, KEY low, uint32_t bits)
     return a;
 }
 
+#if defined(NETWORK)
+#include "backends/cpu/sort_split_body.h"
+#endif
+
 /* Where few keys lie between the least and the greatest, each is counted; b has room for the counts. */
 static ELEM *sort_here(ELEM *a, ELEM *b, size_t n)
 {
@@ -201,6 +211,9 @@ static ELEM *sort_here(ELEM *a, ELEM *b, size_t n)
     KEY low = (KEY)(range[0] >> KEY_SHIFT), span = (KEY)(range[1] >> KEY_SHIFT) - low;
 #if defined(COUNTING)
     if (span < 2 * n && COUNTING(a, n, low, (uint64_t)span + 1, (void *)b)) return a;
+#endif
+#if defined(NETWORK)
+    if (n >= SPLIT_LEAST && bits_of(span) > 16 && sort_split(a, b, n, low, bits_of(span))) return a;
 #endif
     return sort_digits(a, b, n, low, bits_of(span));
 }

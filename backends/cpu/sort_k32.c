@@ -11,9 +11,12 @@
 #define PLACES 0
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define PREFIX uint16_t
 #define PREFIXES_OF qn_sort_prefixes_32
 #define RANGE_OF qn_sort_range_32
 #define COUNTING qn_sort_counting_32
+#define TALLY qn_sort_tally_32
+#define SPREAD qn_sort_spread_32
 #define NETWORK qn_sort_network_32
 #define QN_SUFFIX k32
 

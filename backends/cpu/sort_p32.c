@@ -14,6 +14,7 @@
 #define PLACE_OF(e) ((uint32_t)(e))
 #define KEYS qn_sort_keys32
 #define VALUES qn_sort_values32
+#define PREFIX uint32_t
 #define PREFIXES_OF qn_sort_prefixes_64
 #define RANGE_OF qn_sort_range_64
 #define NETWORK qn_sort_network_64

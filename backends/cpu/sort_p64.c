@@ -13,6 +13,7 @@
 #define PLACE_OF(e) ((e).place)
 #define KEYS qn_sort_keys64
 #define VALUES qn_sort_values64
+#define PREFIX uint32_t
 #define PREFIXES_OF qn_sort_prefixes_64
 #define RANGE_OF qn_sort_range_64
 #define QN_SUFFIX p64

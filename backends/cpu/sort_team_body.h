@@ -9,7 +9,8 @@ struct team {
     KEY low, high; /* of the sample, or exact where cut again */
     uint32_t shift, n_buckets, n_chunks;
     uint64_t chunk;
-    uint16_t *table;   /* [PREFIXES]: buckets */
+    uint32_t n_prefixes;
+    uint16_t *table;   /* [n_prefixes]: buckets */
     uint64_t *counts;  /* [chunk][bucket]: how many, then where the next one goes */
     uint64_t *starts;  /* [n_buckets + 1] */
     uint32_t n_wanted; /* buckets that hold what is kept */
@@ -24,15 +25,23 @@ struct team {
 };
 
 /* An element's bucket is its prefix's in the table. */
-static void prefixes_of(const struct team *t, const ELEM *e, uint64_t n, uint16_t *prefixes)
+static void prefixes_of(const struct team *t, const ELEM *e, uint64_t n, PREFIX *prefixes)
 {
-    PREFIXES_OF(words_of(e), STEP, n, (WORD)t->low << KEY_SHIFT, t->shift + KEY_SHIFT, prefixes);
+    PREFIXES_OF(words_of(e), STEP, n, (WORD)t->low << KEY_SHIFT, t->shift + KEY_SHIFT,
+                t->n_prefixes - 1, prefixes);
 }
 
 static uint64_t chunk_size(const struct team *t, uint64_t chunk)
 {
     uint64_t first = chunk * t->chunk;
     return t->source.n - first < t->chunk ? t->source.n - first : t->chunk;
+}
+
+/* The first-th element's memory, to be asked for; of strided lines what is fetched is too little. */
+static const char *ahead(const struct source *s, uint64_t first)
+{
+    if (s->elements != NULL) return (const char *)(s->elements + first);
+    return qn_lines_at(&s->rq->in, s->line, first);
 }
 
 /* What is done with the blocks of a chunk. */
@@ -79,9 +88,13 @@ static void count_chunk(void *user, uint32_t worker, uint64_t chunk)
     (void)worker;
     memset(counts, 0, t->n_buckets * sizeof *counts);
     EACH_BLOCK(t, chunk, e, m, first, {
-        uint16_t prefixes[QN_SORT_BLOCK];
+        PREFIX prefixes[QN_SORT_BLOCK];
         prefixes_of(t, e, m, prefixes);
-        for (uint64_t i = 0; i < m; i++) counts[table[prefixes[i]]]++;
+        const char *soon = ahead(&t->source, first + QN_SORT_BLOCK);
+        for (uint64_t i = 0; i < m; i++) {
+            if (i % LINE == 0) QN_PREFETCH(soon + i * sizeof(ELEM));
+            counts[table[prefixes[i]]]++;
+        }
     });
 }
 
@@ -93,6 +106,13 @@ static inline void write_line(ELEM *to, const ELEM *from)
     for (int i = 0; i < 4; i++) _mm_stream_si128(d + i, _mm_load_si128(f + i));
 #else
     memcpy(to, from, 64);
+#endif
+}
+
+static inline void write_fence(void)
+{
+#if defined(__SSE2__)
+    _mm_sfence();
 #endif
 }
 
@@ -109,9 +129,11 @@ static void scatter_chunk(void *user, uint32_t worker, uint64_t chunk)
     for (uint32_t b = 0; b < t->n_buckets; b++)
         first_of[b] = next[b] = t->counts[chunk * t->n_buckets + b] + t->skew;
     EACH_BLOCK(t, chunk, e, m, first, {
-        uint16_t prefixes[QN_SORT_BLOCK];
+        PREFIX prefixes[QN_SORT_BLOCK];
         prefixes_of(t, e, m, prefixes);
+        const char *soon = ahead(&t->source, first + QN_SORT_BLOCK);
         for (uint64_t i = 0; i < m; i++) {
+            if (i % LINE == 0) QN_PREFETCH(soon + i * sizeof(ELEM));
             uint32_t b = table[prefixes[i]];
             if (b >= t->n_wanted) continue;
             uint64_t at = next[b]++;
@@ -130,9 +152,7 @@ static void scatter_chunk(void *user, uint32_t worker, uint64_t chunk)
         if (from < first_of[b]) from = first_of[b];
         memcpy(t->scratch + from, lines[b] + from % LINE, (next[b] - from) * sizeof(ELEM));
     }
-#if defined(__SSE2__)
-    _mm_sfence();
-#endif
+    write_fence();
 }
 
 static void sort_bucket(void *user, uint32_t worker, uint64_t bucket)
@@ -161,16 +181,28 @@ static void take_sample(const struct team *t, KEY *sample, uint64_t runs)
     }
 }
 
+/* Whether a bucket of so many prefixes and so much of the sample has enough. Where keys alone are many
+ * beside the keys that there can be, it takes more, since they are counted. */
+static int is_full(const struct team *t, uint64_t prefixes, uint64_t weight, uint64_t share,
+                   double each)
+{
+    if (PLACES || weight < share) return weight >= share;
+    double keys = ldexp((double)prefixes, (int)t->shift), elements = (double)weight * each;
+    return elements <= keys || keys >= DENSE || elements >= DENSE;
+}
+
 /* Prefixes become buckets of about equal weight; one that is heavy has a bucket of its own. */
 static void fill_table(struct team *t, const uint32_t *weights, uint64_t n_sample)
 {
-    uint64_t wanted = t->source.n / BUCKET, share;
+    uint64_t wanted = t->source.n / BUCKET, sum = 0, share;
     uint32_t bucket = 0, first = 0;
-    uint64_t sum = 0;
+    double each = (double)t->source.n / (double)n_sample, heavy;
     if (wanted > BUCKETS / 2) wanted = BUCKETS / 2;
     share = n_sample / (wanted < 16 ? 16 : wanted);
-    for (uint32_t p = 0; p < PREFIXES; p++) {
-        if ((sum >= share || (weights[p] >= share && p > first)) && bucket < BUCKETS - 1) {
+    heavy = PLACES || (double)share * each > DENSE ? (double)share : DENSE / each;
+    for (uint32_t p = 0; p < t->n_prefixes; p++) {
+        int full = is_full(t, p - first, sum, share, each) || (weights[p] >= heavy && p > first);
+        if (full && bucket < BUCKETS - 1) {
             bucket++;
             first = p;
             sum = 0;
@@ -184,8 +216,9 @@ static void fill_table(struct team *t, const uint32_t *weights, uint64_t n_sampl
 /* A sample that deceives costs a pass: the third time, buckets are of equal range. */
 static void plan_buckets(struct team *t, KEY *sample, uint32_t *weights)
 {
-    uint64_t runs = t->source.n / 1024;
-    if (runs > SAMPLE_RUNS) runs = SAMPLE_RUNS;
+    uint64_t runs = t->source.n / 4096, least = t->source.n / 1024;
+    if (least > SAMPLE_RUNS / 4) least = SAMPLE_RUNS / 4;
+    runs = runs < least ? least : runs > SAMPLE_RUNS ? (uint64_t)SAMPLE_RUNS : runs;
     take_sample(t, sample, runs);
     if (t->depth == 0) {
         t->low = t->high = sample[0];
@@ -194,15 +227,16 @@ static void plan_buckets(struct team *t, KEY *sample, uint32_t *weights)
             t->high = sample[i] > t->high ? sample[i] : t->high;
         }
     }
-    t->shift = bits_of(t->high - t->low) > 16 ? bits_of(t->high - t->low) - 16 : 0;
+    uint32_t bits = bits_of(t->high - t->low), prefix_bits = bits_of((KEY)(t->n_prefixes - 1));
+    t->shift = bits > prefix_bits ? bits - prefix_bits : 0;
     if (t->depth >= 2) {
         uint64_t prefixes = (uint64_t)((KEY)(t->high - t->low) >> t->shift) + 1;
-        for (uint64_t p = 0; p < PREFIXES; p++)
+        for (uint64_t p = 0; p < t->n_prefixes; p++)
             t->table[p] = (uint16_t)((p < prefixes ? p : prefixes - 1) * BUCKETS / prefixes);
         t->n_buckets = BUCKETS;
         return;
     }
-    memset(weights, 0, PREFIXES * sizeof *weights);
+    memset(weights, 0, t->n_prefixes * sizeof *weights);
     for (uint64_t i = 0; i < runs * SAMPLE_RUN; i++)
         weights[(KEY)(sample[i] - t->low) >> t->shift]++;
     fill_table(t, weights, runs * SAMPLE_RUN);
@@ -241,24 +275,6 @@ static void find_range(struct team *t, struct qn_threads *threads)
     }
 }
 
-static quern_status sort_team(struct qn_threads *threads, struct source source, uint64_t base,
-                              uint32_t depth);
-
-static quern_status sort_buckets(struct team *t, struct qn_threads *threads)
-{
-    qn_threads_run(threads, t->n_chunks, scatter_chunk, t);
-    qn_threads_run(threads, t->n_wanted, sort_bucket, t);
-    for (uint32_t b = 0; b < t->n_wanted; b++) {
-        uint64_t n = t->starts[b + 1] - t->starts[b];
-        struct source part = t->source;
-        if (n <= LARGE) continue;
-        part.n = n;
-        part.elements = t->scratch + t->skew + t->starts[b];
-        QN_TRY(sort_team(threads, part, t->base + t->starts[b], t->depth + 1));
-    }
-    return QUERN_OK;
-}
-
 /* The result's memory as scratch, where it is packed, as wide as elements, wanted whole and not also
  * what is read: buckets are then sorted where they end. */
 static int borrow(struct team *t)
@@ -278,6 +294,28 @@ static int borrow(struct team *t)
     return 1;
 }
 
+static quern_status sort_team(struct qn_threads *threads, struct source source, uint64_t base,
+                              uint32_t depth);
+
+static quern_status sort_buckets(struct team *t, struct qn_threads *threads)
+{
+    qn_threads_run(threads, t->n_chunks, scatter_chunk, t);
+    qn_threads_run(threads, t->n_wanted, sort_bucket, t);
+    for (uint32_t b = 0; b < t->n_wanted; b++) {
+        uint64_t n = t->starts[b + 1] - t->starts[b];
+        struct source part = t->source;
+        if (n <= LARGE) continue;
+        part.n = n;
+        part.elements = t->scratch + t->skew + t->starts[b];
+        QN_TRY(sort_team(threads, part, t->base + t->starts[b], t->depth + 1));
+    }
+    return QUERN_OK;
+}
+
+#if !PLACES
+#include "backends/cpu/sort_rooms_body.h"
+#endif
+
 /* Sorts and stores. Extra memory, where the result's cannot be borrowed: the elements of buckets of
  * which something is kept, once; those of a bucket that is cut again are held once more. */
 static quern_status sort_team(struct qn_threads *threads, struct source source, uint64_t base,
@@ -290,13 +328,15 @@ static quern_status sort_team(struct qn_threads *threads, struct source source, 
     t.n_chunks = team * 4;
     t.chunk = (source.n + t.n_chunks - 1) / t.n_chunks;
     t.n_chunks = (uint32_t)((source.n + t.chunk - 1) / t.chunk);
-    t.table = qn_alloc(PREFIXES, sizeof *t.table);
+    t.n_prefixes =
+        1u << (sizeof(KEY) == 8 && source.n >= WIDE_LEAST ? PREFIX_BITS_WIDE : PREFIX_BITS);
+    t.table = qn_alloc(t.n_prefixes, sizeof *t.table);
     t.counts = qn_alloc((size_t)t.n_chunks * BUCKETS, sizeof *t.counts);
     t.starts = qn_alloc(BUCKETS + 1, sizeof *t.starts);
     t.ranges = qn_alloc((size_t)t.n_chunks * 2, sizeof *t.ranges);
     t.lines = qn_alloc_aligned((size_t)team * BUCKETS, 64 + 2 * sizeof(uint64_t));
     sample = qn_alloc((size_t)SAMPLE_RUNS * SAMPLE_RUN, sizeof *sample);
-    weights = qn_alloc(PREFIXES, sizeof *weights);
+    weights = qn_alloc(t.n_prefixes, sizeof *weights);
     if (t.table == NULL || t.counts == NULL || t.starts == NULL || t.ranges == NULL ||
         t.lines == NULL || sample == NULL || weights == NULL) {
         status = qn_error_memory_while("sorting");
@@ -310,6 +350,13 @@ static quern_status sort_team(struct qn_threads *threads, struct source source, 
         }
     }
     plan_buckets(&t, sample, weights);
+#if !PLACES
+    if (suits_rooms(&t, team, weights)) {
+        int served;
+        status = sort_rooms(&t, threads, weights, &served);
+        if (status != QUERN_OK || served) goto cleanup;
+    }
+#endif
     qn_threads_run(threads, t.n_chunks, count_chunk, &t);
     place_buckets(&t);
     if (!borrow(&t)) t.scratch = qn_pages_alloc(t.scratch_room * sizeof(ELEM));

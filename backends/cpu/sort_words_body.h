@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Loops over the words that elements begin with, for one instruction set (QN_SUFFIX) and type (WORD,
- * of BITS). */
+ * of BITS; PREFIX). */
 
 #define NAME(name) QN_PASTE(QN_PASTE(name, BITS), QN_SUFFIX)
 
 static inline void NAME(prefix_loop)(const WORD *words, uint64_t step, uint64_t n, WORD low,
-                                     uint32_t shift, uint16_t *prefixes)
+                                     uint32_t shift, uint32_t most, PREFIX *prefixes)
 {
     for (uint64_t i = 0; i < n; i++) {
         WORD word = words[i * step], prefix = ((word < low ? low : word) - low) >> shift;
-        prefixes[i] = (uint16_t)(prefix < UINT16_MAX ? prefix : UINT16_MAX);
+        prefixes[i] = (PREFIX)(prefix < most ? prefix : most);
     }
 }
 
 static void NAME(prefixes)(const WORD *words, uint64_t step, uint64_t n, WORD low, uint32_t shift,
-                           uint16_t *prefixes)
+                           uint32_t most, PREFIX *prefixes)
 {
     if (step == 1)
-        NAME(prefix_loop)(words, 1, n, low, shift, prefixes);
+        NAME(prefix_loop)(words, 1, n, low, shift, most, prefixes);
     else
-        NAME(prefix_loop)(words, step, n, low, shift, prefixes);
+        NAME(prefix_loop)(words, step, n, low, shift, most, prefixes);
 }
 
 static inline int NAME(range_loop)(const WORD *words, uint64_t step, uint64_t n, WORD range[2])
@@ -61,5 +61,56 @@ static int NAME(counting)(WORD *words, uint64_t n, WORD low, uint64_t span, uint
     }
     return 1;
 }
+
+static int NAME(tally)(const WORD *words, uint64_t n, WORD low, uint8_t *counts)
+{
+    uint32_t wrapped = 0;
+    for (uint64_t i = 0; i < n; i++) wrapped |= ++counts[words[i] - low] == 0;
+    return wrapped != 0;
+}
+
+/* A vector of copies for each key, and the next one's begin where they end. */
+static inline uint64_t NAME(spread_runs)(const uint8_t *counts, uint64_t *from, uint64_t span,
+                                         WORD low, WORD *words)
+{
+    enum { COPIES = 8, MOST = QN_SORT_SPREAD - 255 - COPIES };
+    uint64_t at = 0, k = *from;
+    for (; k < span && at < MOST; k++) {
+        uint64_t count = counts[k];
+        WORD word = low + (WORD)k;
+        for (uint64_t i = 0; i < COPIES; i++) words[at + i] = word;
+        for (uint64_t i = COPIES; i < count; i++) words[at + i] = word;
+        at += count;
+    }
+    *from = k;
+    return at;
+}
+
+#if QN_LEVEL == 2 && BITS == 32
+#define COPIES 2
+#define GROUP uint64_t
+#include "backends/cpu/sort_spread_body.h"
+#define COPIES 4
+#define GROUP uint32_t
+#include "backends/cpu/sort_spread_body.h"
+
+/* By how many elements a key has: where keys without any, or with one, are as many as others, what comes
+ * next cannot be predicted, and several keys are done at once. Measured. */
+static uint64_t NAME(spread)(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
+                             WORD low, WORD *words)
+{
+    if (span % 8 != 0) return NAME(spread_runs)(counts, from, span, low, words);
+    if (n < span / 3) return spread_groups_2(counts, from, span, low, words);
+    if (n < span + span / 4) return spread_groups_4(counts, from, span, low, words);
+    return NAME(spread_runs)(counts, from, span, low, words);
+}
+#else
+static uint64_t NAME(spread)(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
+                             WORD low, WORD *words)
+{
+    (void)n;
+    return NAME(spread_runs)(counts, from, span, low, words);
+}
+#endif
 
 #undef NAME

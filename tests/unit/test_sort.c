@@ -179,8 +179,126 @@ static void lines_are_sorted_whatever_is_in_them(void **unused)
     free(r);
 }
 
+/* ---- long lines of keys alone, whose buckets have rooms by a sample ---- */
+
+enum { LONG = 1500000 };
+
+static double normal(uint64_t i, uint64_t n)
+{
+    double sum = 0;
+    (void)i, (void)n;
+    for (int k = 0; k < 12; k++) sum += (double)(next() & 0xffffffffu) / 4294967296.0;
+    return sum - 6;
+}
+/* Neighbours are alike, so that a sample of neighbours says little. */
+static double clusters(uint64_t i, uint64_t n)
+{
+    static double base;
+    (void)n;
+    if (i % 3000 == 0) base = (double)(next() % 100000);
+    return base + (double)(next() % 1024) / 1024;
+}
+/* Where the sample looks (sort_team_body.h) values lie apart; all others lie close together, some more than
+ * 65535 times. */
+static double deceiving(uint64_t i, uint64_t n)
+{
+    static uint64_t seed, run, place;
+    uint64_t runs = n / 4096 > 4096 ? n / 4096 : n / 1024 < 4096 ? n / 1024 : 4096, step = n / runs;
+    if (i == 0) {
+        seed = 88172645463325252u;
+        run = 0;
+    }
+    if (i == run * step && run < runs) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        place = run * step + seed % (step - 16);
+        run++;
+    }
+    if (i >= place && i < place + 16) return (double)(next() % 1000000) - 500000;
+    return (double)(next() % 64) / 64;
+}
+static double thousands(uint64_t i, uint64_t n)
+{
+    (void)i, (void)n;
+    return (double)(next() % 1000);
+}
+
+static const struct {
+    const char *name;
+    double (*at)(uint64_t i, uint64_t n);
+} long_kinds[] = {{"normal", normal},         {"anything", anything}, {"ascending", ascending},
+                  {"descending", descending}, {"clusters", clusters}, {"deceiving", deceiving},
+                  {"thousands", thousands},   {"few", few},           {"dense", dense}};
+
+/* How the result lies: packed, at an address that no cache line begins at, in the line itself, strided. */
+enum layout { PACKED, SHIFTED, IN_PLACE, STRIDED, LAYOUTS };
+
+static uint64_t bits_of_value(uint32_t type, const void *from, uint64_t i)
+{
+    uint32_t word;
+    uint64_t wide;
+    int narrow = type == QN_T_F32 || type == QN_T_I32;
+    memcpy(&word, (const char *)from + i * 4, narrow ? 4 : 0);
+    memcpy(&wide, (const char *)from + i * 8, narrow ? 0 : 8);
+    return narrow ? word : wide;
+}
+
+/* Two sums over values, in any order: what was sorted holds the same values as before. */
+static void add_value(uint64_t sums[2], uint64_t bits)
+{
+    uint64_t mixed = (bits + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    sums[0] += bits;
+    sums[1] += mixed ^ mixed >> 29;
+}
+
+static void check_long(struct qn_threads *threads, double *in, double *out, uint32_t kind,
+                       uint32_t type, enum layout layout)
+{
+    uint64_t before[2] = {0, 0}, after[2] = {0, 0}, n = LONG, step = layout == STRIDED ? 2 : 1;
+    uint64_t bytes = type == QN_T_F32 || type == QN_T_I32 ? 4 : 8;
+    char *to = layout == IN_PLACE ? (char *)in : (char *)out + (layout == SHIFTED ? bytes : 0);
+    struct qn_sort_request rq = {.in = line_of(in, n, type), .values = line_of(to, n, type)};
+    rq.values.stride = (int64_t)(bytes * step);
+    for (uint64_t i = 0; i < n; i++) {
+        put(type, in, i, long_kinds[kind].at(i, n));
+        add_value(before, bits_of_value(type, in, i));
+    }
+    assert_int_equal(qn_cpu_sort(threads, &rq), QUERN_OK);
+    for (uint64_t i = 0; i < n; i++) {
+        add_value(after, bits_of_value(type, to, i * step));
+        if (i > 0 && get(type, to, i * step) < get(type, to, (i - 1) * step))
+            fail_msg("%s: type %u, layout %d: the %u-th value is less than the one before",
+                     long_kinds[kind].name, type, (int)layout, (unsigned)i);
+    }
+    if (before[0] != after[0] || before[1] != after[1])
+        fail_msg("%s: type %u, layout %d: other values than before", long_kinds[kind].name, type,
+                 (int)layout);
+}
+
+static void long_lines_of_values_alone_are_sorted(void **unused)
+{
+    static const uint32_t types[] = {QN_T_F32, QN_T_F64, QN_T_I32, QN_T_I64};
+    double *in = malloc(LONG * sizeof *in), *out = malloc((2 * LONG + 1) * sizeof *out);
+    (void)unused;
+    assert_non_null(in);
+    assert_non_null(out);
+    for (uint32_t size = 1; size <= 7; size += 3) {
+        struct qn_threads *threads;
+        assert_int_equal(qn_threads_open(size, &threads), QUERN_OK);
+        for (uint32_t kind = 0; kind < sizeof long_kinds / sizeof *long_kinds; kind++)
+            for (uint32_t t = 0; t < 4; t++)
+                check_long(threads, in, out, kind, types[t],
+                           (enum layout)((kind + t + size) % LAYOUTS));
+        qn_threads_close(threads);
+    }
+    free(out);
+    free(in);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_sorted_whatever_is_in_them)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lines_are_sorted_whatever_is_in_them),
+                                       cmocka_unit_test(long_lines_of_values_alone_are_sorted)};
     return RUN_PER_ISA(tests);
 }
