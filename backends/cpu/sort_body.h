@@ -199,23 +199,32 @@ static ELEM *sort_digits(ELEM *a, ELEM *b, size_t n, KEY low, uint32_t bits)
 #include "backends/cpu/sort_split_body.h"
 #endif
 
-/* Where few keys lie between the least and the greatest, each is counted; b has room for the counts. */
-static ELEM *sort_here(ELEM *a, ELEM *b, size_t n)
+/* Elements of room that sort_here wants for n. */
+#if defined(NETWORK)
+#define SPARE(n) (5 * (n))
+#else
+#define SPARE(n) (n)
+#endif
+
+/* Sorts a, with SPARE(n) elements of room at b. Where few keys lie between the least and the greatest, each
+ * is counted. */
+static void sort_here(ELEM *a, ELEM *b, size_t n)
 {
     if (n <= INSERTION) {
         insertion_sort(a, n);
-        return a;
+        return;
     }
     WORD range[2];
-    if (!RANGE_OF(words_of(a), STEP, n, range)) return a;
+    if (!RANGE_OF(words_of(a), STEP, n, range)) return;
     KEY low = (KEY)(range[0] >> KEY_SHIFT), span = (KEY)(range[1] >> KEY_SHIFT) - low;
 #if defined(COUNTING)
-    if (span < 2 * n && COUNTING(a, n, low, (uint64_t)span + 1, (void *)b)) return a;
+    if (span < 2 * n && COUNTING(a, n, low, (uint64_t)span + 1, (void *)b)) return;
 #endif
 #if defined(NETWORK)
-    if (n >= SPLIT_LEAST && bits_of(span) > 16 && sort_split(a, b, n, low, bits_of(span))) return a;
+    if (n >= SPLIT_LEAST && bits_of(span) > 16 && sort_split(a, b, n, low, bits_of(span))) return;
 #endif
-    return sort_digits(a, b, n, low, bits_of(span));
+    ELEM *sorted = sort_digits(a, b, n, low, bits_of(span));
+    if (sorted != a) memcpy(a, sorted, n * sizeof(ELEM));
 }
 
 #include "backends/cpu/sort_team_body.h"
@@ -227,8 +236,8 @@ static ELEM *sort_here(ELEM *a, ELEM *b, size_t n)
 struct crowd {
     const struct qn_sort_request *rq;
     uint64_t group; /* lines of a task */
-    ELEM *room;     /* per worker: group + 1 lines */
-    ELEM **sorted;  /* per worker: group */
+    size_t room_each;
+    ELEM *room; /* per worker: a group's lines, and what sorting one of them wants */
 };
 
 static void sort_group(void *user, uint32_t worker, uint64_t task)
@@ -237,8 +246,7 @@ static void sort_group(void *user, uint32_t worker, uint64_t task)
     const struct qn_sort_request *rq = c->rq;
     uint64_t n = rq->in.n, first = task * c->group, keep = kept(rq);
     uint64_t lines = rq->in.lines - first < c->group ? rq->in.lines - first : c->group;
-    ELEM *room = c->room + worker * (c->group + 1) * n, *spare = room + c->group * n;
-    ELEM **sorted = c->sorted + worker * c->group, block[QN_SORT_BLOCK];
+    ELEM *room = c->room + worker * c->room_each, block[QN_SORT_BLOCK];
     uint64_t step =
         c->group == 1 ? QN_SORT_BLOCK : 64; /* so that what is read stays in the cache */
     for (uint64_t at = 0; at < n; at += step)
@@ -247,13 +255,10 @@ static void sort_group(void *user, uint32_t worker, uint64_t task)
             uint64_t m = n - at < step ? n - at : step;
             memcpy(room + g * n + at, load(&s, at, m, block), m * sizeof(ELEM));
         }
-    for (uint64_t g = 0; g < lines; g++) {
-        sorted[g] = sort_here(room + g * n, spare, (size_t)n);
-        if (sorted[g] == spare) spare = room + g * n;
-    }
+    for (uint64_t g = 0; g < lines; g++) sort_here(room + g * n, room + c->group * n, (size_t)n);
     for (uint64_t at = 0; at < keep; at += step)
         for (uint64_t g = 0; g < lines; g++)
-            store(rq, first + g, at, sorted[g] + at, keep - at < step ? keep - at : step);
+            store(rq, first + g, at, room + g * n + at, keep - at < step ? keep - at : step);
 }
 
 #if defined(NETWORK)
@@ -265,7 +270,7 @@ static void sort_abreast(void *user, uint32_t worker, uint64_t task)
     const struct qn_sort_request *rq = c->rq;
     uint64_t n = rq->in.n, first = task * QN_SORT_ABREAST, keep = kept(rq);
     uint64_t lines = rq->in.lines - first, step = 64;
-    ELEM *words = c->room + worker * (QN_SORT_ABREAST + 1) * n, block[QN_SORT_BLOCK];
+    ELEM *words = c->room + worker * c->room_each, block[QN_SORT_BLOCK];
     if (lines > QN_SORT_ABREAST) lines = QN_SORT_ABREAST;
     if (lines < QN_SORT_ABREAST) memset(words, 0, QN_SORT_ABREAST * n * sizeof *words);
     for (uint64_t at = 0; at < n; at += step)
@@ -300,18 +305,14 @@ static quern_status sort_crowd(struct qn_threads *threads, const struct qn_sort_
         body = sort_abreast;
     }
 #endif
-    if (qn_mul_size((size_t)team * (c.group + 1), (size_t)rq->in.n, &room))
+    if (qn_mul_size((size_t)c.group + SPARE(1), (size_t)rq->in.n, &c.room_each) ||
+        qn_mul_size(c.room_each, team, &room))
         return qn_error_memory("sorting", UINT64_MAX);
     c.room = qn_alloc(room, sizeof(ELEM));
-    c.sorted = qn_alloc((size_t)team * c.group, sizeof *c.sorted);
-    quern_status status = QUERN_OK;
-    if (c.room == NULL || c.sorted == NULL)
-        status = qn_error_memory("sorting", room * sizeof(ELEM));
-    else
-        qn_threads_run(threads, (rq->in.lines + c.group - 1) / c.group, body, &c);
-    qn_free(c.sorted);
+    if (c.room == NULL) return qn_error_memory("sorting", room * sizeof(ELEM));
+    qn_threads_run(threads, (rq->in.lines + c.group - 1) / c.group, body, &c);
     qn_free(c.room);
-    return status;
+    return QUERN_OK;
 }
 
 quern_status FN(qn_sort_lines)(struct qn_threads *threads, const struct qn_sort_request *rq)

@@ -11,7 +11,7 @@
 
 enum {
     BLOCK = 2048,          /* elements of a block */
-    ROOMS_LEAST = 1 << 20, /* elements from which rooms serve */
+    ROOMS_LEAST = 1 << 18, /* elements from which rooms serve */
     NO_BLOCK = 0,
     HELD = 2 * LINE /* elements that a pen has of a bucket */
 };
@@ -31,8 +31,9 @@ struct rooms {
     atomic_int failed;
     uint64_t *range; /* [n_ranges + 1]: first bucket */
     uint32_t n_ranges;
+    size_t work_bytes;
     char *pens; /* per worker: struct pen */
-    ELEM *work; /* per worker: twice spare_room */
+    ELEM *work; /* per worker: spare_room, and what sorting as many wants */
 };
 
 /* What a worker has of every bucket: a line of the cache, and where it goes. */
@@ -306,7 +307,7 @@ static void sort_range(void *user, uint32_t worker, uint64_t task)
     const struct team *t = r->t;
     uint32_t free_blocks = NO_BLOCK, first = (uint32_t)r->range[task];
     uint32_t end = (uint32_t)r->range[task + 1];
-    ELEM *work = r->work + worker * 2 * t->spare_room, *spare = work + t->spare_room;
+    ELEM *work = r->work + worker * (SPARE(t->spare_room) + t->spare_room);
     uint64_t clear = r->room[first]; /* the range's blocks before it have been read, or moved */
     for (uint32_t b = first; b < end; b++) {
         uint64_t n = t->starts[b + 1] - t->starts[b], span = 0;
@@ -316,10 +317,12 @@ static void sort_range(void *user, uint32_t worker, uint64_t task)
         release(r, b, &free_blocks);
         if (t->borrowed) clear_way(r, b, end, &clear, &free_blocks);
         if (atomic_load_explicit(&r->failed, memory_order_relaxed)) return;
-        if (counted)
+        if (counted) {
             store_tally(r, t->starts[b], n, (void *)work, low, span);
-        else if (n != 0)
-            store(t->source.rq, t->source.line, t->starts[b], sort_here(work, spare, (size_t)n), n);
+        } else if (n != 0) {
+            sort_here(work, work + t->spare_room, (size_t)n);
+            store(t->source.rq, t->source.line, t->starts[b], work, n);
+        }
     }
 }
 
@@ -376,7 +379,7 @@ static quern_status make_rooms(struct rooms *r, uint32_t team, const uint32_t *w
 static void free_rooms(struct rooms *r, uint32_t team)
 {
     qn_pages_free(r->side, (r->n_side + team) * BLOCK * sizeof(ELEM));
-    qn_pages_free(r->work, (size_t)team * 2 * r->t->spare_room * sizeof(ELEM));
+    qn_pages_free(r->work, r->work_bytes);
     qn_free(r->pens);
     qn_free(r->range);
     qn_free(r->next);
@@ -416,7 +419,8 @@ static quern_status sort_rooms(struct team *t, struct qn_threads *threads, const
     qn_threads_run(threads, t->n_chunks, fill_chunk, &r);
     qn_threads_run(threads, team, empty_pen, &r);
     if (atomic_load(&r.failed) || !size_buckets(&r)) goto cleanup;
-    r.work = qn_pages_alloc((size_t)team * 2 * t->spare_room * sizeof(ELEM));
+    r.work_bytes = (SPARE(t->spare_room) + t->spare_room) * team * sizeof(ELEM);
+    r.work = qn_pages_alloc(r.work_bytes);
     if (r.work == NULL) {
         status = qn_error_memory_while("sorting");
         goto cleanup;

@@ -1,69 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Elements that lie evenly between the least and the greatest, as those of a bucket do: the highest bits
- * divide them into parts of some dozens, which a network sorts, QN_SORT_ABREAST at a time. Each element is
- * moved three times however long its key is. Part of sort_body.h. */
+ * Elements that lie evenly between the least and the greatest, as those of a bucket do: their highest bits
+ * divide them into parts of some dozens, of which a network sorts QN_SORT_ABREAST at a time. They are
+ * scattered straight into the network's rows, a column for each part, without being counted first; a part
+ * that has more than fit waits for the rest at the side. Elements are moved twice, however long their
+ * keys are. Part of sort_body.h. */
 
 enum {
     SPLIT_LEAST = 512, /* elements from which this serves */
-    SPLIT_MOST = 128,  /* elements of a part that the network sorts */
-    SPLIT_BITS = 12
+    SPLIT_ROWS = 128,  /* elements of a part that fit; half of it or less is expected */
+    SPLIT_BITS = 13,
+    TILE = SPLIT_ROWS * QN_SORT_ABREAST
 };
 
-/* Parts that the network sorts, from b to the same place in a. */
-static void sort_parts(ELEM *a, const ELEM *b, const uint32_t *ends, uint32_t n_parts,
-                       uint32_t largest)
+/* Bits that divide n elements into parts of 32 to 64. */
+static uint32_t split_width(size_t n)
 {
-    ELEM tile[SPLIT_MOST * QN_SORT_ABREAST];
-    uint32_t from = 0;
-    for (size_t i = 0; i < (size_t)largest * QN_SORT_ABREAST; i++) tile[i] = (ELEM)-1;
-    for (uint32_t p = 0; p < n_parts; from = ends[p++])
-        for (uint32_t i = from; i < ends[p]; i++) tile[(i - from) * QN_SORT_ABREAST + p] = b[i];
-    NETWORK(tile, largest);
-    from = 0;
-    for (uint32_t p = 0; p < n_parts; from = ends[p++])
-        for (uint32_t i = from; i < ends[p]; i++) a[i] = tile[(i - from) * QN_SORT_ABREAST + p];
+    uint32_t width = 64 - qn_leading_zeros(n / 64);
+    return width < SPLIT_BITS ? width : SPLIT_BITS;
 }
 
-/* A part with more elements, from b to the same place in a. */
-static void sort_part(ELEM *a, ELEM *b, size_t n, KEY low, uint32_t bits)
+/* Scatters a into tiles, and what does not fit to `rest`, which has room for `most`; how many those are.
+ * More than `most`: elements lie too unevenly, and nothing was done. */
+static size_t fill_tiles(const ELEM *a, size_t n, KEY low, uint32_t shift, ELEM *tiles,
+                         uint32_t *counts, ELEM *rest, size_t most)
 {
-    ELEM *sorted = b;
-    if (n <= INSERTION)
-        insertion_sort(b, n);
-    else
-        sorted = sort_digits(b, a, n, low, bits);
-    if (sorted != a) memcpy(a, sorted, n * sizeof(ELEM));
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t p = (uint32_t)((KEY)(KEY_OF(a[i]) - low) >> shift), row = counts[p]++;
+        if (QN_LIKELY(row < SPLIT_ROWS)) {
+            ELEM *tile = tiles + (size_t)(p / QN_SORT_ABREAST) * TILE;
+            tile[row * QN_SORT_ABREAST + p % QN_SORT_ABREAST] = a[i];
+        } else {
+            if (m == most) return most + 1;
+            rest[m++] = a[i];
+        }
+    }
+    return m;
 }
 
-/* Sorts a, by way of b; 0 where too many elements are in few parts, and nothing was done. n < 2^32. */
+/* A column of n > SPLIT_ROWS elements, the last of which are at the side, sorted too. */
+static void merge_column(ELEM *to, const ELEM *column, const ELEM *rest, uint32_t n)
+{
+    uint32_t i = 0, j = 0;
+    for (uint32_t k = 0; k < n; k++) {
+        const ELEM *x = column + (size_t)i * QN_SORT_ABREAST;
+        if (i < SPLIT_ROWS && (j == n - SPLIT_ROWS || *x <= rest[j])) {
+            to[k] = *x;
+            i++;
+        } else {
+            to[k] = rest[j++];
+        }
+    }
+}
+
+/* Sorts a tile's columns and writes them one after another. Returns how many elements of `rest` are among
+ * them. */
+static size_t sort_tile(ELEM *to, ELEM *tile, const uint32_t *counts, const ELEM *rest)
+{
+    uint32_t most = 0;
+    size_t taken = 0;
+    for (uint32_t c = 0; c < QN_SORT_ABREAST; c++) most = counts[c] > most ? counts[c] : most;
+    if (most == 0) return 0;
+    if (most > SPLIT_ROWS) most = SPLIT_ROWS;
+    for (uint32_t c = 0; c < QN_SORT_ABREAST; c++)
+        for (uint32_t row = counts[c]; row < most; row++)
+            tile[row * QN_SORT_ABREAST + c] = (ELEM)-1;
+    NETWORK(tile, most);
+    for (uint32_t c = 0; c < QN_SORT_ABREAST; to += counts[c++]) {
+        if (counts[c] > SPLIT_ROWS) {
+            merge_column(to, tile + c, rest + taken, counts[c]);
+            taken += counts[c] - SPLIT_ROWS;
+        } else {
+            for (uint32_t row = 0; row < counts[c]; row++)
+                to[row] = tile[row * QN_SORT_ABREAST + c];
+        }
+    }
+    return taken;
+}
+
+/* Sorts a, with SPARE(n) elements of room at b; 0 where elements lie too unevenly, and nothing was done. */
 static int sort_split(ELEM *a, ELEM *b, size_t n, KEY low, uint32_t bits)
 {
-    uint32_t counts[1 << SPLIT_BITS], crowded = 0, width = bits_of((KEY)(n / 64));
-    if (width > SPLIT_BITS) width = SPLIT_BITS;
-    uint32_t shift = bits - width, n_parts = 1u << width, sum = 0;
+    uint32_t counts[1 << SPLIT_BITS], width = split_width(n), n_parts = 1u << width;
+    size_t most = n / 8, m, at = 0;
+    ELEM *rest = b + (size_t)n_parts * SPLIT_ROWS, *sorted = rest;
     memset(counts, 0, n_parts * sizeof *counts);
-    for (size_t i = 0; i < n; i++) counts[(KEY)(KEY_OF(a[i]) - low) >> shift]++;
-    for (uint32_t p = 0; p < n_parts; p++) crowded += counts[p] > SPLIT_MOST ? counts[p] : 0;
-    if (crowded > n / 8) return 0;
-    for (uint32_t p = 0; p < n_parts; p++) {
-        uint32_t count = counts[p];
-        counts[p] = sum;
-        sum += count;
-    }
-    for (size_t i = 0; i < n; i++) b[counts[(KEY)(KEY_OF(a[i]) - low) >> shift]++] = a[i];
-    for (uint32_t p = 0, from = 0; p < n_parts; p += QN_SORT_ABREAST) {
-        uint32_t ends[QN_SORT_ABREAST], largest = 0, first = from, parts;
-        for (parts = 0; parts < QN_SORT_ABREAST && p + parts < n_parts; parts++) {
-            ends[parts] = counts[p + parts] - first;
-            largest = counts[p + parts] - from > largest ? counts[p + parts] - from : largest;
-            from = counts[p + parts];
-        }
-        if (largest > 0 && largest <= SPLIT_MOST) {
-            sort_parts(a + first, b + first, ends, parts, largest);
-            continue;
-        }
-        for (uint32_t k = 0, at = first; k < parts; at = counts[p + k++])
-            sort_part(a + at, b + at, counts[p + k] - at, low + ((KEY)(p + k) << shift), shift);
+    m = fill_tiles(a, n, low, bits - width, b, counts, rest, most);
+    if (m > most) return 0;
+    if (m > INSERTION)
+        sorted = sort_digits(rest, rest + most, m, low, bits);
+    else
+        insertion_sort(rest, m);
+    for (uint32_t p = 0; p < n_parts; p += QN_SORT_ABREAST) {
+        sorted += sort_tile(a + at, b + (size_t)p * SPLIT_ROWS, counts + p, sorted);
+        for (uint32_t c = 0; c < QN_SORT_ABREAST; c++) at += counts[p + c];
     }
     return 1;
 }

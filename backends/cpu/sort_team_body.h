@@ -161,8 +161,8 @@ static void sort_bucket(void *user, uint32_t worker, uint64_t bucket)
     uint64_t from = t->starts[bucket], n = t->starts[bucket + 1] - from;
     if (n == 0 || n > LARGE) return;
     ELEM *elements = t->scratch + t->skew + from;
-    ELEM *sorted = sort_here(elements, t->spare + worker * t->spare_room, (size_t)n);
-    store(t->source.rq, t->source.line, t->base + from, sorted, n);
+    sort_here(elements, t->spare + worker * SPARE(t->spare_room), (size_t)n);
+    store(t->source.rq, t->source.line, t->base + from, elements, n);
 }
 
 /* ---- where to cut ---- */
@@ -360,7 +360,7 @@ static quern_status sort_team(struct qn_threads *threads, struct source source, 
     qn_threads_run(threads, t.n_chunks, count_chunk, &t);
     place_buckets(&t);
     if (!borrow(&t)) t.scratch = qn_pages_alloc(t.scratch_room * sizeof(ELEM));
-    t.spare = qn_alloc((size_t)team * t.spare_room, sizeof(ELEM));
+    t.spare = qn_alloc((size_t)team * SPARE(t.spare_room), sizeof(ELEM));
     if (t.scratch == NULL || t.spare == NULL)
         status = qn_error_memory("sorting", t.scratch_room * sizeof(ELEM));
     else
