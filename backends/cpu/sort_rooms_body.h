@@ -344,14 +344,15 @@ static void plan_rooms(struct rooms *r, const uint32_t *weights)
     r->prefix[t->n_buckets] = t->n_prefixes;
 }
 
-static quern_status make_rooms(struct rooms *r, uint32_t team, const uint32_t *weights)
+/* 0: there is not the memory; counting takes less. */
+static int make_rooms(struct rooms *r, uint32_t team, const uint32_t *weights)
 {
     struct team *t = r->t;
     uint64_t n = t->source.n, lead;
     if (!borrow(t)) {
         t->scratch_room = n;
         t->scratch = qn_pages_alloc(n * sizeof(ELEM));
-        if (t->scratch == NULL) return qn_error_memory("sorting", n * sizeof(ELEM));
+        if (t->scratch == NULL) return 0;
     }
     lead = (HELD - (uintptr_t)(t->scratch + t->skew) / sizeof(ELEM) % HELD) % HELD;
     r->n_room = (n - lead) / BLOCK;
@@ -369,11 +370,11 @@ static quern_status make_rooms(struct rooms *r, uint32_t team, const uint32_t *w
     if (r->room == NULL || r->prefix == NULL || r->taken == NULL || r->list == NULL ||
         r->filled == NULL || r->next == NULL || r->range == NULL || r->pens == NULL ||
         r->side == NULL)
-        return qn_error_memory_while("sorting");
+        return 0;
     r->base = t->scratch + t->skew + lead;
     for (uint32_t w = 0; w < team; w++) pen_of(r, w)->started = 0;
     plan_rooms(r, weights);
-    return QUERN_OK;
+    return 1;
 }
 
 static void free_rooms(struct rooms *r, uint32_t team)
@@ -407,32 +408,27 @@ static int suits_rooms(const struct team *t, uint32_t team, const uint32_t *weig
     return (double)n * (double)most / (double)total < 0.5 * LARGE;
 }
 
-/* served: 0 where counting has to; nothing was stored then. */
-static quern_status sort_rooms(struct team *t, struct qn_threads *threads, const uint32_t *weights,
-                               int *served)
+/* 0: counting has to serve, and nothing was stored. */
+static int sort_rooms(struct team *t, struct qn_threads *threads, const uint32_t *weights)
 {
     struct rooms r = {.t = t};
     uint32_t team = qn_threads_size(threads);
-    quern_status status = make_rooms(&r, team, weights);
-    *served = 0;
-    if (status != QUERN_OK) goto cleanup;
+    int served = 0;
+    if (!make_rooms(&r, team, weights)) goto cleanup;
     qn_threads_run(threads, t->n_chunks, fill_chunk, &r);
     qn_threads_run(threads, team, empty_pen, &r);
     if (atomic_load(&r.failed) || !size_buckets(&r)) goto cleanup;
     r.work_bytes = (SPARE(t->spare_room) + t->spare_room) * team * sizeof(ELEM);
     r.work = qn_pages_alloc(r.work_bytes);
-    if (r.work == NULL) {
-        status = qn_error_memory_while("sorting");
-        goto cleanup;
-    }
+    if (r.work == NULL) goto cleanup;
     cut_ranges(&r, team * 4);
     if (t->borrowed) part_ranges(&r);
     if (!atomic_load(&r.failed)) qn_threads_run(threads, r.n_ranges, sort_range, &r);
-    *served = !atomic_load(&r.failed);
+    served = !atomic_load(&r.failed);
 cleanup:
     if (!t->borrowed) qn_pages_free(t->scratch, t->scratch_room * sizeof(ELEM));
     t->scratch = NULL;
     t->borrowed = 0;
     free_rooms(&r, team);
-    return status;
+    return served;
 }

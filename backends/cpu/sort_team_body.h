@@ -351,11 +351,7 @@ static quern_status sort_team(struct qn_threads *threads, struct source source, 
     }
     plan_buckets(&t, sample, weights);
 #if !PLACES
-    if (suits_rooms(&t, team, weights)) {
-        int served;
-        status = sort_rooms(&t, threads, weights, &served);
-        if (status != QUERN_OK || served) goto cleanup;
-    }
+    if (suits_rooms(&t, team, weights) && sort_rooms(&t, threads, weights)) goto cleanup;
 #endif
     qn_threads_run(threads, t.n_chunks, count_chunk, &t);
     place_buckets(&t);
