@@ -2,16 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole test suite: what scripts/test runs.
 
-Parts, in this order; a part that cannot run says why:
+Parts; one that cannot run says why. The build comes first, ctest second; then two lanes run side by side, so that
+no core waits for a part with one thread: parity and asan, and python.
 
-  build     the release preset, warnings are errors
+  build     the release preset, warnings are errors; beside it, where a part wants one, a virtual environment with
+            the pinned packages is made under build/venv
   ctest     every test that CMake knows: units, conformance on all devices present, kernels, the stand-in
             CUDA driver, examples, the command line, rules of the repository
-  parity    scikit-learn side by side (tests/parity) in a virtual environment made under build/venv
-  python    the Python package: its wheel, built in a clean copy of the tree, installed in build/pyvenv, tested
-            by python/tests
+  parity    scikit-learn side by side (tests/parity) in the virtual environment
+  python    the Python package: its wheel, built in a clean copy of the tree, installed in the virtual environment,
+            tested by python/tests
   asan      unit tests once more under AddressSanitizer and UndefinedBehaviorSanitizer, as many as fit in
-            the time that is set aside for them; beside the Python tests
+            the time that is set aside for them
   tsan, fuzz (--full only)  the same under ThreadSanitizer, without time limits; a round of every fuzzer (tests/fuzz)
 
 The last line is "N passed, N failed" with ", N skipped" where something was skipped. A test program
@@ -27,6 +29,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import xml.etree.ElementTree as xml
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -187,28 +190,32 @@ def count_case(tally, preset, case):
 # ---- parity ----
 
 
-def make_venv(tally, name="venv", wanted=ROOT / "tests" / "parity" / "requirements.txt"):
-    """The Python of build/NAME with the pinned packages; None after a failure that was counted."""
-    folder = BUILD / name
+REQUIREMENTS = (ROOT / "tests" / "parity" / "requirements.txt", ROOT / "python" / "tests" / "requirements.txt")
+
+
+def make_venv(tally):
+    """The Python of build/venv with the pinned packages of all lists; None after a failure that was counted."""
+    folder = BUILD / "venv"
     python = folder / "bin" / "python"
     stamp = folder / "requirements.txt"
-    if python.exists() and stamp.exists() and stamp.read_bytes() == wanted.read_bytes():
+    pinned = b"".join(wanted.read_bytes() for wanted in REQUIREMENTS)
+    if python.exists() and stamp.exists() and stamp.read_bytes() == pinned:
         return python
-    tally.say(f"venv: build/{name} with the packages of {wanted.relative_to(ROOT)}")
+    tally.say("venv: build/venv with the packages of " +
+              " and ".join(str(wanted.relative_to(ROOT)) for wanted in REQUIREMENTS))
     code, said = run([sys.executable, "-m", "venv", "--clear", str(folder)])
     if code == 0:
-        code, said = run([str(python), "-m", "pip", "install", "--quiet", "-r", str(wanted)], 900)
+        lists = [word for wanted in REQUIREMENTS for word in ("-r", str(wanted))]
+        code, said = run([str(python), "-m", "pip", "install", "--quiet", *lists], 900)
     if code != 0:
-        tally.add(name, 0, 1, 0, last_words(said))
+        tally.add("venv", 0, 1, 0, last_words(said))
         return None
-    stamp.write_bytes(wanted.read_bytes())
+    stamp.write_bytes(pinned)
+    tally.say("venv: made")
     return python
 
 
-def parity(tally, options):
-    python = make_venv(tally)
-    if python is None:
-        return
+def parity(tally, python, options):
     runner = ROOT / "tests" / "parity" / "run_parity.py"
     command = [str(python), str(runner), "--quern", str(BUILD / "release" / "bin" / "quern")]
     data = os.environ.get("QUERN_DATA_DIR")
@@ -295,9 +302,8 @@ def pytest_counts(said):
             counted.get("skipped", 0))
 
 
-def python_package(tally):
-    python = make_venv(tally, "pyvenv", ROOT / "python" / "tests" / "requirements.txt")
-    if python is None or not make_wheel(tally, python):
+def python_package(tally, python):
+    if not make_wheel(tally, python):
         return
     env = dict(os.environ, POCL_CACHE_DIR=str(BUILD / "release" / "pocl-cache"),
                QUERN_CACHE_DIR=str(BUILD / "release" / "kernel-cache"),
@@ -362,6 +368,49 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
+def build_and_venv(tally, parts):
+    """Whether the release build is there, and the Python of the virtual environment (None: none, or none wanted).
+    The two side by side: one waits for the network while the other compiles."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        python = pool.submit(make_venv, tally) if {"parity", "python"} & set(parts) else None
+        built = build(tally, "release")
+        return built, python.result() if python is not None else None
+
+
+def run_parts(tally, parts, options, env):
+    built, python = build_and_venv(tally, parts)
+    if built and "ctest" in parts:
+        all_of_ctest(tally, "release", env)
+
+    def compared_and_sanitized():
+        if built and python is not None and "parity" in parts:
+            parity(tally, python, options)
+        if "asan" in parts:
+            sanitizers(tally, "asan", None if options.full else options.asan_minutes)
+
+    def packaged():
+        if built and python is not None and "python" in parts:
+            python_package(tally, python)
+
+    side_by_side(tally, [compared_and_sanitized, packaged])
+    if "tsan" in parts:
+        sanitizers(tally, "tsan", None)
+    if "fuzz" in parts:
+        fuzz(tally, options.fuzz_seconds)
+
+
+def side_by_side(tally, lanes):
+    """Runs functions at the same time. One that falls over is a failure, and the others go on."""
+    def one(lane):
+        try:
+            lane()
+        except Exception:  # a fault of the runner's own must not pass for a part that has nothing to say
+            tally.add(lane.__name__, 0, 1, 0, traceback.format_exc())
+
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as pool:
+        list(pool.map(one, lanes))
+
+
 def main(argv):
     options = parse(argv)
     tally = Tally()
@@ -372,23 +421,7 @@ def main(argv):
         env.setdefault("QUERN_ARCHS", "75 120")
     else:
         env.setdefault("QUERN_FULL", "1")
-    python = None
-    if build(tally, "release"):
-        if "ctest" in parts:
-            all_of_ctest(tally, "release", env)
-        if "parity" in parts:
-            parity(tally, options)
-        if "python" in parts:
-            python = threading.Thread(target=python_package, args=(tally,))
-            python.start()  # one process with one thread for the most part: the sanitizers use the rest
-    if "asan" in parts:
-        sanitizers(tally, "asan", None if options.full else options.asan_minutes)
-    if "tsan" in parts:
-        sanitizers(tally, "tsan", None)
-    if "fuzz" in parts:
-        fuzz(tally, options.fuzz_seconds)
-    if python is not None:
-        python.join()
+    run_parts(tally, parts, options, env)
     for name, why in tally.skips:
         print(f"skipped  {name}: {why}")
     for name, why in tally.failures:

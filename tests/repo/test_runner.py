@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The runner's own arithmetic: what it reads out of a test program's output."""
+"""The runner's own arithmetic: what it reads out of a test program's output, and what it does side by side."""
 import pathlib
 import sys
+import threading
 import xml.etree.ElementTree as xml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -47,8 +48,43 @@ FALLS = [  # output, whether a leak checker that fell over is all that failed
 ]
 
 
+def lanes_meet():
+    """Neither lane goes on before the other is there; one that falls over counts, the other is not lost."""
+    tally, met = run.Tally(), threading.Barrier(2)
+
+    def falls():
+        met.wait(30)
+        raise ValueError("a lane fell over")
+
+    def passes():
+        met.wait(30)
+        tally.add("passes", 3, 0, 0)
+
+    run.side_by_side(tally, [falls, passes])
+    [(name, why)] = tally.failures
+    return (tally.passed, tally.failed, name) == (3, 1, "falls") and "a lane fell over" in why
+
+
+def lists_agree():
+    """One virtual environment has the packages of all lists, so no list may pin another version."""
+    pinned = [dict(line.split("==") for line in path.read_text("utf-8").splitlines() if "==" in line)
+              for path in run.REQUIREMENTS]
+    versions = {}
+    for packages in pinned:
+        for name, version in packages.items():
+            versions.setdefault(name, set()).add(version)
+    return all(pinned) and all(len(found) == 1 for found in versions.values())
+
+
+CHECKS = [lanes_meet, lists_agree]
+
+
 def main():
     failed = 0
+    for check in CHECKS:
+        if not check():
+            failed += 1
+            print(f"FAILED: {check.__name__}")
     for text, want in OUTPUTS:
         if run.counts_in(text) != want:
             failed += 1
@@ -65,7 +101,7 @@ def main():
         if run.tool_fell(case) != want:
             failed += 1
             print(f"FAILED: {output!r}: not {want}")
-    print(f"{len(OUTPUTS) + len(CASES) + len(FALLS) - failed} passed, {failed} failed")
+    print(f"{len(OUTPUTS) + len(CASES) + len(FALLS) + len(CHECKS) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
