@@ -97,7 +97,8 @@ static int64_t *places_of(const struct qn_lines *lines, uint64_t line, uint32_t 
 
 /* ---- tests ---- */
 
-/* Case k: the shapes in turn, each with other types every time. */
+/* Case k: the shapes in turn, each with other types every time. A simulator takes a second for each four bits of
+ * a sort; keys of 64 bits are sorted there with orders (ops_moves.c). */
 static struct array_shape shape_of(uint32_t k, uint32_t *type)
 {
     struct array_shape s = array_shapes[k % ARRAY_SHAPES];
@@ -107,8 +108,10 @@ static struct array_shape shape_of(uint32_t k, uint32_t *type)
     most = 4100;
 #endif
     if (getenv("QUERN_TEST_SMALL") != NULL) {
+        s = array_shapes[(k + 2) % ARRAY_SHAPES]; /* not first a line of one value */
         most = s.lines == 1 ? 70 : 10;
         if (s.lines > 7) s.lines = 7;
+        if (*type == QN_T_F64) *type = QN_T_F32;
     }
     if (s.keep > most || s.keep == s.n) s.keep = s.n < most ? s.n : most;
     if (s.n > most) s.n = most;
@@ -222,9 +225,11 @@ static void unique_case(struct ops_device *od, uint32_t k)
         assert_int_equal(rq.inverse[places[i]], runs - 1);
     }
     assert_int_equal(runs, n_host);
-    there.first = there.inverse = NULL;
-    OK(qn_op_unique(d, NULL, 0, &there, NULL));
-    assert_memory_equal(values, values + n * bytes, n_host * bytes);
+    if (getenv("QUERN_TEST_SMALL") == NULL || bytes == 1) { /* without places */
+        there.first = there.inverse = NULL;
+        OK(qn_op_unique(d, NULL, 0, &there, NULL));
+        assert_memory_equal(values, values + n * bytes, n_host * bytes);
+    }
     free(places);
     free(numbers);
     free(values);

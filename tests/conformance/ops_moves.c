@@ -451,7 +451,7 @@ static void order_case(struct ops_device *od, uint32_t k)
 {
     struct qn_device *d = od->device;
     uint64_t lines, n;
-    size_of(k % 3, &lines, &n);
+    size_of(getenv("QUERN_TEST_SMALL") == NULL ? k % 3 : 2, &lines, &n);
     struct qn_permutation_request rq = {.seed = k, .stream = 7, .n = n};
     struct qn_random_request keys = {.seed = k, .stream = 7};
     unsigned char *seen = calloc(n, 1);
@@ -477,5 +477,5 @@ static void order_case(struct ops_device *od, uint32_t k)
 void an_order_sorts_places_by_random_numbers(void **state)
 {
     (void)state;
-    on_every_device(order_case, 12, 5);
+    on_every_device(order_case, 12, 12); /* a simulator takes half a minute for one */
 }
