@@ -4,6 +4,8 @@
 # particular to an architecture, so one front-end pass (PTX for the oldest target) serves the machine
 # code of all; that PTX is kept too, for GPUs younger than this build. Without nvcc, or with
 # -DQUERN_CUDA_FATBIN=OFF, the table is empty and NVRTC compiles at run time.
+set(QUERN_CUDA_ARCHS "75 80 86 89 90 100 120" CACHE STRING
+    "the architectures whose machine code the fat binaries hold, of those that nvcc knows")
 set(images_c ${CMAKE_BINARY_DIR}/generated/cuda_images.c)
 set(pairs "")
 set(fatbins "")
@@ -12,9 +14,10 @@ set(targets "")
 if(QUERN_CUDA_FATBIN AND CUDAToolkit_NVCC_EXECUTABLE)
   execute_process(COMMAND ${CUDAToolkit_NVCC_EXECUTABLE} --list-gpu-code OUTPUT_VARIABLE listed
                   ERROR_QUIET)
-  foreach(target sm_75 sm_80 sm_86 sm_89 sm_90 sm_100 sm_120)
-    if(listed MATCHES "${target}[ \r\n]")
-      list(APPEND targets ${target})
+  string(REPLACE " " ";" archs "${QUERN_CUDA_ARCHS}")
+  foreach(arch ${archs})
+    if(listed MATCHES "sm_${arch}[ \r\n]")
+      list(APPEND targets sm_${arch})
     endif()
   endforeach()
   list(JOIN targets "," codes)

@@ -35,6 +35,7 @@ import xml.etree.ElementTree as xml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 JOBS = str(max(2, len(os.sched_getaffinity(0))))
+ALL_ARCHS = "75 80 86 89 90 100 120"  # as cmake/cuda.cmake
 SANITIZED = "unit|data|repo|pipeline"  # labels that run under the sanitizers
 CLOSING = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 # LeakSanitizer stops all threads when a program ends. Where one is just ending then, as the workers of
@@ -97,11 +98,27 @@ def run(command, timeout=None, env=None, cwd=ROOT):
 # ---- building ----
 
 
+def with_ccache(variables):
+    """The environment in which compilers called by CMake go through ccache, where it is installed: the wheel's
+    build finds what the release build has compiled of the same text in the same way. What a build on this machine
+    has set up itself (a launcher, a folder) stays as it is."""
+    env = dict(variables)
+    if shutil.which("ccache", path=env.get("PATH")) is None:
+        return env
+    for language in ("C", "CXX"):
+        env.setdefault(f"CMAKE_{language}_COMPILER_LAUNCHER", "ccache")
+    env.setdefault("CCACHE_DIR", str(BUILD / "ccache"))
+    env.setdefault("CCACHE_BASEDIR", str(ROOT))  # the copy's paths are the tree's, seen from the build folder
+    env.setdefault("CCACHE_NOHASHDIR", "1")
+    return env
+
+
 def build(tally, preset, options=()):
     tally.say(f"build: {preset}")
-    code, said = run(["cmake", "--preset", preset, *options])
+    env = with_ccache(os.environ)
+    code, said = run(["cmake", "--preset", preset, *options], env=env)
     if code == 0:
-        code, said = run(["cmake", "--build", "--preset", preset, "-j", JOBS])
+        code, said = run(["cmake", "--build", "--preset", preset, "-j", JOBS], env=env)
     tally.add(f"build {preset}", int(code == 0), int(code != 0), 0, last_words(said))
     return code == 0
 
@@ -277,8 +294,10 @@ def make_wheel(tally, python):
     clean_copy(source)
     shutil.rmtree(wheels, ignore_errors=True)
     tally.say("python: the wheel")
+    # warnings are errors here as in the release build: where a flag differs, ccache has nothing
     code, said = run([str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-                      "-w", str(wheels), str(source)], 900)
+                      "--config-settings=cmake.define.QUERN_WERROR=ON", "-w", str(wheels), str(source)], 900,
+                     with_ccache(os.environ))
     made = list(wheels.glob("*.whl"))
     if code == 0:
         code, said = run([str(python), "-m", "pip", "install", "--quiet", "--no-deps",
@@ -368,17 +387,17 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-def build_and_venv(tally, parts):
+def build_and_venv(tally, parts, archs):
     """Whether the release build is there, and the Python of the virtual environment (None: none, or none wanted).
     The two side by side: one waits for the network while the other compiles."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         python = pool.submit(make_venv, tally) if {"parity", "python"} & set(parts) else None
-        built = build(tally, "release")
+        built = build(tally, "release", [f"-DQUERN_CUDA_ARCHS={archs}"])
         return built, python.result() if python is not None else None
 
 
 def run_parts(tally, parts, options, env):
-    built, python = build_and_venv(tally, parts)
+    built, python = build_and_venv(tally, parts, env.get("QUERN_ARCHS", ALL_ARCHS))
     if built and "ctest" in parts:
         all_of_ctest(tally, "release", env)
 
@@ -417,7 +436,7 @@ def main(argv):
     parts = options.only or ["ctest", "parity", "python", "asan"] + (["tsan", "fuzz"] if options.full else [])
     env = dict(os.environ)
     env.setdefault("QUERN_REQUIRE", expected_devices(env))
-    if not options.full:  # the oldest and the newest; the fat binaries hold the rest
+    if not options.full:  # the oldest and the newest, in the fat binaries too
         env.setdefault("QUERN_ARCHS", "75 120")
     else:
         env.setdefault("QUERN_FULL", "1")

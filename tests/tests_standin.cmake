@@ -120,5 +120,8 @@ function(qn_standin_suites)
       qn_test_on_standin(${suite})
     endif()
   endforeach()
+  if(TEST ops@standin) # the same test without the stand-in has the other devices
+    set_property(TEST ops@standin APPEND PROPERTY ENVIRONMENT "QUERN_TEST_DRIVER=cuda")
+  endif()
 endfunction()
 cmake_language(DEFER CALL qn_standin_suites)

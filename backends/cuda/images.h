@@ -14,7 +14,7 @@ struct qn_cuda_image {
 };
 
 extern const struct qn_cuda_image qn_cuda_images[];
-/* "sm_75 … sm_120 compute_75", or "" where there is none. */
+/* "sm_75 … sm_120 compute_75" (QUERN_CUDA_ARCHS), or "" where there is none. */
 extern const char *const qn_cuda_image_targets;
 
 #endif

@@ -60,9 +60,11 @@ uint32_t ops_devices_open(const struct qn_driver *only, struct ops_device *out, 
 {
     uint32_t n_drivers = 0, n = 0;
     const struct qn_driver *const *drivers = qn_drivers(&n_drivers);
+    const char *named = getenv("QUERN_TEST_DRIVER");
     if (only != NULL) return open_driver(only, out, room);
     for (uint32_t i = 0; i < n_drivers; i++) {
         if (strcmp(drivers[i]->name, "cpu") == 0) continue;
+        if (named != NULL && strcmp(drivers[i]->name, named) != 0) continue;
         uint32_t more = open_driver(drivers[i], out + n, room - n);
         if (more == 0 && required(drivers[i]->name))
             fail_msg("QUERN_REQUIRE asks for %s, which is not here", drivers[i]->name);

@@ -15,7 +15,8 @@ struct ops_device {
 };
 
 /* Opens all devices that run kernels, of driver `only` or (NULL) of the build's drivers.
- * QUERN_REQUIRE names drivers that must be there; a missing one fails here. */
+ * QUERN_REQUIRE names drivers that must be there; a missing one fails here. QUERN_TEST_DRIVER names the only one
+ * that is looked for. */
 uint32_t ops_devices_open(const struct qn_driver *only, struct ops_device *out, uint32_t room);
 void ops_devices_close(struct ops_device *devices, uint32_t n);
 /* Makes the device take the shape of its entry; a device that is no CPU keeps its own. */

@@ -3,6 +3,7 @@
 """The runner's own arithmetic: what it reads out of a test program's output, and what it does side by side."""
 import pathlib
 import sys
+import tempfile
 import threading
 import xml.etree.ElementTree as xml
 
@@ -76,7 +77,25 @@ def lists_agree():
     return all(pinned) and all(len(found) == 1 for found in versions.values())
 
 
-CHECKS = [lanes_meet, lists_agree]
+def ccache_is_used_where_it_is():
+    """A machine without it builds as before; what is set up already stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        bare = {"PATH": folder}
+        if run.with_ccache(bare) != bare:
+            return False
+        program = pathlib.Path(folder) / "ccache"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        found = run.with_ccache({"PATH": folder, "CCACHE_DIR": "/kept"})
+        return (found["CMAKE_C_COMPILER_LAUNCHER"], found["CCACHE_DIR"]) == ("ccache", "/kept")
+
+
+def architectures_are_cmakes():
+    """--full builds what is shipped."""
+    return f'QUERN_CUDA_ARCHS "{run.ALL_ARCHS}"' in (run.ROOT / "cmake" / "cuda.cmake").read_text("utf-8")
+
+
+CHECKS = [lanes_meet, lists_agree, ccache_is_used_where_it_is, architectures_are_cmakes]
 
 
 def main():
