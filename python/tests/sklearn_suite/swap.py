@@ -10,7 +10,8 @@ QUERN_SUITE says what to do, words separated by commas:
   poison    moreover scikit-learn's numeric methods of those classes raise when they are called, and
             so do the functions that compute for them
 QUERN_SUITE_OUT names a JSON file for {test id: outcome}, QUERN_SUITE_EXCEPTIONS one of
-{test id: reason} that are expected to fail; one of them that passes is a failure."""
+{test id: reason} that are expected to fail; one of them that passes is a failure. QUERN_SUITE_ONLY names
+a JSON file with a list of test ids; the others are collected and not run."""
 import importlib
 import json
 import os
@@ -146,7 +147,14 @@ def exceptions():
         return json.load(file)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    config._quern_collected = [item.nodeid for item in items]
+    path = os.environ.get("QUERN_SUITE_ONLY")
+    if path:
+        with open(path, encoding="utf-8") as file:
+            only = set(json.load(file))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in only])
+        items[:] = [item for item in items if item.nodeid in only]
     listed = exceptions()
     for item in items:
         reason = listed.get(item.nodeid)
@@ -177,6 +185,6 @@ def pytest_sessionfinish(session):
     path = os.environ.get("QUERN_SUITE_OUT")
     if path:
         found = {"outcomes": session.config._quern_outcomes.found, "calls": CALLS,
-                 "collected": session.testscollected}
+                 "collected": session.config._quern_collected}
         with open(path, "w", encoding="utf-8") as file:
             json.dump(found, file)
