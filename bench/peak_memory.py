@@ -4,16 +4,17 @@
 
     PYTHONPATH=build/release/python python bench/peak_memory.py [--rows 1000000] [--columns 50] [--only Robust]
 
-Every case runs in a process of its own, once on a few rows, so that what is loaded once is there, and then on
-the matrix (float32). Linux only: the kernel's high-water mark of resident memory is set back before each call. A fit
-may take a tenth of the input and 64 MB; a transform its output and the same 64 MB for tables and stacks."""
+Every case runs in a process of its own, forked from one that has imported everything and called nothing: once on
+a few rows, so that what is loaded once is there, and then on the matrix (float32). Linux only: the kernel's high-water
+mark of resident memory is set back before each call. A fit may take a tenth of the input and 64 MB; a transform its
+output and the same 64 MB for tables and stacks."""
 import argparse
+import importlib
 import json
+import multiprocessing
 import pathlib
-import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
 ALLOWED = 64e6
 # (module, class, parameters, missing values of a hundred, what a fit keeps by its nature in bytes a value)
 CASES = [
@@ -63,8 +64,6 @@ def peak_of(call):
 
 def measure(case, rows, columns):
     """One case, in this process."""
-    import importlib
-
     import numpy as np
 
     module, name, parameters, missing, _ = case
@@ -83,32 +82,31 @@ def measure(case, rows, columns):
     return {"input": x.nbytes, "fit": fit, "output": size, "transform": transform}
 
 
+def alone(*words):
+    """measure() in a process of its own."""
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        return pool.apply(measure, words)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--only", default="", help="the beginning of a class name")
     parser.add_argument("--json", help="write the figures here")
-    parser.add_argument("--case", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.case is not None:
-        print(json.dumps(measure(CASES[args.case], args.rows, args.columns)))
-        return 0
+    for module in {"numpy", *(f"quern.{case[0]}" for case in CASES)}:
+        importlib.import_module(module)
     print("| case | input, MB | fit: extra, MB | allowed | output, MB | transform: beyond its output, MB | met |")
     print("|---|---|---|---|---|---|---|")
     rows, bad = [], 0
-    for k, (_, name, parameters, missing, kept) in enumerate(CASES):
+    for case in CASES:
+        _, name, parameters, missing, kept = case
         if not name.startswith(args.only):
             continue
         words = ", ".join(f"{word}={value!r}" for word, value in parameters.items())
         title = f"{name}({words})" + (f", {missing} % NaN" if missing else "")
-        command = [sys.executable, __file__, "--case", str(k), "--rows", str(args.rows), "--columns",
-                   str(args.columns)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{title}: {done.stderr[-2000:]}", file=sys.stderr)
-            return 1
-        found = json.loads(done.stdout)
+        found = alone(case, args.rows, args.columns)
         allowed = found["input"] / 10 + ALLOWED + kept * found["input"] / 4
         beyond = max(0, found["transform"] - found["output"])
         met = found["fit"] <= allowed and beyond <= ALLOWED

@@ -113,6 +113,12 @@ def with_ccache(variables):
     return env
 
 
+def compiler_of(preset):
+    """The C compiler of a build tree, as it is called there: ccache tells cc and gcc apart."""
+    found = re.search(r"^CMAKE_C_COMPILER:\w+=(.+)$", (BUILD / preset / "CMakeCache.txt").read_text("utf-8"), re.M)
+    return found.group(1)
+
+
 def build(tally, preset, options=()):
     tally.say(f"build: {preset}")
     env = with_ccache(os.environ)
@@ -294,10 +300,11 @@ def make_wheel(tally, python):
     clean_copy(source)
     shutil.rmtree(wheels, ignore_errors=True)
     tally.say("python: the wheel")
-    # warnings are errors here as in the release build: where a flag differs, ccache has nothing
+    # the compiler and its flags are those of the release build: where one differs, ccache has nothing
     code, said = run([str(python), "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation",
-                      "--config-settings=cmake.define.QUERN_WERROR=ON", "-w", str(wheels), str(source)], 900,
-                     with_ccache(os.environ))
+                      "--config-settings=cmake.define.QUERN_WERROR=ON",
+                      f"--config-settings=cmake.define.CMAKE_C_COMPILER={compiler_of('release')}",
+                      "-w", str(wheels), str(source)], 900, with_ccache(os.environ))
     made = list(wheels.glob("*.whl"))
     if code == 0:
         code, said = run([str(python), "-m", "pip", "install", "--quiet", "--no-deps",

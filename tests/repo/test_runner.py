@@ -66,6 +66,41 @@ def lanes_meet():
     return (tally.passed, tally.failed, name) == (3, 1, "falls") and "a lane fell over" in why
 
 
+PARTS = ("ctest", "parity", "python", "asan", "tsan", "fuzz")
+STEPS = {"build": True, "make_venv": "python", "all_of_ctest": None, "parity": None, "python_package": None,
+         "sanitizers": None, "fuzz": None}  # the runner's functions, and what they give here
+TURN = ["parity", "sanitizers:asan", "sanitizers:tsan", "fuzz"]
+PLANS = [  # parts, what is built, the environment, what is run (sorted)
+    (PARTS, True, "python", "all_of_ctest build fuzz make_venv parity python_package sanitizers:asan sanitizers:tsan"),
+    (("ctest",), True, "python", "all_of_ctest build"),
+    (("python",), True, None, "build make_venv"),
+    (("parity", "python", "asan"), False, "python", "build make_venv sanitizers:asan"),
+]
+
+
+def parts_are_run(parts, built, python, want):
+    """What depends on a build or an environment that is not there is left out; what does not is run."""
+    called = []
+
+    def step(name, gives):
+        def stand_in(_, *words):
+            called.append(f"{name}:{words[0]}" if name == "sanitizers" else name)
+            return gives
+        return stand_in
+
+    kept = {name: getattr(run, name) for name in STEPS}
+    try:
+        for name, gives in dict(STEPS, build=built, make_venv=python).items():
+            setattr(run, name, step(name, gives))
+        tally = run.Tally()
+        run.run_parts(tally, parts, run.parse([]), {})
+    finally:
+        for name, function in kept.items():
+            setattr(run, name, function)
+    in_turn = [name for name in called if name in TURN]
+    return " ".join(sorted(called)) == want and in_turn == sorted(in_turn, key=TURN.index) and not tally.failed
+
+
 def lists_agree():
     """One virtual environment has the packages of all lists, so no list may pin another version."""
     pinned = [dict(line.split("==") for line in path.read_text("utf-8").splitlines() if "==" in line)
@@ -104,6 +139,10 @@ def main():
         if not check():
             failed += 1
             print(f"FAILED: {check.__name__}")
+    for plan in PLANS:
+        if not parts_are_run(*plan):
+            failed += 1
+            print(f"FAILED: {plan}")
     for text, want in OUTPUTS:
         if run.counts_in(text) != want:
             failed += 1
@@ -120,7 +159,7 @@ def main():
         if run.tool_fell(case) != want:
             failed += 1
             print(f"FAILED: {output!r}: not {want}")
-    print(f"{len(OUTPUTS) + len(CASES) + len(FALLS) + len(CHECKS) - failed} passed, {failed} failed")
+    print(f"{len(OUTPUTS) + len(CASES) + len(FALLS) + len(CHECKS) + len(PLANS) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
