@@ -5,14 +5,18 @@
  * with the loops PREFIXES_OF (to type PREFIX) and RANGE_OF over them (sort_words.h); NETWORK where elements are words
  * (sort_network.c), and COUNTING where they are keys.
  *
- * A short line is sorted by one thread, least significant digit first. A long one by all threads: a
- * sample says where the values are, a table over prefixes of keys cuts them into buckets of about
- * equal size that fit a core's cache, one pass counts, one scatters (through a line of each bucket in
- * the cache, written past the caches when it is full), and every bucket is sorted as a short line: by
- * digits, or where its keys lie close together by counting each, which moves nothing.
- * A bucket that turned out too large, as where values repeat, is treated as the whole was, within its
- * own exact range. Every step is stable. The method is known as MSD radix sort with LSD leaves; the
- * sample takes the place of the most significant digit, which for floats is mostly an exponent. */
+ * A short line is sorted by one thread, a long one by all: a sample says where the values are, a table over
+ * prefixes of keys cuts them into buckets that fit a core's cache, elements are scattered to their buckets
+ * (through some lines of the cache for each, written past the caches when they are full), and every bucket
+ * is sorted as a short line. Before elements with places are scattered a pass counts them, so that every
+ * step is stable (sort_team_body.h); keys alone need no counts (sort_rooms_body.h). The method is known as
+ * MSD radix sort; the sample takes the place of the most significant digit, which for floats is mostly an
+ * exponent.
+ *
+ * A bucket, or short line, whose keys lie close together is sorted by counting each, which moves nothing;
+ * others by a network after one step of division (sort_split_body.h), or by digits, least significant
+ * first. A bucket that turned out too large, as where values repeat, is treated as the whole was, within
+ * its own exact range. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
