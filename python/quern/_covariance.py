@@ -110,7 +110,7 @@ def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=N
         m or y has values of another kind, `dtype` is another one, or `fweights` are no integers.
     ValueError
         m or y has more than two dimensions, y has other observations, `ddof` is no integer, a weight is negative
-        or not finite, there are weights with `skip_nan`, or `min_periods` without it.
+        or not finite, there are weights with `skip_nan`, or `min_periods` without it or below 0.
     RuntimeError
         There is not one weight for each observation.
     ZeroDivisionError
@@ -172,7 +172,7 @@ def corrcoef(x, y=None, rowvar=True, *, dtype=None, skip_nan=False, min_periods=
     TypeError
         x or y has values of another kind, or `dtype` is another one.
     ValueError
-        x or y has more than two dimensions, y has other observations, or there is `min_periods` without `skip_nan`.
+        x or y has more than two dimensions, y has other observations, or there is `min_periods` without `skip_nan` or below 0.
 
     See Also
     --------

@@ -141,8 +141,12 @@ PyObject *qn_py_array_covariance(PyObject *module, PyObject *const *args, Py_ssi
     options.ddof = 1.0;
     if (given[5] != NULL && number(given[5], &options.ddof) < 0) return NULL;
     if (given[8] != NULL && qn_py_integer(given[8], "min_periods", &least) < 0) return NULL;
+    if (least < 0) {
+        PyErr_Format(PyExc_ValueError, "min_periods must be 0 or more, not %lld", least);
+        return NULL;
+    }
     options.skip_nan = qn_py_flag(given[7], 0);
-    options.min_periods = least > 0 ? (uint64_t)least : 0;
+    options.min_periods = (uint64_t)least;
     struct qn_py_context *cx = qn_py_context_of(state, given[0]);
     if (cx == NULL || options.correlation < 0 || options.skip_nan < 0) return NULL;
     if (qn_py_hold(state, &h, given[1], QN_PY_READ, "x", &x) < 0 ||

@@ -158,7 +158,7 @@ const char qn_py_doc_array_covariance[] =
     "Raises\n"
     "------\n"
     "ValueError\n"
-    "    Shapes, types, weights or the axis do not fit.\n"
+    "    Shapes, types, weights or the axis do not fit, or min_periods is negative.\n"
     "\n"
     "See Also\n"
     "--------\n"

@@ -200,3 +200,5 @@ def test_pairs_take_no_weights():
         quern.cov(x, skip_nan=True, aweights=np.ones(9))
     with pytest.raises(ValueError, match="min_periods goes with"):
         quern.corrcoef(x, min_periods=3)
+    with pytest.raises(ValueError, match="min_periods must be 0 or more, not -1"):
+        quern.cov(x, skip_nan=True, min_periods=-1)
