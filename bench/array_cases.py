@@ -22,7 +22,7 @@ class ArrayCases:
         self.random = np.random.default_rng(0)
 
     def run(self):
-        if not self.bench.wanted("arrays") or not any(side.name == "Python" for side in self.bench.sides):
+        if not self.bench.some_wanted("arrays-") or not any(side.name == "Python" for side in self.bench.sides):
             return
         with quern.config_context(device="cpu", threads=self.bench.threads):
             self.sort()

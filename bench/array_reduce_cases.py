@@ -18,7 +18,7 @@ class ArrayReduceCases(ArrayCases):
     """arrays-sum, arrays-nansum, …: of a line, and of a matrix along either axis."""
 
     def run(self):
-        if not self.bench.wanted("arrays") or not any(side.name == "Python" for side in self.bench.sides):
+        if not self.bench.some_wanted("arrays-") or not any(side.name == "Python" for side in self.bench.sides):
             return
         with quern.config_context(device="cpu", threads=self.bench.threads):
             self.lines()

@@ -89,6 +89,10 @@ class Bench:
     def wanted(self, name):
         return not self.args.only or any(name.startswith(o) for o in self.args.only)
 
+    def some_wanted(self, group):
+        """Whether a case is wanted whose name begins with the group's."""
+        return self.wanted(group) or any(o.startswith(group) for o in self.args.only)
+
     def in_new_memory(self, case, sides, x):
         """A row of outputs that are not recycled."""
         with contextlib.ExitStack() as stack:

@@ -25,7 +25,7 @@ class MoveCases:
         self.random = np.random.default_rng(0)
 
     def run(self):
-        if not self.bench.wanted("moves") or not any(side.name == "Python" for side in self.bench.sides):
+        if not self.bench.some_wanted("moves-") or not any(side.name == "Python" for side in self.bench.sides):
             return
         with quern.config_context(device="cpu", threads=self.bench.threads):
             self.casts()

@@ -16,6 +16,7 @@
 #define RANGE_OF qn_sort_range_32
 #define COUNTING qn_sort_counting_32
 #define TALLY qn_sort_tally_32
+#define TALLY_MANY qn_sort_tally_many_32
 #define SPREAD qn_sort_spread_32
 #define NETWORK qn_sort_network_32
 #define QN_SUFFIX k32

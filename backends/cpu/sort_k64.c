@@ -16,6 +16,7 @@
 #define RANGE_OF qn_sort_range_64
 #define COUNTING qn_sort_counting_64
 #define TALLY qn_sort_tally_64
+#define TALLY_MANY qn_sort_tally_many_64
 #define SPREAD qn_sort_spread_64
 #define NETWORK qn_sort_network_64
 #define QN_SUFFIX k64

@@ -13,6 +13,7 @@ enum {
     BLOCK = 2048,          /* elements of a block */
     ROOMS_LEAST = 1 << 18, /* elements from which rooms serve */
     NO_BLOCK = 0,
+    MANY = 64,      /* times that each key occurs, from which bytes do not do for counts */
     HELD = 2 * LINE /* elements that a pen has of a bucket */
 };
 
@@ -249,32 +250,61 @@ static void collect(const struct rooms *r, uint32_t bucket, ELEM *to)
     });
 }
 
-/* Counts a bucket's keys; 0 where they are not dense, or one occurs too often. */
-static int tally(const struct rooms *r, uint32_t bucket, uint64_t n, uint8_t *counts, KEY *low,
-                 uint64_t *span)
+/* How a bucket's keys are counted. */
+struct tally {
+    enum { NOT_COUNTED, IN_BYTES, IN_WORDS } how;
+    KEY low;
+    uint64_t n, span;
+    void *counts;
+};
+
+/* Not, where keys are not dense, or one occurs too often for a byte though most do not. */
+static void take_tally(const struct rooms *r, uint32_t bucket, struct tally *y)
 {
     const struct team *t = r->t;
     uint64_t first = r->prefix[bucket], end = r->prefix[bucket + 1];
     int wrapped = 0;
-    if (bucket == 0 || bucket + 1 == t->n_buckets) return 0; /* also of what the sample missed */
-    if (end - first > qn_sort_spread_keys() * n >> t->shift) return 0;
-    *low = t->low + ((KEY)first << t->shift);
-    *span = (end - first) << t->shift;
-    memset(counts, 0, *span);
-    EACH_PART(r, bucket, e, m, { wrapped |= TALLY(e, m, *low, counts); });
-    return !wrapped;
+    y->how = NOT_COUNTED;
+    if (bucket == 0 || bucket + 1 == t->n_buckets) return; /* also of what the sample missed */
+    if (end - first > qn_sort_spread_keys() * y->n >> t->shift) return;
+    y->low = t->low + ((KEY)first << t->shift);
+    y->span = (end - first) << t->shift;
+    if (y->n / MANY >= y->span) {
+        memset(y->counts, 0, y->span * QN_SORT_TALLIES * sizeof(uint32_t));
+        EACH_PART(r, bucket, e, m, { TALLY_MANY(e, m, y->low, y->span, y->counts); });
+        y->how = IN_WORDS;
+        return;
+    }
+    memset(y->counts, 0, y->span);
+    EACH_PART(r, bucket, e, m, { wrapped |= TALLY(e, m, y->low, y->counts); });
+    if (!wrapped) y->how = IN_BYTES;
 }
 
-static void store_tally(const struct rooms *r, uint64_t at, uint64_t n, const uint8_t *counts,
-                        KEY low, uint64_t span)
+static void store_bytes(const struct rooms *r, uint64_t at, const struct tally *y)
 {
     const struct team *t = r->t;
     ELEM keys[QN_SORT_SPREAD];
     uint64_t k = 0;
-    while (k < span) {
-        uint64_t m = SPREAD(counts, &k, span, n, low, keys);
+    while (k < y->span) {
+        uint64_t m = SPREAD(y->counts, &k, y->span, y->n, y->low, keys);
         store_block(t->source.rq, t->source.line, at, keys, m);
         at += m;
+    }
+}
+
+static void store_words(const struct rooms *r, uint64_t at, const struct tally *y)
+{
+    const struct team *t = r->t;
+    const uint32_t *counts = y->counts;
+    ELEM keys[QN_SORT_BLOCK];
+    for (uint64_t k = 0; k < y->span; k++) {
+        uint64_t left = 0;
+        for (uint64_t i = 0; i < QN_SORT_TALLIES; i++) left += counts[i * y->span + k];
+        for (uint64_t i = 0; i < left && i < QN_SORT_BLOCK; i++) keys[i] = y->low + (KEY)k;
+        for (uint64_t m; left != 0; left -= m, at += m) {
+            m = left < QN_SORT_BLOCK ? left : (uint64_t)QN_SORT_BLOCK;
+            store_block(t->source.rq, t->source.line, at, keys, m);
+        }
     }
 }
 
@@ -310,15 +340,17 @@ static void sort_range(void *user, uint32_t worker, uint64_t task)
     ELEM *work = r->work + worker * (SPARE(t->spare_room) + t->spare_room);
     uint64_t clear = r->room[first]; /* the range's blocks before it have been read, or moved */
     for (uint32_t b = first; b < end; b++) {
-        uint64_t n = t->starts[b + 1] - t->starts[b], span = 0;
-        KEY low = 0;
-        int counted = tally(r, b, n, (void *)work, &low, &span);
-        if (!counted) collect(r, b, work);
+        uint64_t n = t->starts[b + 1] - t->starts[b];
+        struct tally tally = {.n = n, .counts = work};
+        take_tally(r, b, &tally);
+        if (tally.how == NOT_COUNTED) collect(r, b, work);
         release(r, b, &free_blocks);
         if (t->borrowed) clear_way(r, b, end, &clear, &free_blocks);
         if (atomic_load_explicit(&r->failed, memory_order_relaxed)) return;
-        if (counted) {
-            store_tally(r, t->starts[b], n, (void *)work, low, span);
+        if (tally.how == IN_BYTES) {
+            store_bytes(r, t->starts[b], &tally);
+        } else if (tally.how == IN_WORDS) {
+            store_words(r, t->starts[b], &tally);
         } else if (n != 0) {
             sort_here(work, work + t->spare_room, (size_t)n);
             store(t->source.rq, t->source.line, t->starts[b], work, n);

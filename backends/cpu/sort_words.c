@@ -63,6 +63,12 @@ int qn_sort_tally_32(const uint32_t *words, uint64_t n, uint32_t low, uint8_t *c
     return QN_BEST(tally_32)(words, n, low, counts);
 }
 
+void qn_sort_tally_many_32(const uint32_t *words, uint64_t n, uint32_t low, uint64_t span,
+                           uint32_t *counts)
+{
+    QN_BEST(tally_many_32)(words, n, low, span, counts);
+}
+
 uint64_t qn_sort_spread_32(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
                            uint32_t low, uint32_t *words)
 {
@@ -72,6 +78,12 @@ uint64_t qn_sort_spread_32(const uint8_t *counts, uint64_t *from, uint64_t span,
 int qn_sort_tally_64(const uint64_t *words, uint64_t n, uint64_t low, uint8_t *counts)
 {
     return QN_BEST(tally_64)(words, n, low, counts);
+}
+
+void qn_sort_tally_many_64(const uint64_t *words, uint64_t n, uint64_t low, uint64_t span,
+                           uint32_t *counts)
+{
+    QN_BEST(tally_many_64)(words, n, low, span, counts);
 }
 
 uint64_t qn_sort_spread_64(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,

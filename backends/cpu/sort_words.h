@@ -32,6 +32,13 @@ uint64_t qn_sort_spread_32(const uint8_t *counts, uint64_t *from, uint64_t span,
                            uint32_t low, uint32_t *words);
 uint64_t qn_sort_spread_64(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
                            uint64_t low, uint64_t *words);
+/* Where most keys occur more often than that: counts has QN_SORT_TALLIES times span, to be added up. n in
+ * all pieces is less than 2^32. */
+enum { QN_SORT_TALLIES = 4 };
+void qn_sort_tally_many_32(const uint32_t *words, uint64_t n, uint32_t low, uint64_t span,
+                           uint32_t *counts);
+void qn_sort_tally_many_64(const uint64_t *words, uint64_t n, uint64_t low, uint64_t span,
+                           uint32_t *counts);
 /* How many keys there may be to an element for this to be worth while. */
 uint64_t qn_sort_spread_keys(void);
 

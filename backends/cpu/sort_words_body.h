@@ -69,6 +69,16 @@ static int NAME(tally)(const WORD *words, uint64_t n, WORD low, uint8_t *counts)
     return wrapped != 0;
 }
 
+/* Four counts of each key, so that the same key four times in a row does not wait for itself. */
+static void NAME(tally_many)(const WORD *words, uint64_t n, WORD low, uint64_t span,
+                             uint32_t *counts)
+{
+    uint64_t i = 0;
+    for (; i + QN_SORT_TALLIES <= n; i += QN_SORT_TALLIES)
+        for (uint64_t k = 0; k < QN_SORT_TALLIES; k++) counts[k * span + (words[i + k] - low)]++;
+    for (; i < n; i++) counts[words[i] - low]++;
+}
+
 /* A vector of copies for each key, and the next one's begin where they end. */
 static inline uint64_t NAME(spread_runs)(const uint8_t *counts, uint64_t *from, uint64_t span,
                                          WORD low, WORD *words)
