@@ -155,7 +155,14 @@ static void empty_pen(void *user, uint32_t worker, uint64_t task)
 
 /* ---- after scattering ---- */
 
-/* Where every bucket begins in the sorted line. 0: one is too large. */
+/* Whether n elements of so many prefixes can be counted in words, which holds nothing of them. */
+static int is_countable(const struct team *t, uint32_t bucket, uint64_t prefixes, uint64_t n)
+{
+    if (bucket == 0 || bucket + 1 == t->n_buckets) return 0; /* also of what the sample missed */
+    return prefixes <= n / 4 >> t->shift;
+}
+
+/* Where every bucket begins in the sorted line, and what its worker has to hold. 0: one is too large. */
 static int size_buckets(struct rooms *r)
 {
     struct team *t = r->t;
@@ -165,7 +172,8 @@ static int size_buckets(struct rooms *r)
         t->starts[b] = sum;
         for (uint64_t k = r->room[b]; k < r->room[b + 1]; k++) sum += r->filled[k];
         for (uint32_t k = r->list[b]; k != NO_BLOCK; k = r->next[k]) sum += r->filled[k];
-        uint64_t size = sum - t->starts[b];
+        uint64_t size = sum - t->starts[b], prefixes = r->prefix[b + 1] - r->prefix[b];
+        if (size > LARGE / 2 && is_countable(t, b, prefixes, size)) size = prefixes << t->shift;
         if (size > t->spare_room) t->spare_room = size;
     }
     t->starts[t->n_buckets] = sum;
@@ -269,7 +277,8 @@ static void take_tally(const struct rooms *r, uint32_t bucket, struct tally *y)
     if (end - first > qn_sort_spread_keys() * y->n >> t->shift) return;
     y->low = t->low + ((KEY)first << t->shift);
     y->span = (end - first) << t->shift;
-    if (y->n / MANY >= y->span) {
+    if (y->n / MANY >= y->span ||
+        (y->n > LARGE / 2 && is_countable(t, bucket, end - first, y->n))) {
         memset(y->counts, 0, y->span * QN_SORT_TALLIES * sizeof(uint32_t));
         EACH_PART(r, bucket, e, m, { TALLY_MANY(e, m, y->low, y->span, y->counts); });
         y->how = IN_WORDS;
@@ -423,21 +432,22 @@ static void free_rooms(struct rooms *r, uint32_t team)
     qn_free(r->room);
 }
 
-/* Whether rooms serve: everything is kept, no bucket is heavy, and the blocks that workers begin are
- * few beside those that they fill. */
+/* Whether rooms serve: everything is kept, no bucket is heavy but those of few keys, and the blocks that
+ * workers begin are few beside those that they fill. */
 static int suits_rooms(const struct team *t, uint32_t team, const uint32_t *weights)
 {
-    uint64_t n = t->source.n, total = 0, most = 0, sum = 0;
+    uint64_t n = t->source.n, total = 0;
     if (t->depth != 0 || n < ROOMS_LEAST || kept(t->source.rq) != n) return 0;
     if (n / BLOCK / t->n_buckets < 2 * team || n / BLOCK > UINT32_MAX / 4) return 0;
-    for (uint32_t p = 0, b = 0; p < t->n_prefixes; p++) {
-        if (t->table[p] != b) sum = 0;
-        b = t->table[p];
-        sum += weights[p];
-        total += weights[p];
-        most = sum > most ? sum : most;
+    for (uint32_t p = 0; p < t->n_prefixes; p++) total += weights[p];
+    for (uint32_t p = 0, b = 0; b < t->n_buckets; b++) {
+        uint64_t first = p, sum = 0;
+        for (; p < t->n_prefixes && t->table[p] == b; p++) sum += weights[p];
+        double size = (double)n * (double)sum / (double)total;
+        if (size >= 0.5 * LARGE && !is_countable(t, b, p - first, (uint64_t)(size * 0.75)))
+            return 0;
     }
-    return (double)n * (double)most / (double)total < 0.5 * LARGE;
+    return 1;
 }
 
 /* 0: counting has to serve, and nothing was stored. */

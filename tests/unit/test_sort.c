@@ -219,6 +219,11 @@ static double deceiving(uint64_t i, uint64_t n)
     if (i >= place && i < place + 16) return (double)(next() % 1000000) - 500000;
     return (double)(next() % 64) / 64;
 }
+/* A bucket that is too large to be held, of few keys. */
+static double mostly_zero(uint64_t i, uint64_t n)
+{
+    return next() % 8 != 0 ? 0 : normal(i, n);
+}
 static double thousands(uint64_t i, uint64_t n)
 {
     (void)i, (void)n;
@@ -228,9 +233,16 @@ static double thousands(uint64_t i, uint64_t n)
 static const struct {
     const char *name;
     double (*at)(uint64_t i, uint64_t n);
-} long_kinds[] = {{"normal", normal},         {"anything", anything}, {"ascending", ascending},
-                  {"descending", descending}, {"clusters", clusters}, {"deceiving", deceiving},
-                  {"thousands", thousands},   {"few", few},           {"dense", dense}};
+} long_kinds[] = {{"normal", normal},
+                  {"anything", anything},
+                  {"ascending", ascending},
+                  {"descending", descending},
+                  {"clusters", clusters},
+                  {"deceiving", deceiving},
+                  {"mostly zero", mostly_zero},
+                  {"thousands", thousands},
+                  {"few", few},
+                  {"dense", dense}};
 
 /* How the result lies: packed, at an address that no cache line begins at, in the line itself, strided. */
 enum layout { PACKED, SHIFTED, IN_PLACE, STRIDED, LAYOUTS };
