@@ -79,21 +79,28 @@ static void NAME(tally_many)(const WORD *words, uint64_t n, WORD low, uint64_t s
     for (; i < n; i++) counts[words[i] - low]++;
 }
 
-/* A vector of copies for each key, and the next one's begin where they end. */
-static inline uint64_t NAME(spread_runs)(const uint8_t *counts, uint64_t *from, uint64_t span,
-                                         WORD low, WORD *words)
+/* `copies` of each key, and the next one's begin where they end. */
+static inline uint64_t NAME(spread_copies)(const uint8_t *counts, uint64_t *from, uint64_t span,
+                                           WORD low, WORD *words, uint64_t copies)
 {
-    enum { COPIES = 8, MOST = QN_SORT_SPREAD - 255 - COPIES };
-    uint64_t at = 0, k = *from;
-    for (; k < span && at < MOST; k++) {
+    uint64_t at = 0, k = *from, most = QN_SORT_SPREAD - 255 - copies;
+    for (; k < span && at < most; k++) {
         uint64_t count = counts[k];
         WORD word = low + (WORD)k;
-        for (uint64_t i = 0; i < COPIES; i++) words[at + i] = word;
-        for (uint64_t i = COPIES; i < count; i++) words[at + i] = word;
+        for (uint64_t i = 0; i < copies; i++) words[at + i] = word;
+        for (uint64_t i = copies; i < count; i++) words[at + i] = word;
         at += count;
     }
     *from = k;
     return at;
+}
+
+/* As many copies as most keys need. */
+static uint64_t NAME(spread_runs)(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
+                                  WORD low, WORD *words)
+{
+    return n / 9 < span / 2 ? NAME(spread_copies)(counts, from, span, low, words, 8)
+                            : NAME(spread_copies)(counts, from, span, low, words, 16);
 }
 
 #if QN_LEVEL == 2 && BITS == 32
@@ -109,17 +116,16 @@ static inline uint64_t NAME(spread_runs)(const uint8_t *counts, uint64_t *from, 
 static uint64_t NAME(spread)(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
                              WORD low, WORD *words)
 {
-    if (span % 8 != 0) return NAME(spread_runs)(counts, from, span, low, words);
+    if (span % 8 != 0) return NAME(spread_runs)(counts, from, span, n, low, words);
     if (n < span / 3) return spread_groups_2(counts, from, span, low, words);
     if (n < span + span / 4) return spread_groups_4(counts, from, span, low, words);
-    return NAME(spread_runs)(counts, from, span, low, words);
+    return NAME(spread_runs)(counts, from, span, n, low, words);
 }
 #else
 static uint64_t NAME(spread)(const uint8_t *counts, uint64_t *from, uint64_t span, uint64_t n,
                              WORD low, WORD *words)
 {
-    (void)n;
-    return NAME(spread_runs)(counts, from, span, low, words);
+    return NAME(spread_runs)(counts, from, span, n, low, words);
 }
 #endif
 
