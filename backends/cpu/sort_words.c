@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "backends/cpu/isa.h"
+#include "host/core/compiler.h"
 
 #if QN_X86
 #include <immintrin.h>

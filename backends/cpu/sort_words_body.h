@@ -64,8 +64,14 @@ static int NAME(counting)(WORD *words, uint64_t n, WORD low, uint64_t span, uint
 
 static int NAME(tally)(const WORD *words, uint64_t n, WORD low, uint8_t *counts)
 {
+    enum { LINE = 64 / sizeof(WORD), SOON = 2048 }; /* bytes that are asked for ahead */
     uint32_t wrapped = 0;
-    for (uint64_t i = 0; i < n; i++) wrapped |= ++counts[words[i] - low] == 0;
+    uint64_t i = 0;
+    for (; i + LINE <= n; i += LINE) {
+        QN_PREFETCH((const void *)((uintptr_t)(words + i) + SOON));
+        for (uint64_t k = 0; k < LINE; k++) wrapped |= ++counts[words[i + k] - low] == 0;
+    }
+    for (; i < n; i++) wrapped |= ++counts[words[i] - low] == 0;
     return wrapped != 0;
 }
 
