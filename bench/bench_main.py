@@ -67,7 +67,7 @@ from table_cases import TableCases
 
 
 CASES = (MatrixCases, ChainCases, BinsCases, PowerCases, ProductCases, RowCases, ScoreCases, TableCases,
-         ArrayCases, ExpressionCases, SplineCases, ColumnCases)
+         ArrayCases, ArrayReduceCases, MoveCases, ExpressionCases, SplineCases, ColumnCases)
 
 
 class Bench:

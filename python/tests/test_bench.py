@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,16 @@ def run(folder, *arguments):
                           env=dict(os.environ, PYTHONPATH=package), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout, json.loads(out.read_text())
+
+
+def test_every_file_of_cases_is_among_those_that_run():
+    """A part that is imported and not listed is left out without a word."""
+    text = BENCH.read_text(encoding="utf-8")
+    listed = text[text.index("CASES = ("):text.index(")", text.index("CASES = ("))]
+    for file in sorted(BENCH.parent.glob("*_cases.py")):
+        name = "".join(word.capitalize() for word in file.stem.split("_"))
+        assert f"class {name}" in file.read_text(encoding="utf-8")
+        assert name in re.findall(r"\w+", listed), f"{file.name}: {name} is not in CASES"
 
 
 @pytest.mark.skipif(not (shutil.which("cc") or os.environ.get("CC")), reason="no C compiler here")
