@@ -438,7 +438,7 @@ static int suits_rooms(const struct team *t, uint32_t team, const uint32_t *weig
 {
     uint64_t n = t->source.n, total = 0;
     if (t->depth != 0 || n < ROOMS_LEAST || kept(t->source.rq) != n) return 0;
-    if (n / BLOCK / t->n_buckets < 2 * team || n / BLOCK > UINT32_MAX / 4) return 0;
+    if (n / BLOCK / t->n_buckets < 2 * team || n > UINT32_MAX) return 0; /* counts have 32 bits */
     for (uint32_t p = 0; p < t->n_prefixes; p++) total += weights[p];
     for (uint32_t p = 0, b = 0; b < t->n_buckets; b++) {
         uint64_t first = p, sum = 0;
