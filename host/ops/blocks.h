@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Kernels that make a node of each block of rows of each lane, and then of each group of 64 blocks: how
- * they are launched. kernels/paired.k.h and kernels/powers.k.h have this form. */
+ * they are launched. kernels/paired.k.h and kernels/powers.k.h have this form, and the first half of it
+ * kernels/weighted.k.h. */
 #ifndef QN_OPS_BLOCKS_H
 #define QN_OPS_BLOCKS_H
 

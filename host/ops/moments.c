@@ -4,14 +4,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "host/ops/blocks.h"
 #include "host/ops/impl.h"
 #include "host/ops/job.h"
 #include "host/ops/layout.h"
 #include "host/ops/pairs.h"
 
 static const char *const group_kernels[] = {"qn_moments_any", "qn_moments_f32", "qn_moments_f64"};
-static const char *const weighted_kernels[] = {"qn_weighted_any", "qn_weighted_f32",
-                                               "qn_weighted_f64"};
+/* Their nodes are merged as those without weights are. */
+static const struct qn_block_kernels weighted_kernels = {
+    "weighted", {"qn_weighted_any", "qn_weighted_f32", "qn_weighted_f64"}, NULL};
 static const char *const strip_kernels[] = {"qn_moments_each", "qn_moments_strip_f32",
                                             "qn_moments_strip_f64"};
 
@@ -93,28 +95,6 @@ static quern_status blocks_by_items(struct qn_job *job, const struct qn_batch *b
     return qn_job_launch(job, kernel, items, strips, 1, args, n);
 }
 
-/* The items of both shapes are those of the kernels above; in CPU shape they go lane by lane. */
-static quern_status weighted_blocks(struct qn_job *job, const struct qn_batch *batch,
-                                    struct qn_view weights, struct qn_view table, uint32_t blocks,
-                                    struct qn_view nodes)
-{
-    uint32_t width = batch->n_lanes < 16 ? batch->n_lanes : 16, shape = qn_batch_by_rows(batch);
-    uint64_t groups = 1 + (blocks - 1) / (QN_ITEMS / (16 * width));
-    uint32_t groups_y = (batch->n_lanes + 15) / 16, items = QN_ITEMS;
-    struct qn_job_kernel kernel = {"weighted", weighted_kernels[qn_batch_plain(batch)], NULL};
-    if (qn_job_cpu_shape(job->device)) {
-        uint64_t parts = qn_job_parts(job->device, blocks, 1, batch->n_lanes);
-        shape = (uint32_t)((blocks + parts - 1) / parts); /* blocks per item */
-        groups = (blocks + shape - 1) / shape;
-        groups_y = batch->n_lanes;
-        items = 1;
-    }
-    struct qn_arg args[] = {qn_arg_view(batch->base), qn_arg_view(table), qn_arg_view(weights),
-                            qn_arg_u64(batch->rows),  qn_arg_u32(blocks), qn_arg_u32(shape),
-                            qn_arg_view(nodes)};
-    return qn_job_launch(job, kernel, groups, groups_y, items, args, sizeof args / sizeof args[0]);
-}
-
 static quern_status merge_blocks(struct qn_job *job, uint32_t blocks, uint32_t n_lanes,
                                  struct qn_view nodes, struct qn_view out)
 {
@@ -152,7 +132,7 @@ static quern_status class_blocks(struct qn_job *job, const struct qn_moments_req
                                 qn_arg_u32(shape), qn_arg_view(weights)};
         QN_TRY(qn_job_launch(job, (struct qn_job_kernel){"weighted", "qn_class_weights", NULL},
                              (batch->rows - 1) / ((uint64_t)shape * items) + 1, 1, items, args, 5));
-        QN_TRY(weighted_blocks(job, batch, weights, table, blocks, nodes));
+        QN_TRY(qn_blocks_nodes(job, &weighted_kernels, batch, table, weights, blocks, nodes));
         QN_TRY(merge_blocks(job, blocks, batch->n_lanes, nodes, part));
     }
     return QUERN_OK;
@@ -218,7 +198,8 @@ static quern_status run_device(struct qn_device *device, struct qn_threads *thre
     }
     QN_GO(qn_job_take(&job, groups * row_bytes, &out));
     if (rq->weights_base.raw != NULL)
-        QN_GO(weighted_blocks(&job, batch, rq->weights_base, table, blocks, nodes));
+        QN_GO(qn_blocks_nodes(&job, &weighted_kernels, batch, table, rq->weights_base, blocks,
+                              nodes));
     else if (qn_job_cpu_shape(device))
         QN_GO(blocks_by_items(&job, batch, table, blocks, nodes));
     else
