@@ -155,11 +155,16 @@ static void empty_pen(void *user, uint32_t worker, uint64_t task)
 
 /* ---- after scattering ---- */
 
+/* The outer buckets also have what the sample missed, so that their keys have no bounds. */
+static int is_inner(const struct team *t, uint32_t bucket)
+{
+    return bucket != 0 && bucket + 1 != t->n_buckets;
+}
+
 /* Whether n elements of so many prefixes can be counted in words, which holds nothing of them. */
 static int is_countable(const struct team *t, uint32_t bucket, uint64_t prefixes, uint64_t n)
 {
-    if (bucket == 0 || bucket + 1 == t->n_buckets) return 0; /* also of what the sample missed */
-    return prefixes <= n / 4 >> t->shift;
+    return is_inner(t, bucket) && prefixes <= n / 4 >> t->shift;
 }
 
 /* Where every bucket begins in the sorted line, and what its worker has to hold. 0: one is too large. */
@@ -273,8 +278,7 @@ static void take_tally(const struct rooms *r, uint32_t bucket, struct tally *y)
     uint64_t first = r->prefix[bucket], end = r->prefix[bucket + 1];
     int wrapped = 0;
     y->how = NOT_COUNTED;
-    if (bucket == 0 || bucket + 1 == t->n_buckets) return; /* also of what the sample missed */
-    if (end - first > qn_sort_spread_keys() * y->n >> t->shift) return;
+    if (!is_inner(t, bucket) || end - first > qn_sort_spread_keys() * y->n >> t->shift) return;
     y->low = t->low + ((KEY)first << t->shift);
     y->span = (end - first) << t->shift;
     if (y->n / MANY >= y->span ||
