@@ -59,41 +59,67 @@ struct qn_rows_op {
     const void *data; /* struct qn_neighbours, qn_regressions, qn_centering */
 };
 
-/* ---- what fits of such operations compute on matrices of doubles in host memory ---- */
+/* ---- what fits of such operations compute on rows in host memory ---- */
 
 /* Rows are summed in runs of so many, each in its order, and the runs in theirs. */
 #define QN_GRAM_ROWS 4096u
 
+/* Where a column's cells lie. */
+struct qn_filled_column {
+    const void *data; /* NULL: they are all 0 */
+    qn_i64 stride;
+    qn_u32 type; /* QN_T_*, a number */
+    double shift;
+};
+
+/* Columns as they lie, each moved to shift less, and values (moved, too) that stand in for cells that are
+ * missing there. The stand-ins of a row lie together, by column: those of row r are
+ * [origin[r / 65536] + start[r], origin[(r + 1) / 65536] + start[r + 1]). */
+struct qn_filled {
+    qn_u32 columns; /* at most 65536 */
+    qn_u64 rows;    /* less than 2^32 */
+    const struct qn_filled_column *column;
+    const qn_u64 *origin;
+    const qn_u32 *start;
+    const unsigned char *low, *high; /* of each stand-in: its column; high NULL: it is 0 */
+    double *value;
+};
+
+/* Some rows of it. */
+struct qn_listed {
+    const qn_u64 *bits; /* one for each row; NULL: the first n */
+    const qn_u32 *runs; /* which row is number 0, QN_GRAM_ROWS, 2 * QN_GRAM_ROWS, ... of these */
+    qn_u64 n;
+};
+
 /* Sums over rows of the products of columns, and of the columns. */
 struct qn_gram {
-    const double *matrix; /* [row][columns] */
-    qn_u32 columns;
-    const qn_u32 *rows; /* numbers of rows; NULL: the first n_rows */
-    qn_u64 n_rows;
+    const struct qn_filled *filled;
+    struct qn_listed rows;
     double *products; /* out, [columns][columns], symmetric */
     double *sums;     /* out, [columns] */
 };
 
-/* A regression's predictions for some rows into a column of theirs, and what qn_gram would say of that
- * column over these rows afterwards. */
+/* A regression's predictions for some rows, each of which has a stand-in in the target's column, into these,
+ * and what qn_gram would say of that column over these rows afterwards. */
 struct qn_prediction {
-    double *matrix; /* [row][columns] */
-    qn_u32 columns, target;
-    const qn_u32 *rows;
-    qn_u64 n_rows;
+    const struct qn_filled *filled;
+    struct qn_listed rows;
+    qn_u32 target;
     const double *coefficients; /* [columns], 0 at the target */
     double intercept, least, most;
-    double *changes;  /* for each row of the matrix: |new - old| is added */
+    double *changes;  /* for each row: |new - old| is added */
     double *products; /* out, [columns]: of the target with each */
     double *sum;      /* out: of the target */
 };
 
-/* Mutual information of each column and the target, in nats (backends/cpu/information.c). */
+/* Mutual information of each column and the target, in nats (backends/cpu/information.c). The columns are a
+ * group of those that there are. */
 struct qn_information {
-    const double *matrix; /* [row][columns], finite */
-    qn_u32 columns;
+    const double *values; /* [columns][rows], finite */
+    qn_u32 columns, first, all;    /* in the group; the number of its first; in all */
     qn_u64 rows;                   /* less than 2^32 */
-    const unsigned char *discrete; /* for each column */
+    const unsigned char *discrete; /* for each column of the group */
     const double *target;          /* for each row a finite number, or NULL: */
     const qn_u32 *codes;           /* … its class, less than n_classes */
     qn_u32 n_classes;
@@ -101,10 +127,10 @@ struct qn_information {
     const double *digamma; /* of 1 … rows, from index 1 on */
     /* Numbers are divided by their scale, and get noise that tells equal ones apart, of `seed`. scales NULL:
      * they are taken as they are. */
-    const double *scales; /* for each column */
+    const double *scales; /* for each column of the group */
     double target_scale;
     qn_u64 seed;
-    double *nats; /* out: for each column; NaN where no two rows are of one class */
+    double *nats; /* out: for each column of the group; NaN where no two rows are of one class */
 };
 
 #endif

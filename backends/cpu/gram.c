@@ -7,19 +7,34 @@
 
 #include "backends/cpu/isa.h"
 #include "host/core/checked.h"
+#include "host/core/compiler.h"
 #include "host/core/threads.h"
 #include "host/ops/requests.h"
 
 /* Eight doubles, in as many registers as they take. */
 typedef double octet __attribute__((vector_size(64), aligned(8), may_alias));
 #define OCTET(at) (*(octet *)(uintptr_t)(at))
+typedef float floats __attribute__((vector_size(32), aligned(1), may_alias));
+typedef double doubles __attribute__((vector_size(64), aligned(1), may_alias));
+#define FLOATS(at) (*(const floats *)(uintptr_t)(at))
+#define DOUBLES(at) (*(const doubles *)(uintptr_t)(at))
 
-enum { AHEAD = 16, LINE = 64 / sizeof(double) }; /* listed rows are asked for so many rows before */
+/* What is known of rows before they are gathered: where all columns are one row-major matrix, its type, else
+ * 0, and then the shifts side by side. */
+struct filled {
+    const struct qn_filled *filled;
+    uint32_t type;
+    double *shift;
+};
 
-static void ask_for(const double *matrix, uint64_t row, uint32_t columns)
+static inline uint64_t stand_in(const struct qn_filled *f, uint64_t row)
 {
-    const double *at = matrix + (size_t)row * columns;
-    for (uint32_t k = 0; k < columns; k += LINE) __builtin_prefetch(at + k, 1);
+    return f->origin[row >> 16] + f->start[row];
+}
+
+static inline uint32_t stand_in_column(const struct qn_filled *f, uint64_t at)
+{
+    return f->low[at] | (f->high != NULL ? (uint32_t)f->high[at] << 8 : 0);
 }
 
 #define QN_BODY "backends/cpu/gram_body.h"
@@ -27,17 +42,19 @@ static void ask_for(const double *matrix, uint64_t row, uint32_t columns)
 
 struct kernels {
     void (*eight)(const double *, size_t, size_t, double *, double *);
-    void (*predict)(const struct qn_prediction *, uint64_t, uint64_t, double *, double *);
+    void (*gather)(const struct filled *, const uint32_t *, uint64_t, uint32_t, double *, size_t);
+    void (*predict)(const struct qn_prediction *, const uint32_t *, uint32_t, double *, size_t,
+                    double *, double *);
     void (*regress)(const struct qn_regressions *, uint32_t, const unsigned char *, double *);
 };
 
 static const struct kernels *kernels_of_isa(void)
 {
     static const struct kernels all[] = {
-        {eight_baseline, predict_baseline, regress_baseline},
+        {eight_baseline, gather_baseline, predict_baseline, regress_baseline},
 #if QN_X86
-        {eight_avx2, predict_avx2, regress_avx2},
-        {eight_avx512, predict_avx512, regress_avx512},
+        {eight_avx2, gather_avx2, predict_avx2, regress_avx2},
+        {eight_avx512, gather_avx512, predict_avx512, regress_avx512},
 #endif
     };
 #if QN_X86
@@ -49,17 +66,19 @@ static const struct kernels *kernels_of_isa(void)
 
 /* ---- runs of rows ---- */
 
-enum { WAVE = 32 }; /* runs whose sums wait to be added */
+enum { WAVE = 32 /* runs whose sums wait to be added */, AHEAD = 16, LINE = 64 };
 
 /* Sums of `size` doubles for each run, some runs at a time. */
 struct runs {
+    struct filled filled;
+    struct qn_listed rows;
     uint64_t n, first; /* runs in all, the first of the wave */
-    uint64_t n_rows;
     size_t size;
     double *sums; /* [WAVE][size] */
     const struct kernels *kernels;
     const void *request;
-    double *packed; /* [worker][8 * width] */
+    double *packed;   /* [worker][8 * width] */
+    uint32_t *listed; /* [worker][QN_GRAM_ROWS], where rows are listed */
     uint32_t width;
 };
 
@@ -93,58 +112,132 @@ static uint64_t runs_of(uint64_t rows)
     return rows / QN_GRAM_ROWS + (rows % QN_GRAM_ROWS != 0);
 }
 
+/* The type of the matrix whose rows the columns are. */
+static uint32_t matrix_of(const struct qn_filled *f)
+{
+    uint32_t type = f->column->type, bytes = type == QN_T_F32 ? 4 : 8;
+    const char *data = f->column->data;
+    if (data == NULL || (type != QN_T_F32 && type != QN_T_F64)) return 0;
+    for (uint32_t k = 1; k < f->columns; k++)
+        if (f->column[k].data != data + (size_t)k * bytes || f->column[k].type != type ||
+            f->column[k].stride != f->column->stride)
+            return 0;
+    return type;
+}
+
+static quern_status open_runs(struct runs *w, struct qn_threads *threads, const struct qn_filled *f,
+                              const struct qn_listed *rows)
+{
+    size_t workers = threads != NULL ? qn_threads_size(threads) : 1;
+    w->filled = (struct filled){.filled = f, .type = matrix_of(f)};
+    w->rows = *rows;
+    w->n = runs_of(rows->n);
+    w->width = (f->columns + 7) & ~7u;
+    w->kernels = kernels_of_isa();
+    w->filled.shift = qn_alloc(f->columns, sizeof *w->filled.shift);
+    w->packed = qn_zalloc(workers * 8 * w->width, sizeof *w->packed);
+    if (rows->bits != NULL) w->listed = qn_alloc(workers * QN_GRAM_ROWS, sizeof *w->listed);
+    if (w->filled.shift == NULL || w->packed == NULL || (rows->bits != NULL && w->listed == NULL))
+        return qn_error_memory("rows", workers * 8 * w->width * sizeof *w->packed);
+    for (uint32_t k = 0; k < f->columns; k++) w->filled.shift[k] = f->column[k].shift;
+    return QUERN_OK;
+}
+
+static void close_runs(struct runs *w)
+{
+    qn_free(w->filled.shift);
+    qn_free(w->packed);
+    qn_free(w->listed);
+}
+
+/* The rows of a run; returns how many. *rows NULL: those from *first on. */
+static uint32_t rows_of_run(const struct runs *w, uint32_t worker, uint64_t run,
+                            const uint32_t **rows, uint64_t *first)
+{
+    uint64_t left = w->rows.n - run * QN_GRAM_ROWS;
+    uint32_t n = left < QN_GRAM_ROWS ? (uint32_t)left : QN_GRAM_ROWS, found = 0;
+    *rows = NULL;
+    *first = run * QN_GRAM_ROWS;
+    if (w->rows.bits == NULL) return n;
+    uint32_t *out = w->listed + (size_t)worker * QN_GRAM_ROWS, row = w->rows.runs[run];
+    uint64_t word = row / 64, bits = w->rows.bits[word] >> (row % 64) << (row % 64);
+    for (;; bits = w->rows.bits[++word])
+        for (; bits != 0; bits &= bits - 1) {
+            out[found++] = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
+            if (found < n) continue;
+            *rows = out;
+            return n;
+        }
+}
+
+/* Listed rows are asked for some rows before their turn. Inlined: a function that does nothing but asking for
+ * memory is one without effects to GCC, and goes. */
+static QN_ALWAYS_INLINE void ask_for(const struct runs *w, uint64_t row)
+{
+    const struct qn_filled *f = w->filled.filled;
+    const char *at = (const char *)f->column->data + (int64_t)row * f->column->stride;
+    size_t bytes = (size_t)f->columns * (w->filled.type == QN_T_F32 ? 4 : 8);
+    uint64_t own = stand_in(f, row);
+    __builtin_prefetch(f->low + own);
+    __builtin_prefetch(f->value + own, 1);
+    if (w->filled.type == 0) return;
+    for (size_t k = 0; k < bytes; k += LINE) __builtin_prefetch(at + k);
+    __builtin_prefetch(at + bytes - 1);
+}
+
+/* Up to eight rows of a run from number `at` on, packed, rows of zeros after them. */
+static uint32_t take_eight(const struct runs *w, const uint32_t *rows, uint64_t first, uint32_t at,
+                          uint32_t n, double *packed)
+{
+    uint32_t some = n - at < 8 ? n - at : 8;
+    for (uint32_t i = at + AHEAD; rows != NULL && i < at + AHEAD + 8 && i < n; i++)
+        ask_for(w, rows[i]);
+    w->kernels->gather(&w->filled, rows != NULL ? rows + at : NULL, first + at, some, packed,
+                       w->width);
+    memset(packed + (size_t)some * w->width, 0, (size_t)(8 - some) * w->width * sizeof *packed);
+    return some;
+}
+
 static void gram_task(void *user, uint32_t worker, uint64_t task)
 {
     const struct runs *w = user;
-    const struct qn_gram *q = w->request;
-    uint64_t at = (w->first + task) * QN_GRAM_ROWS, end = at + QN_GRAM_ROWS;
     double *sums = w->sums + task * w->size, *packed = w->packed + (size_t)worker * 8 * w->width;
-    if (end > w->n_rows) end = w->n_rows;
-    for (; at < end; at += 8) {
-        memset(packed, 0, (size_t)8 * w->width * sizeof *packed);
-        for (uint64_t i = 0; i < 8 && at + i < end; i++) {
-            uint64_t row = q->rows != NULL ? q->rows[at + i] : at + i;
-            if (q->rows != NULL && at + i + AHEAD < end)
-                ask_for(q->matrix, q->rows[at + i + AHEAD], q->columns);
-            memcpy(packed + i * w->width, q->matrix + (size_t)row * q->columns,
-                   q->columns * sizeof *packed);
-        }
-        w->kernels->eight(packed, q->columns, w->width, sums + w->width, sums);
+    const uint32_t *rows;
+    uint64_t first;
+    uint32_t n = rows_of_run(w, worker, w->first + task, &rows, &first);
+    for (uint32_t at = 0; at < n; at += 8) {
+        take_eight(w, rows, first, at, n, packed);
+        w->kernels->eight(packed, w->filled.filled->columns, w->width, sums + w->width, sums);
     }
 }
 
 /* From the upper triangle in padded rows to the whole matrix. */
 static void unpack(const struct qn_gram *q, const double *total, uint32_t width)
 {
-    memcpy(q->sums, total, q->columns * sizeof *total);
-    for (uint32_t k = 0; k < q->columns; k++)
-        for (uint32_t l = k; l < q->columns; l++) {
+    uint32_t columns = q->filled->columns;
+    memcpy(q->sums, total, columns * sizeof *total);
+    for (uint32_t k = 0; k < columns; k++)
+        for (uint32_t l = k; l < columns; l++) {
             double value = total[(size_t)(k + 1) * width + l];
-            q->products[(size_t)k * q->columns + l] = value;
-            q->products[(size_t)l * q->columns + k] = value;
+            q->products[(size_t)k * columns + l] = value;
+            q->products[(size_t)l * columns + k] = value;
         }
 }
 
 quern_status qn_cpu_gram(struct qn_threads *threads, const struct qn_gram *q)
 {
     quern_status status = QUERN_OK;
-    uint32_t workers = threads != NULL ? qn_threads_size(threads) : 1,
-             width = (q->columns + 7) & ~7u;
-    struct runs w = {.n = runs_of(q->n_rows),
-                     .n_rows = q->n_rows,
-                     .size = (size_t)(q->columns + 2) * width, /* sums, and rows in pairs */
-                     .kernels = kernels_of_isa(),
-                     .request = q,
-                     .width = width};
-    double *total = qn_alloc(w.size, sizeof *total);
-    w.packed = qn_alloc((size_t)workers * 8 * width, sizeof *w.packed);
-    if (total == NULL || w.packed == NULL)
-        QN_GO(qn_error_memory("sums of products", w.size * sizeof *total));
+    struct runs w = {.request = q};
+    double *total = NULL;
+    QN_GO(open_runs(&w, threads, q->filled, &q->rows));
+    w.size = (size_t)(q->filled->columns + 2) * w.width; /* sums, and rows in pairs */
+    total = qn_alloc(w.size, sizeof *total);
+    if (total == NULL) QN_GO(qn_error_memory("sums of products", w.size * sizeof *total));
     QN_GO(run_waves(&w, threads, gram_task, total));
-    unpack(q, total, width);
+    unpack(q, total, w.width);
 cleanup:
     qn_free(total);
-    qn_free(w.packed);
+    close_runs(&w);
     return status;
 }
 
@@ -152,27 +245,32 @@ static void predict_task(void *user, uint32_t worker, uint64_t task)
 {
     const struct runs *w = user;
     const struct qn_prediction *q = w->request;
-    uint64_t at = (w->first + task) * QN_GRAM_ROWS, end = at + QN_GRAM_ROWS;
-    double *sums = w->sums + task * w->size;
-    (void)worker;
-    w->kernels->predict(q, at, end < w->n_rows ? end : w->n_rows, sums, sums + q->columns);
+    double *sums = w->sums + task * w->size, *packed = w->packed + (size_t)worker * 8 * w->width;
+    const uint32_t *rows;
+    uint64_t first;
+    uint32_t n = rows_of_run(w, worker, w->first + task, &rows, &first);
+    for (uint32_t at = 0; at < n; at += 8) {
+        uint32_t some = take_eight(w, rows, first, at, n, packed);
+        w->kernels->predict(q, rows + at, some, packed, w->width, sums,
+                            sums + q->filled->columns);
+    }
 }
 
 quern_status qn_cpu_predict(struct qn_threads *threads, const struct qn_prediction *q)
 {
     quern_status status = QUERN_OK;
-    struct runs w = {.n = runs_of(q->n_rows),
-                     .n_rows = q->n_rows,
-                     .size = (size_t)q->columns + 1,
-                     .kernels = kernels_of_isa(),
-                     .request = q};
-    double *total = qn_alloc(w.size, sizeof *total);
-    if (total == NULL) return qn_error_memory("sums of products", w.size * sizeof *total);
+    uint32_t columns = q->filled->columns;
+    struct runs w = {.request = q, .size = (size_t)columns + 1};
+    double *total = NULL;
+    QN_GO(open_runs(&w, threads, q->filled, &q->rows));
+    total = qn_alloc(w.size, sizeof *total);
+    if (total == NULL) QN_GO(qn_error_memory("sums of products", w.size * sizeof *total));
     QN_GO(run_waves(&w, threads, predict_task, total));
-    memcpy(q->products, total, q->columns * sizeof *total);
-    *q->sum = total[q->columns];
+    memcpy(q->products, total, columns * sizeof *total);
+    *q->sum = total[columns];
 cleanup:
     qn_free(total);
+    close_runs(&w);
     return status;
 }
 

@@ -2,6 +2,8 @@
  * Products of columns over runs of rows, and regressions of a row. isa_each.h sets QN_SUFFIX and includes
  * this. What is summed lane by lane is summed in one order whatever the width of a vector. */
 #define GRAM(name) QN_PASTE(name, QN_SUFFIX)
+#define FILLED(name) QN_PASTE(name, QN_SUFFIX)
+#include "backends/cpu/filled_body.h"
 
 /* The sum of products in eight lanes, which are added as a tree. */
 static double GRAM(dot)(const double *a, const double *x, uint32_t n)
@@ -43,20 +45,21 @@ static void GRAM(eight)(const double *p, size_t n, size_t width, double *product
     }
 }
 
-static void GRAM(predict)(const struct qn_prediction *q, uint64_t from, uint64_t end,
-                          double *products, double *sum)
+static void GRAM(predict)(const struct qn_prediction *q, const uint32_t *rows, uint32_t n,
+                          double *x, size_t width, double *products, double *sum)
 {
-    for (uint64_t i = from; i < end; i++) {
-        if (i + AHEAD < end) ask_for(q->matrix, q->rows[i + AHEAD], q->columns);
-        double *x = q->matrix + (size_t)q->rows[i] * q->columns, old = x[q->target];
-        double now = GRAM(dot)(q->coefficients, x, q->columns) + q->intercept;
+    const struct qn_filled *f = q->filled;
+    for (uint32_t i = 0; i < n; i++, x += width) {
+        uint64_t at = stand_in(f, rows[i]);
+        while (stand_in_column(f, at) != q->target) at++;
+        double old = x[q->target], now = GRAM(dot)(q->coefficients, x, f->columns) + q->intercept;
         if (now < q->least) now = q->least;
         if (now > q->most) now = q->most;
-        q->changes[q->rows[i]] += now < old ? old - now : now - old;
-        x[q->target] = now;
+        q->changes[rows[i]] += now < old ? old - now : now - old;
+        f->value[at] = x[q->target] = now;
         size_t k = 0;
-        for (; k + 8 <= q->columns; k += 8) OCTET(products + k) += now * OCTET(x + k);
-        for (; k < q->columns; k++) products[k] += now * x[k];
+        for (; k + 8 <= f->columns; k += 8) OCTET(products + k) += now * OCTET(x + k);
+        for (; k < f->columns; k++) products[k] += now * x[k];
         *sum += now;
     }
 }
@@ -75,3 +78,4 @@ static void GRAM(regress)(const struct qn_regressions *r, uint32_t n, const unsi
 }
 
 #undef GRAM
+#undef FILLED

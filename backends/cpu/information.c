@@ -103,8 +103,8 @@ static void sort_axis(const struct work *w, const double *from, struct qn_keyed 
 
 static void take_column(const struct work *w, uint32_t column, double *out)
 {
-    for (uint64_t i = 0; i < w->q->rows; i++)
-        out[i] = w->q->matrix[i * w->q->columns + column] + 0.0;
+    const double *x = w->q->values + column * w->q->rows;
+    for (uint64_t i = 0; i < w->q->rows; i++) out[i] = x[i] + 0.0;
 }
 
 /* ---- two discrete columns ---- */
@@ -238,7 +238,7 @@ static void ready_task(void *user, uint32_t worker, uint64_t task)
     (void)worker;
     take_column(w, s->column, s->numbers);
     if (!q->discrete[s->column])
-        prepare(w, s->column, q->scales != NULL ? q->scales[s->column] : 1.0, s->numbers);
+        prepare(w, q->first + s->column, q->scales != NULL ? q->scales[s->column] : 1.0, s->numbers);
     sort_axis(w, s->numbers, s->room, &s->axis);
     if (is_pair(w, s))
         plant(w, s);
@@ -382,7 +382,7 @@ quern_status qn_cpu_information(struct qn_threads *threads, const struct qn_info
     QN_GO(open_work(&w));
     if (q->target != NULL) {
         for (uint64_t i = 0; i < q->rows; i++) w.numbers[i] = q->target[i] + 0.0;
-        prepare(&w, q->columns, q->target_scale, w.numbers);
+        prepare(&w, q->all, q->target_scale, w.numbers);
         sort_axis(&w, w.numbers, w.slots[0].room, &w.target);
     }
     for (uint32_t first = 0; first < q->columns; first += w.n_slots) {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "host/core/checked.h"
-#include "host/estimators/estimator.h"
+#include "host/estimators/columns.h"
 #include "host/stats/kmeans.h"
 #include "host/stats/weighed.h"
 
@@ -105,7 +105,7 @@ static quern_status bins_need(struct qn_stage *stage)
     for (uint32_t i = 0; i < stage->n_in; i++) {
         uint32_t n;
         QN_TRY(wanted_bins(stage, i, &n));
-        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans || weighted ? QN_NEED_MATRIX : 0) |
+        stage->need[i].flags = QN_NEED_EXTREMES | (kmeans || weighted ? QN_NEED_ROWS : 0) |
                                (drawn ? QN_NEED_DRAWN : 0);
         if (!quantile || weighted) continue;
         stage->need[i].flags |= QN_NEED_QUANTILES;
@@ -183,19 +183,22 @@ static uint64_t rows_of(const struct qn_stage *stage, uint32_t i)
 /* ---- columns of rows that a fit keeps ---- */
 
 /* Column i with the weights of its rows, or none; the caller frees it. */
-static quern_status take_column(const struct qn_stage *stage, uint32_t i, struct qn_weighed *w)
+static quern_status take_column(const struct qn_stage *stage, struct qn_columns *columns,
+                                uint32_t i, struct qn_weighed *w)
 {
     uint64_t rows = rows_of(stage, i);
+    const double *column;
+    QN_TRY(qn_columns_take(columns, i, &column));
     QN_TRY(qn_weighed_open(w, rows, "fitting KBinsDiscretizer"));
-    for (uint64_t row = 0; row < rows; row++) w->values[row] = stage->matrix[row * stage->n_in + i];
+    memcpy(w->values, column, rows * sizeof *w->values);
     if (stage->weights != NULL) memcpy(w->weights, stage->weights, rows * sizeof *w->weights);
     return QUERN_OK;
 }
 
 /* The inner edges: halfway between the centers of k-means, which begins in the middles of bins of equal
  * width. */
-static quern_status between_centers(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
-                                    double *edges)
+static quern_status between_centers(struct qn_stage *stage, struct qn_columns *columns, uint32_t i,
+                                    uint32_t wanted, int f32, double *edges)
 {
     uint64_t rows = rows_of(stage, i);
     quern_status status = QUERN_OK;
@@ -208,7 +211,7 @@ static quern_status between_centers(struct qn_stage *stage, uint32_t i, uint32_t
     double *centers = qn_alloc(wanted, sizeof *centers);
     if (uniform == NULL || centers == NULL)
         QN_GO(qn_error_memory_while("fitting KBinsDiscretizer"));
-    QN_GO(take_column(stage, i, &w));
+    QN_GO(take_column(stage, columns, i, &w));
     uniform_edges(edges[0], edges[wanted], wanted, f32, uniform);
     for (uint32_t k = 0; k < wanted; k++) centers[k] = (uniform[k + 1] + uniform[k]) * 0.5;
     QN_GO(
@@ -222,28 +225,32 @@ cleanup:
 }
 
 /* The ends of the column: of rows that weigh something, but for quantiles of all. */
-static void weighted_ends(const struct qn_stage *stage, uint32_t i, double *min, double *max)
+static quern_status weighted_ends(const struct qn_stage *stage, struct qn_columns *columns,
+                                  uint32_t i, double *min, double *max)
 {
-    if (qn_param_is(stage->estimator, "strategy", "quantile")) return;
+    const double *column;
+    if (qn_param_is(stage->estimator, "strategy", "quantile")) return QUERN_OK;
+    QN_TRY(qn_columns_take(columns, i, &column));
     *min = INFINITY;
     *max = -INFINITY;
     for (uint64_t row = 0; row < stage->found[i].rows; row++) {
-        double value = stage->matrix[row * stage->n_in + i] + 0.0;
+        double value = column[row] + 0.0;
         if (stage->weights[row] == 0) continue;
         if (value < *min) *min = value;
         if (value > *max) *max = value;
     }
+    return QUERN_OK;
 }
 
-static quern_status weighted_edges(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
-                                   double *edges)
+static quern_status weighted_edges(struct qn_stage *stage, struct qn_columns *columns, uint32_t i,
+                                   uint32_t wanted, int f32, double *edges)
 {
     int average = method_of(stage->estimator) == QN_QUANTILE_AVERAGED_INVERTED_CDF;
     double step = 100.0 / (double)wanted;
     quern_status status = QUERN_OK;
     struct qn_weighed w = {0};
     QN_TRY(stage->go_on(stage->plan));
-    QN_GO(take_column(stage, i, &w));
+    QN_GO(take_column(stage, columns, i, &w));
     QN_GO(qn_weighed_sort(&w));
     qn_weighed_sum(&w);
     for (uint32_t k = 0; k <= wanted; k++)
@@ -254,13 +261,13 @@ cleanup:
 }
 
 /* Writes column i's edges (room for the wanted bins and one), and how many bins they make. */
-static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wanted, int f32,
-                                 double *edges, int64_t *n_bins)
+static quern_status learn_column(struct qn_stage *stage, struct qn_columns *columns, uint32_t i,
+                                 uint32_t wanted, int f32, double *edges, int64_t *n_bins)
 {
     const struct qn_found *f = &stage->found[i];
     double min = ends_of(stage, i)->min, max = ends_of(stage, i)->max;
     QN_TRY(check_values(stage, i));
-    if (stage->weights != NULL) weighted_ends(stage, i, &min, &max);
+    if (stage->weights != NULL) QN_TRY(weighted_ends(stage, columns, i, &min, &max));
     *n_bins = wanted;
     if (min == max) {
         edges[0] = -(double)INFINITY;
@@ -275,9 +282,9 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
     edges[0] = min;
     edges[wanted] = max;
     if (qn_param_is(stage->estimator, "strategy", "kmeans"))
-        QN_TRY(between_centers(stage, i, wanted, f32, edges));
+        QN_TRY(between_centers(stage, columns, i, wanted, f32, edges));
     else if (stage->weights != NULL)
-        QN_TRY(weighted_edges(stage, i, wanted, f32, edges));
+        QN_TRY(weighted_edges(stage, columns, i, wanted, f32, edges));
     else
         for (uint32_t k = 1; k < wanted; k++) edges[k] = f->quantile[k - 1];
     *n_bins = without_narrow(edges, wanted);
@@ -288,11 +295,28 @@ static quern_status learn_column(struct qn_stage *stage, uint32_t i, uint32_t wa
                 i);
 }
 
+static quern_status learn_columns(struct qn_stage *stage, int f32, double *edges, int64_t *n_bins,
+                                  size_t *at)
+{
+    quern_status status = QUERN_OK;
+    struct qn_columns columns = {0};
+    uint32_t wanted = 0;
+    if (stage->source != NULL) QN_TRY(qn_columns_open(&columns, stage, 1));
+    for (uint32_t i = 0; i < stage->n_in; i++) {
+        QN_GO(wanted_bins(stage, i, &wanted));
+        QN_GO(learn_column(stage, &columns, i, wanted, f32, edges + *at, &n_bins[i]));
+        *at += (size_t)n_bins[i] + 1;
+    }
+cleanup:
+    qn_columns_free(&columns);
+    return status;
+}
+
 static quern_status bins_learn(struct qn_stage *stage)
 {
     quern_type dtype;
     size_t room = 0, at = 0;
-    uint32_t wanted;
+    uint32_t wanted = 0;
     QN_TRY(qn_stage_dtype(stage, 1, &dtype));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         QN_TRY(wanted_bins(stage, i, &wanted));
@@ -301,11 +325,7 @@ static quern_status bins_learn(struct qn_stage *stage)
     double *edges = qn_arena_alloc(stage->arena, room, sizeof *edges);
     int64_t *n_bins = qn_attrs_i64(stage->attrs, "n_bins_", stage->n_in);
     if (edges == NULL || n_bins == NULL || room > UINT32_MAX) return qn_stage_memory(stage);
-    for (uint32_t i = 0; i < stage->n_in; i++) {
-        QN_TRY(wanted_bins(stage, i, &wanted));
-        QN_TRY(learn_column(stage, i, wanted, dtype == QUERN_FLOAT32, edges + at, &n_bins[i]));
-        at += (size_t)n_bins[i] + 1;
-    }
+    QN_TRY(learn_columns(stage, dtype == QUERN_FLOAT32, edges, n_bins, &at));
     double *all = qn_attrs_f64(stage->attrs, "bin_edges_", (uint32_t)at);
     if (all == NULL) return qn_stage_memory(stage);
     memcpy(all, edges, at * sizeof *all);

@@ -68,12 +68,12 @@ enum {
     QN_NEED_CATEGORIES = 8,
     QN_NEED_WEIGHTED = 16,  /* the moments of weighted rows */
     QN_NEED_SAMPLE = 32,    /* the curve of powers of the first QN_SAMPLE_ROWS rows */
-    QN_NEED_MATRIX = 64,    /* all rows of all ports, together: qn_stage.matrix */
+    QN_NEED_ROWS = 64,      /* all rows of all ports: qn_stage.source */
     QN_NEED_CLASSES = 128,  /* the moments of each class that the target names */
     QN_NEED_PAIRS = 256,    /* the moments of pairs with the target's numbers */
     QN_NEED_CODES = 512,    /* all rows' classes: qn_stage.codes */
     QN_NEED_NUMBERS = 1024, /* all rows' targets as numbers: qn_stage.numbers */
-    /* Quantiles and the matrix are of the rows that qn_stage.draw says, and qn_found.drawn are their
+    /* Quantiles and the source are of the rows that qn_stage.draw says, and qn_found.drawn are their
      * extremes; other statistics are still of all rows, but extremes may be any finite numbers where all
      * values are finite. Every port of the stage says so, or none. */
     QN_NEED_DRAWN = 2048,
@@ -126,6 +126,22 @@ struct qn_known {
     struct qn_extremes extremes;
 };
 
+/* The values of all rows that a fit learns from, for estimators that must look at each: read as often as is
+ * wanted, and held by none but those. */
+typedef quern_status qn_rows_fn(void *user, const double *rows, uint64_t first, uint64_t n);
+struct qn_rows_source {
+    void *user;
+    uint64_t rows;
+    uint32_t at_once; /* so many columns are held at a time where each is wanted as a whole */
+    /* Calls `body` with [n][n_ports] values of ports [first, first + n_ports), for runs of rows in their
+     * order; missing is NaN. By the caller's thread. */
+    quern_status (*walk)(void *user, uint32_t first, uint32_t n_ports, qn_rows_fn *body,
+                         void *body_user);
+    /* 1 if the cells of all the stage's inputs lie in host memory as numbers, such that a value that is not
+     * missing is the cell: where they do. Their shifts stay. */
+    int (*in_place)(void *user, struct qn_filled_column *out);
+};
+
 /* ---- one estimator in a pipeline ---- */
 
 /* What the plan must know of a type beside its functions. */
@@ -160,9 +176,8 @@ struct qn_stage {
     int sparse;                   /* need: the fit's table is sparse */
     void *memory; /* need, learn: what the estimator keeps from one to the next; in the arena */
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
-    /* learn, QN_NEED_MATRIX: [rows][n_in], missing is NaN; the estimator's to change */
-    double *matrix;
-    const double *weights; /* … of its rows, where they have any */
+    const struct qn_rows_source *source; /* learn, QN_NEED_ROWS */
+    const double *weights;               /* … of its rows, where they have any */
     const uint32_t *codes; /* learn, QN_NEED_CODES: below n_classes, by value */
     uint32_t n_classes;
     const double *numbers;    /* learn, QN_NEED_NUMBERS: finite */
@@ -178,7 +193,8 @@ struct qn_stage {
     /* The step's outputs without a chain are, in their order, those of an operation over rows, whose
      * inputs are the ports `in` (op->n_in, of op->type). Ends the layer. */
     quern_status (*add_rows)(void *plan, const struct qn_rows_op *op, const struct qn_port *in);
-    /* learn, QN_NEED_MATRIX: work on the matrix, by all threads of the context */
+    /* learn: by all threads of the context, of which there are so many */
+    uint32_t workers;
     quern_status (*gram)(void *plan, const struct qn_gram *);
     quern_status (*predict)(void *plan, const struct qn_prediction *);
     quern_status (*information)(void *plan, const struct qn_information *);

@@ -9,17 +9,19 @@
 
 #include "host/core/checked.h"
 #include "host/estimators/iterative_imputer.h"
+#include "host/stats/stand_ins.h"
 #include "host/stats/symmetric.h"
 
 struct fit {
     struct qn_stage *stage;
     uint32_t n, n_order; /* columns that stay; those that are regressed in a round */
     uint64_t rows;
-    uint32_t *columns; /* of the input */
-    double *x;         /* [rows][n]: the stage's matrix, without the columns that are left out */
-    double *shift;     /* what was subtracted from each column */
-    uint64_t *first;   /* [n + 1]: where a column's missing rows begin in `list` */
-    uint32_t *list, *order;
+    uint32_t *columns;                /* of the input */
+    struct qn_filled filled;          /* of those that stay */
+    struct qn_filled_column *column;  /* … theirs; `gathered`: not the caller's memory but: */
+    void *gathered;                   /* float or double [rows][n] */
+    struct qn_stand_ins stand_ins;
+    uint32_t *order;
     double *products, *sums;                       /* over all rows */
     double *part, *part_sums;                      /* over the rows where one column is missing */
     double *small, *with_y, *coefficients, *means; /* of one regression */
@@ -31,25 +33,9 @@ struct fit {
 
 /* ---- opening ---- */
 
-static quern_status open_lists(struct fit *f, const int64_t *missing, const double *empty)
-{
-    uint64_t total = 0;
-    f->first = qn_zalloc((size_t)f->n + 1, sizeof *f->first);
-    if (f->first == NULL) return qn_stage_memory(f->stage);
-    for (uint32_t k = 0; k < f->n; k++) {
-        f->first[k] = total;
-        if (empty[f->columns[k]] == 0) total += (uint64_t)missing[f->columns[k]];
-    }
-    f->first[f->n] = total;
-    f->list = qn_alloc((size_t)total, sizeof *f->list);
-    return f->list != NULL ? QUERN_OK : qn_error_memory("the list of missing cells", total * 4);
-}
-
 static quern_status open_memory(struct fit *f)
 {
     size_t square;
-    if (f->rows > UINT32_MAX)
-        return qn_error(QUERN_UNSUPPORTED, "IterativeImputer: more than 4294967295 rows");
     if (qn_mul_size(f->n, f->n, &square)) return qn_stage_memory(f->stage);
     f->products = qn_alloc(square, sizeof(double));
     f->part = qn_alloc(square, sizeof(double));
@@ -70,56 +56,129 @@ static quern_status open_memory(struct fit *f)
 
 static void close_fit(struct fit *f)
 {
-    void *all[] = {f->columns,      f->shift,   f->first,     f->list,    f->order,  f->products,
-                   f->sums,         f->part,    f->part_sums, f->small,   f->with_y, f->means,
-                   f->coefficients, f->changes, f->sequence,  f->progress};
+    void *all[] = {f->columns,   f->column, f->gathered, f->order,        f->products,
+                   f->sums,      f->part,   f->small,    f->part_sums,    f->with_y,
+                   f->means,     f->changes, f->sequence, f->coefficients, f->progress};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) qn_free(all[i]);
+    qn_stand_ins_free(&f->stand_ins);
 }
 
-/* Means of the observed cells, and what a round's changes are measured by. */
-static void look(struct fit *f, const double *initial, const double *empty)
+/* ---- the rows ---- */
+
+/* What is known of the rows once they have been read. */
+struct reading {
+    struct fit *f;
+    const double *empty;
+    double *sum, *count; /* of the cells that are there */
+    double largest;
+    int f32; /* how they are gathered, where they are */
+};
+
+/* Where the cells lie: in the caller's memory, or, where values are not the cells there, in ours. */
+static quern_status lay_out(struct fit *f, const double *empty, int f32)
 {
-    double largest = 0;
+    const struct qn_rows_source *source = f->stage->source;
+    struct qn_filled_column *all = qn_zalloc(f->stage->n_in, sizeof *all);
+    size_t cells, bytes = f32 ? sizeof(float) : sizeof(double);
+    quern_status status = QUERN_OK;
+    f->column = qn_zalloc(f->n, sizeof *f->column);
+    if (all == NULL || f->column == NULL) QN_GO(qn_stage_memory(f->stage));
+    int there = source->in_place(source->user, all);
+    if (!there && !qn_mul_size((size_t)f->rows, f->n, &cells))
+        f->gathered = qn_alloc_aligned(cells, bytes);
+    if (!there && f->gathered == NULL)
+        QN_GO(qn_error_memory("the rows that a fit keeps", f->rows * f->n * bytes));
     for (uint32_t k = 0; k < f->n; k++) {
-        uint32_t column = f->columns[k];
-        double sum = 0, count = 0;
-        for (uint64_t row = 0; row < f->rows; row++) {
-            double x = f->x[row * f->stage->n_in + column];
-            if (isnan(x)) continue;
-            sum += x;
-            count += 1;
-            if (fabs(x) > largest) largest = fabs(x);
-        }
-        f->shift[k] = count != 0 ? sum / count : initial[column];
-        if (empty[column] != 0 && fabs(initial[column]) > largest) largest = fabs(initial[column]);
+        if (there)
+            f->column[k] = all[f->columns[k]];
+        else
+            f->column[k] =
+                (struct qn_filled_column){.data = (char *)f->gathered + k * bytes,
+                                          .stride = (int64_t)(f->n * bytes),
+                                          .type = f32 ? QN_T_F32 : QN_T_F64};
+        if (empty[f->columns[k]] != 0) f->column[k].data = NULL; /* moved, its value is 0 */
     }
-    f->tolerance = qn_param_f64(f->stage->estimator, "tol") * largest;
+cleanup:
+    qn_free(all);
+    return status;
 }
 
-/* Fills the missing cells, moves columns to mean 0, closes the gaps of those that are left out. */
-static void fill(struct fit *f, const double *initial, const double *empty)
+static quern_status read_rows(void *user, const double *rows, uint64_t first, uint64_t n)
 {
-    uint32_t n_in = f->stage->n_in;
-    for (uint64_t row = 0; row < f->rows; row++)
+    struct reading *r = user;
+    struct fit *f = r->f;
+    for (uint64_t row = first; row < first + n; row++, rows += f->stage->n_in) {
+        qn_stand_ins_row(&f->stand_ins, row);
         for (uint32_t k = 0; k < f->n; k++) {
-            uint32_t column = f->columns[k];
-            double x = f->x[row * n_in + column];
-            if (isnan(x)) {
-                if (empty[column] == 0) f->list[f->first[k]++] = (uint32_t)row;
-                x = initial[column];
+            double x = rows[f->columns[k]];
+            if (f->gathered != NULL && r->f32)
+                ((float *)f->gathered)[row * f->n + k] = (float)x;
+            else if (f->gathered != NULL)
+                ((double *)f->gathered)[row * f->n + k] = x;
+            if (!isnan(x)) {
+                r->sum[k] += x;
+                r->count[k] += 1;
+                if (fabs(x) > r->largest) r->largest = fabs(x);
+            } else if (r->empty[f->columns[k]] == 0 &&
+                       !qn_stand_ins_add(&f->stand_ins, row, k)) {
+                return qn_error(QUERN_INVALID, "IterativeImputer: the table changed meanwhile");
             }
-            f->x[row * f->n + k] = x - f->shift[k];
         }
-    for (uint32_t k = f->n; k-- > 1;)
-        f->first[k] = f->first[k - 1]; /* each had moved to the next */
-    f->first[0] = 0;
+    }
+    return QUERN_OK;
+}
+
+/* Columns are moved to the means of their observed cells; a round's changes are measured by the largest
+ * value. */
+static quern_status move(struct reading *r, const double *initial)
+{
+    struct fit *f = r->f;
+    for (uint32_t k = 0; k < f->n; k++) {
+        double value = initial[f->columns[k]];
+        f->column[k].shift = r->count[k] != 0 ? r->sum[k] / r->count[k] : value;
+        r->sum[k] = value - f->column[k].shift;
+        if (r->empty[f->columns[k]] != 0 && fabs(value) > r->largest) r->largest = fabs(value);
+    }
+    f->tolerance = qn_param_f64(f->stage->estimator, "tol") * r->largest;
+    if (!qn_stand_ins_end(&f->stand_ins, r->sum))
+        return qn_error(QUERN_INVALID, "IterativeImputer: the table changed meanwhile");
+    f->filled.column = f->column;
+    qn_stand_ins_fill(&f->stand_ins, &f->filled);
+    return QUERN_OK;
+}
+
+static quern_status open_rows(struct fit *f, const double *initial, const int64_t *missing,
+                              const double *empty)
+{
+    const struct qn_rows_source *source = f->stage->source;
+    quern_status status = QUERN_OK;
+    struct reading r = {.f = f, .empty = empty};
+    quern_type type;
+    uint64_t *gaps = qn_zalloc(f->n, sizeof *gaps);
+    r.sum = qn_zalloc(f->n, sizeof *r.sum);
+    r.count = qn_zalloc(f->n, sizeof *r.count);
+    if (gaps == NULL || r.sum == NULL || r.count == NULL) QN_GO(qn_stage_memory(f->stage));
+    QN_GO(qn_stage_dtype(f->stage, 1, &type));
+    r.f32 = type == QUERN_FLOAT32;
+    for (uint32_t k = 0; k < f->n; k++)
+        if (empty[f->columns[k]] == 0) gaps[k] = (uint64_t)missing[f->columns[k]];
+    QN_GO(lay_out(f, empty, r.f32));
+    QN_GO(qn_stand_ins_open(&f->stand_ins, f->rows, f->n, gaps));
+    QN_GO(source->walk(source->user, 0, f->stage->n_in, read_rows, &r));
+    qn_stand_ins_row(&f->stand_ins, f->rows);
+    status = move(&r, initial);
+cleanup:
+    qn_free(gaps);
+    qn_free(r.sum);
+    qn_free(r.count);
+    return status;
 }
 
 /* ---- the order of columns ---- */
 
 static uint64_t missing_of(const struct fit *f, uint32_t k)
 {
-    return f->first[k + 1] - f->first[k];
+    return f->stand_ins.missing[k];
 }
 
 /* By missing cells, the fewest first, else as they come: an insertion sort, which is stable. */
@@ -159,13 +218,11 @@ static void make_order(struct fit *f)
 static quern_status observed(struct fit *f, uint32_t j)
 {
     size_t square = (size_t)f->n * f->n;
-    struct qn_gram rq = {.matrix = f->x,
-                         .columns = f->n,
-                         .rows = f->list + f->first[j],
-                         .n_rows = missing_of(f, j),
+    struct qn_gram rq = {.filled = &f->filled,
+                         .rows = qn_stand_ins_rows(&f->stand_ins, j),
                          .products = f->part,
                          .sums = f->part_sums};
-    if (rq.n_rows != 0) {
+    if (rq.rows.n != 0) {
         QN_TRY(f->stage->gram(f->stage->plan, &rq));
     } else {
         memset(f->part, 0, square * sizeof *f->part);
@@ -209,10 +266,10 @@ static void record(struct fit *f, uint32_t j, const struct qn_ridge *ridge, doub
     row[QN_SEQUENCE_ALPHA] = ridge->alpha;
     row[QN_SEQUENCE_LAMBDA] = ridge->lambda;
     row[QN_SEQUENCE_ROUNDS] = ridge->rounds;
-    intercept += f->shift[j];
+    intercept += f->column[j].shift;
     for (uint32_t k = 0; k < f->n; k++) {
         row[QN_SEQUENCE_HEAD + f->columns[k]] = f->coefficients[k];
-        intercept -= f->coefficients[k] * f->shift[k];
+        intercept -= f->coefficients[k] * f->column[k].shift;
     }
     row[QN_SEQUENCE_INTERCEPT] = intercept;
 }
@@ -221,19 +278,17 @@ static quern_status predict(struct fit *f, uint32_t j, double intercept)
 {
     uint32_t n = f->n;
     double sum, *now = f->coefficients + n;
-    struct qn_prediction rq = {.matrix = f->x,
-                               .columns = n,
+    struct qn_prediction rq = {.filled = &f->filled,
+                               .rows = qn_stand_ins_rows(&f->stand_ins, j),
                                .target = j,
-                               .rows = f->list + f->first[j],
-                               .n_rows = missing_of(f, j),
                                .coefficients = f->coefficients,
                                .intercept = intercept,
-                               .least = f->least - f->shift[j],
-                               .most = f->most - f->shift[j],
+                               .least = f->least - f->column[j].shift,
+                               .most = f->most - f->column[j].shift,
                                .changes = f->changes,
                                .products = now,
                                .sum = &sum};
-    if (rq.n_rows == 0) return QUERN_OK;
+    if (rq.rows.n == 0) return QUERN_OK;
     QN_TRY(f->stage->predict(f->stage->plan, &rq));
     for (uint32_t k = 0; k < n; k++) {
         double value = f->part[(size_t)j * n + k] + now[k];
@@ -285,9 +340,8 @@ static quern_status one_round(struct fit *f, double *change)
 static quern_status all_rounds(struct fit *f)
 {
     double change = INFINITY, most = qn_param_f64(f->stage->estimator, "max_iter");
-    struct qn_gram rq = {.matrix = f->x,
-                         .columns = f->n,
-                         .n_rows = f->rows,
+    struct qn_gram rq = {.filled = &f->filled,
+                         .rows = {.n = f->rows},
                          .products = f->products,
                          .sums = f->sums};
     QN_TRY(f->stage->gram(f->stage->plan, &rq));
@@ -317,22 +371,16 @@ quern_status qn_iterative_fit(struct qn_stage *stage, const double *initial, con
 {
     quern_status status = QUERN_OK;
     const double *empty = qn_attrs_find(stage->attrs, "empty_")->f64;
-    struct fit f = {.stage = stage, .rows = stage->rows, .x = stage->matrix};
+    struct fit f = {.stage = stage, .rows = stage->rows};
     f.columns = qn_alloc(stage->n_in, sizeof *f.columns);
-    f.shift = qn_alloc(stage->n_in, sizeof *f.shift);
-    if (f.columns == NULL || f.shift == NULL) {
-        status = qn_stage_memory(stage);
-        goto cleanup;
-    }
+    if (f.columns == NULL) QN_GO(qn_stage_memory(stage));
     for (uint32_t i = 0; i < stage->n_in; i++)
         if (!isnan(initial[i])) f.columns[f.n++] = i;
     if (f.n > 1 && qn_param_f64(stage->estimator, "max_iter") > 0) {
         f.least = qn_iterative_bound(stage->estimator, "min_value", -INFINITY);
         f.most = qn_iterative_bound(stage->estimator, "max_value", INFINITY);
-        QN_GO(open_lists(&f, missing, empty));
+        QN_GO(open_rows(&f, initial, missing, empty));
         QN_GO(open_memory(&f));
-        look(&f, initial, empty);
-        fill(&f, initial, empty);
         QN_GO(all_rounds(&f));
     }
     status = keep(&f);

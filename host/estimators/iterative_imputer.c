@@ -69,7 +69,7 @@ static quern_status iterative_need(struct qn_stage *stage)
     for (uint32_t i = 0; i < stage->n_in; i++) {
         struct qn_need *need = &stage->need[i];
         QN_TRY(qn_row_imputer_port(stage, &stage->in[i], type, &stage->out[i]));
-        need->flags = QN_NEED_MATRIX | QN_NEED_EXTREMES;
+        need->flags = QN_NEED_ROWS | QN_NEED_EXTREMES;
         if (qn_param_is(e, "initial_strategy", "mean")) need->flags |= QN_NEED_MOMENTS;
         if (qn_param_is(e, "initial_strategy", "most_frequent")) need->flags |= QN_NEED_CATEGORIES;
         if (qn_param_is(e, "initial_strategy", "median")) qn_need_median(need, type);

@@ -16,7 +16,7 @@ enum {
 };
 
 /* What missing cells begin as, for each column: NaN where it has no value and is left out. missing: so
- * many cells. Learns sequence_ and rounds_ from the stage's matrix, which it changes. */
+ * many cells. Learns sequence_ and rounds_ from the stage's rows. */
 quern_status qn_iterative_fit(struct qn_stage *, const double *initial, const int64_t *missing);
 
 /* The bound as a number; without one, infinity of that sign. */

@@ -30,22 +30,37 @@ static quern_status knn_need(struct qn_stage *stage)
     QN_TRY(qn_stage_outputs(stage, stage->n_in));
     for (uint32_t i = 0; i < stage->n_in; i++) {
         QN_TRY(qn_row_imputer_port(stage, &stage->in[i], type, &stage->out[i]));
-        stage->need[i].flags = QN_NEED_MATRIX;
+        stage->need[i].flags = QN_NEED_ROWS;
+    }
+    return QUERN_OK;
+}
+
+struct keeping {
+    const struct qn_stage *stage;
+    double *rows;
+};
+
+static quern_status keep(void *user, const double *rows, uint64_t first, uint64_t n)
+{
+    const struct keeping *k = user;
+    uint32_t n_in = k->stage->n_in;
+    double *out = k->rows + first * n_in;
+    for (size_t i = 0; i < (size_t)n * n_in; i++) {
+        if (isinf(rows[i]))
+            return qn_error(QUERN_INVALID, "KNNImputer: column \"%s\" has infinite values",
+                            k->stage->in[i % n_in].name);
+        out[i] = isnan(rows[i]) ? NAN : rows[i];
     }
     return QUERN_OK;
 }
 
 static quern_status knn_learn(struct qn_stage *stage)
 {
-    double *rows = qn_attrs_matrix(stage->attrs, "fit_X_", stage->rows, stage->n_in);
-    if (rows == NULL) return qn_stage_memory(stage);
-    for (size_t i = 0; i < (size_t)stage->rows * stage->n_in; i++) {
-        if (isinf(stage->matrix[i]))
-            return qn_error(QUERN_INVALID, "KNNImputer: column \"%s\" has infinite values",
-                            stage->in[i % stage->n_in].name);
-        rows[i] = isnan(stage->matrix[i]) ? NAN : stage->matrix[i];
-    }
-    return QUERN_OK;
+    const struct qn_rows_source *source = stage->source;
+    struct keeping k = {stage,
+                        qn_attrs_matrix(stage->attrs, "fit_X_", stage->rows, stage->n_in)};
+    if (k.rows == NULL) return qn_stage_memory(stage);
+    return source->walk(source->user, 0, stage->n_in, keep, &k);
 }
 
 /* ---- the operation ---- */

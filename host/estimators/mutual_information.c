@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "host/core/checked.h"
+#include "host/estimators/columns.h"
 #include "host/estimators/scoring.h"
 #include "host/stats/digamma.h"
 #include "host/stats/moments.h"
@@ -16,7 +17,7 @@ quern_status qn_information_need(struct qn_stage *stage, const struct qn_scoring
     uint32_t flags = s->function == QN_MUTUAL_INFO_CLASSIF ? QN_NEED_MOMENTS | QN_NEED_CODES
                                                            : QN_NEED_PAIRS | QN_NEED_NUMBERS;
     QN_TRY(qn_stage_refuse_sparse(stage, "make the input dense"));
-    for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = flags | QN_NEED_MATRIX;
+    for (uint32_t i = 0; i < stage->n_in; i++) stage->need[i].flags = flags | QN_NEED_ROWS;
     return QUERN_OK;
 }
 
@@ -36,7 +37,7 @@ static quern_status mark_discrete(const struct qn_stage *stage, const struct qn_
 }
 
 static quern_status check_columns(const struct qn_stage *stage, const struct qn_scoring *s,
-                                  struct qn_information *q, double *scales)
+                                  const struct qn_information *q, double *scales)
 {
     for (uint32_t i = 0; i < stage->n_in; i++) {
         const struct qn_found *f = &stage->found[i];
@@ -54,6 +55,28 @@ static quern_status check_columns(const struct qn_stage *stage, const struct qn_
     return QUERN_OK;
 }
 
+/* Some columns at a time: as many as are held together. */
+static quern_status all_columns(struct qn_stage *stage, const struct qn_information *all)
+{
+    quern_status status = QUERN_OK;
+    struct qn_columns columns = {0};
+    QN_TRY(qn_columns_open(&columns, stage, stage->workers));
+    for (uint32_t first = 0; first < stage->n_in; first += columns.n) {
+        struct qn_information q = *all;
+        QN_GO(stage->go_on(stage->plan));
+        QN_GO(qn_columns_take(&columns, first, &q.values));
+        q.columns = columns.n;
+        q.first = first;
+        q.discrete += first;
+        if (q.scales != NULL) q.scales += first;
+        q.nats += first;
+        QN_GO(stage->information(stage->plan, &q));
+    }
+cleanup:
+    qn_columns_free(&columns);
+    return status;
+}
+
 quern_status qn_information_learn(struct qn_stage *stage, const struct qn_scoring *s,
                                   double *scores)
 {
@@ -61,8 +84,7 @@ quern_status qn_information_learn(struct qn_stage *stage, const struct qn_scorin
     unsigned char *discrete = qn_arena_alloc(stage->arena, stage->n_in, 1);
     double *scales = qn_arena_alloc(stage->arena, stage->n_in, sizeof *scales);
     double *digamma = qn_alloc((size_t)stage->rows + 1, sizeof *digamma);
-    struct qn_information q = {.matrix = stage->matrix,
-                               .columns = stage->n_in,
+    struct qn_information q = {.all = stage->n_in,
                                .rows = stage->rows,
                                .discrete = discrete,
                                .neighbours = s->n_neighbors,
@@ -84,7 +106,7 @@ quern_status qn_information_learn(struct qn_stage *stage, const struct qn_scorin
     QN_GO(check_columns(stage, s, &q, scales));
     if (s->prepare) q.scales = scales;
     qn_digamma_table(stage->rows, digamma);
-    QN_GO(stage->information(stage->plan, &q));
+    QN_GO(all_columns(stage, &q));
     for (uint32_t i = 0; i < stage->n_in; i++)
         if (isnan(scores[i]))
             QN_GO(qn_scoring_refuse(stage, discrete[i] ? i : 0,

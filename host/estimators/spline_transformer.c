@@ -6,9 +6,10 @@
  * more below and above them. */
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include "host/core/checked.h"
-#include "host/estimators/estimator.h"
+#include "host/estimators/columns.h"
 #include "host/stats/weighed.h"
 #include "kernels/spline.h"
 
@@ -103,7 +104,7 @@ static quern_status spline_need(struct qn_stage *stage)
         percent = levels(stage->arena, n);
         if (percent == NULL) return qn_stage_memory(stage);
     }
-    uint32_t more = (quantile ? QN_NEED_QUANTILES : 0u) | (weighs(stage) ? QN_NEED_MATRIX : 0u);
+    uint32_t more = (quantile ? QN_NEED_QUANTILES : 0u) | (weighs(stage) ? QN_NEED_ROWS : 0u);
     for (uint32_t i = 0; i < stage->n_in; i++)
         stage->need[i] = (struct qn_need){.flags = QN_NEED_EXTREMES | more,
                                           .n_quantiles = quantile ? n : 0,
@@ -142,12 +143,13 @@ static void linspace(double *t, uint32_t width, uint32_t n, const double *start,
 }
 
 /* The ends of column c: of rows that weigh something, where rows have weights. 0 without a value. */
-static void ends_of(const struct qn_stage *stage, uint32_t c, double *start, double *stop)
+static void ends_of(const struct qn_stage *stage, uint32_t c, const double *column, double *start,
+                    double *stop)
 {
     const struct qn_found *f = &stage->found[c];
     double min = INFINITY, max = -INFINITY;
     for (uint64_t row = 0; stage->weights != NULL && row < f->rows; row++) {
-        double value = stage->matrix[row * stage->n_in + c] + 0.0;
+        double value = column[row] + 0.0;
         if (stage->weights[row] == 0) continue;
         if (value < min) min = value;
         if (value > max) max = value;
@@ -161,8 +163,8 @@ static void ends_of(const struct qn_stage *stage, uint32_t c, double *start, dou
 }
 
 /* Knots of column c at quantiles: of values, or of what they weigh. */
-static quern_status quantile_knots(const struct qn_stage *stage, uint32_t c, double *base,
-                                   uint32_t n)
+static quern_status quantile_knots(const struct qn_stage *stage, uint32_t c, const double *column,
+                                   double *base, uint32_t n)
 {
     const struct qn_found *f = &stage->found[c];
     quern_status status = QUERN_OK;
@@ -176,10 +178,8 @@ static quern_status quantile_knots(const struct qn_stage *stage, uint32_t c, dou
     if (percent == NULL) return qn_stage_memory(stage);
     QN_TRY(stage->go_on(stage->plan));
     QN_GO(qn_weighed_open(&w, f->rows, "fitting SplineTransformer"));
-    for (uint64_t row = 0; row < f->rows; row++) {
-        w.values[row] = stage->matrix[row * width + c];
-        w.weights[row] = stage->weights[row];
-    }
+    memcpy(w.values, column, f->rows * sizeof *w.values);
+    memcpy(w.weights, stage->weights, f->rows * sizeof *w.weights);
     QN_GO(qn_weighed_sort(&w));
     qn_weighed_sum(&w);
     for (uint32_t k = 0; k < n; k++)
@@ -194,16 +194,23 @@ static quern_status base_knots(const struct qn_stage *stage, double *base, uint3
 {
     uint32_t width = stage->n_in;
     const json_t *given = qn_param(stage->estimator, "knots");
+    quern_status status = QUERN_OK;
+    struct qn_columns columns = {0};
+    const double *column = NULL;
+    if (stage->source != NULL) QN_TRY(qn_columns_open(&columns, stage, 1));
     for (uint32_t c = 0; c < width; c++) {
-        QN_TRY(check_values(stage, c));
-        ends_of(stage, c, &ends[c], &ends[width + c]);
-        if (says(stage, "knots", "quantile")) QN_TRY(quantile_knots(stage, c, base, n));
+        QN_GO(check_values(stage, c));
+        if (stage->source != NULL) QN_GO(qn_columns_take(&columns, c, &column));
+        ends_of(stage, c, column, &ends[c], &ends[width + c]);
+        if (says(stage, "knots", "quantile")) QN_GO(quantile_knots(stage, c, column, base, n));
         for (uint32_t k = 0; k < n && json_is_array(given); k++)
             base[(size_t)k * width + c] =
                 json_number_value(json_array_get(json_array_get(given, k), c));
     }
     if (says(stage, "knots", "uniform")) linspace(base, width, n, ends, ends + width);
-    return QUERN_OK;
+cleanup:
+    qn_columns_free(&columns);
+    return status;
 }
 
 /* The knots beyond: as far apart as the first two and the last two, or those of the next period. */

@@ -62,42 +62,15 @@ void qn_draw_end(const struct qn_draw *draw, uint32_t *state, const struct qn_tw
     state[QN_TWISTER_WORDS] = t->at;
 }
 
-/* The weights of all rows, which come in chunks; the caller frees them. */
-static quern_status gather_weights(struct qn_fit_state *s, double **out)
-{
-    struct qn_feed *feed = s->feed;
-    struct qn_weights w = {0};
-    quern_status status = QUERN_OK;
-    *out = qn_alloc((size_t)feed->rows, sizeof **out);
-    if (*out == NULL) return qn_error_memory_while("drawing rows");
-    if (!s->whole) qn_context_ledger(s->x.cx)->passes++;
-    QN_GO(qn_feed_rewind(feed));
-    for (;;) {
-        const struct quern_table *table;
-        uint64_t first_row;
-        QN_GO(qn_feed_next(feed, &table, &first_row));
-        if (table == NULL) break;
-        QN_GO(qn_weights_of(s->plan->spec, table, first_row, &w));
-        memcpy(*out + first_row, w.values, (size_t)table->rows * sizeof **out);
-    }
-    status = qn_weights_check(&w);
-cleanup:
-    qn_weights_free(&w);
-    return status;
-}
-
 static quern_status draw_step(struct qn_fit_state *s, const struct qn_plan_step *step,
                               struct qn_twister *t, uint32_t *drawn)
 {
     const struct qn_draw *draw = &step->draw;
     uint32_t rows = (uint32_t)s->feed->rows, n = (uint32_t)draw->n;
-    double *weights = NULL;
     if (!draw->replace) return qn_draw_without(t, rows, n, drawn);
     if (!s->plan->weighted) return qn_draw_with(t, rows, n, drawn);
-    quern_status status = gather_weights(s, &weights);
-    if (status == QUERN_OK) status = qn_draw_weighted(t, weights, rows, n, drawn);
-    qn_free(weights);
-    return status;
+    if (s->weights == NULL) QN_TRY(qn_fit_weights(s, &s->weights));
+    return qn_draw_weighted(t, s->weights, rows, n, drawn);
 }
 
 /* All steps' rows, one step after another: some go on with the table's generator. */
@@ -107,6 +80,7 @@ struct qn_draws {
     int done;
     struct qn_failure failure;
     uint32_t **rows;                          /* [step]; NULL: it draws none */
+    struct qn_frame *frames;                  /* [step] of these rows, once they are taken */
     uint32_t *state, words[QN_TWISTER_STATE]; /* the table's, or NULL; a copy to go on with */
 };
 
@@ -132,7 +106,8 @@ static quern_status room_for(struct qn_draws *draws)
 {
     const struct qn_plan *plan = draws->s->plan;
     draws->rows = qn_zalloc(plan->n_steps, sizeof *draws->rows);
-    if (draws->rows == NULL) return qn_error_memory_while("drawing rows");
+    draws->frames = qn_zalloc(plan->n_steps, sizeof *draws->frames);
+    if (draws->rows == NULL || draws->frames == NULL) return qn_error_memory_while("drawing rows");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         if (!draws_rows(&plan->steps[i])) continue;
         if (draws->s->feed->rows > QN_DRAW_MOST)
@@ -174,7 +149,10 @@ void qn_draws_end(struct qn_fit_state *s)
     if (draws == NULL) return;
     qn_side_wait(&draws->side);
     for (uint32_t i = 0; draws->rows != NULL && i < s->plan->n_steps; i++) qn_free(draws->rows[i]);
+    for (uint32_t i = 0; draws->frames != NULL && i < s->plan->n_steps; i++)
+        qn_frame_free(&s->x, &draws->frames[i]);
     qn_free(draws->rows);
+    qn_free(draws->frames);
     qn_free(draws);
     s->draws = NULL;
 }
@@ -354,36 +332,12 @@ cleanup:
     return status;
 }
 
-/* The values as a matrix, for estimators that ask for one. */
-static quern_status take_matrix(struct drawing *d, const struct part *part,
-                                const struct qn_batch *batch)
-{
-    uint32_t n = d->step->n_probes;
-    size_t cells;
-    struct qn_slot *slots = qn_arena_alloc(&d->arena, part->n, sizeof *slots);
-    if (slots == NULL || qn_mul_size((size_t)d->n, n, &cells))
-        return qn_error_memory_while("drawing rows");
-    if (d->step->matrix == NULL) d->step->matrix = qn_alloc_aligned(cells, sizeof(double));
-    if (d->step->matrix == NULL)
-        return qn_error_memory("the rows that a fit keeps", cells * sizeof(double));
-    for (uint32_t i = 0; i < part->n; i++)
-        slots[i] = (struct qn_slot){.offset = part->probes[i] * sizeof(double),
-                                    .stride = n * sizeof(double),
-                                    .lane = part->program.slots[i].lane,
-                                    .match = QN_MATCH_VALUE,
-                                    .type = QN_T_F64};
-    struct qn_run_request rq = {
-        .batch = *batch, .slots = slots, .n_slots = part->n, .out_host = d->step->matrix};
-    return qn_op_run(NULL, d->s->x.cx->threads, 0, &rq, NULL);
-}
-
 static quern_status learn_part(struct drawing *d, struct part *part, uint32_t work)
 {
     struct qn_batch batch;
     if (part->n == 0) return QUERN_OK;
     QN_TRY(take_extremes(d, part, &batch));
-    QN_TRY(take_quantiles(d, part, work, &batch));
-    return d->step->needs[0].flags & QN_NEED_MATRIX ? take_matrix(d, part, &batch) : QUERN_OK;
+    return take_quantiles(d, part, work, &batch);
 }
 
 static quern_status learn_step(struct qn_fit_state *s, uint32_t i)
@@ -398,11 +352,18 @@ static quern_status learn_step(struct qn_fit_state *s, uint32_t i)
     QN_GO(take_rows(&d));
     QN_GO(learn_part(&d, &d.parts[0], QN_W_F32));
     QN_GO(learn_part(&d, &d.parts[1], QN_W_F64));
+    s->draws->frames[i] = d.drawn; /* whoever looks at each row finds them there */
+    d.drawn = (struct qn_frame){0};
 cleanup:
     qn_frame_free(&s->x, &d.drawn);
     qn_free(d.targets);
     qn_arena_free(&d.arena);
     return status;
+}
+
+const struct qn_frame *qn_drawn_frame(const struct qn_fit_state *s, const struct qn_plan_step *step)
+{
+    return &s->draws->frames[step - s->plan->steps];
 }
 
 quern_status qn_fit_drawn(struct qn_fit_state *s)

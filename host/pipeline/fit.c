@@ -175,6 +175,7 @@ static void close_state(struct qn_fit_state *s)
     qn_labels_free(&s->labels);
     qn_free(s->codes);
     qn_free(s->numbers);
+    qn_free(s->weights);
     if (s->rest == &s->own) qn_fit_rest_free(s->x.cx, &s->own);
 }
 
@@ -286,8 +287,11 @@ static quern_status run_rounds(struct qn_fit_state *s, int sparse)
         QN_TRY(qn_plan_round(s->plan, 0, &pending));
         if (!pending) return QUERN_OK;
         QN_TRY(go_on(s->x.cx));
-        QN_TRY(sparse ? qn_sparse_pass(s) : qn_fit_pass(s));
-        QN_TRY(qn_plan_learn(s->plan));
+        quern_status status = sparse ? qn_sparse_pass(s) : qn_fit_pass(s);
+        if (status == QUERN_OK) status = qn_plan_learn(s->plan);
+        qn_fit_rows_end(s);
+        qn_draws_end(s);
+        QN_TRY(status);
     }
 }
 

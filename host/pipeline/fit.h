@@ -69,14 +69,21 @@ struct qn_fit_state {
     struct qn_draws *draws; /* of this round (host/pipeline/drawn.c), or NULL */
     uint32_t *codes;        /* of all rows' targets, where a step wants them */
     double *numbers;
+    double *weights; /* … rows, where a step looks at each */
+    struct qn_rows_read *reads; /* [step], of this round (host/pipeline/rows.c), or NULL */
 };
 quern_status qn_fit_pass(struct qn_fit_state *);
-/* … and all rows, for the steps that asked for these (host/pipeline/matrix.c). */
-quern_status qn_fit_matrices(struct qn_fit_state *);
+/* … and what steps that look at each row read (host/pipeline/rows.c), until they have learned; end in any
+ * case. */
+quern_status qn_fit_rows_begin(struct qn_fit_state *);
+void qn_fit_rows_end(struct qn_fit_state *);
+/* The weights of all rows, which come in chunks; the caller frees them, on failure too. */
+quern_status qn_fit_weights(struct qn_fit_state *, double **out);
 /* … and those that depend on some rows alone (host/pipeline/drawn.c). Which rows is found while others are
- * taken: begin before the pass; end in any case. */
+ * taken: begin before the pass; end, in any case, when the round has been learned from. */
 quern_status qn_draws_begin(struct qn_fit_state *);
 quern_status qn_fit_drawn(struct qn_fit_state *);
+const struct qn_frame *qn_drawn_frame(const struct qn_fit_state *, const struct qn_plan_step *);
 void qn_draws_end(struct qn_fit_state *);
 /* A generator for a step's draws: that of the table, or a new one; and what became of it. */
 quern_status qn_draw_begin(const struct qn_draw *, const uint32_t *state, struct qn_twister *);

@@ -111,11 +111,12 @@ static void stage_of(struct qn_plan *plan, struct qn_plan_step *step, struct qn_
         .add_encoding = add_encoding,
         .add_norm = add_norm,
         .add_rows = add_rows,
-        .matrix = step->matrix,
+        .source = step->source,
         .weights = step->weights,
         .codes = step->codes,
         .n_classes = step->n_classes,
         .numbers = step->numbers,
+        .workers = plan->threads != NULL ? qn_threads_size(plan->threads) : 1,
         .gram = gram,
         .predict = predict,
         .information = information,
@@ -310,8 +311,6 @@ static quern_status learn(struct qn_plan *plan, struct qn_plan_step *step, int *
     for (uint32_t i = 0; i < step->n_probes; i++) step->found[i].rows = plan->rows;
     stage_of(plan, step, &stage);
     quern_status status = stage.estimator->type->learn(&stage);
-    qn_free(step->matrix);
-    step->matrix = step->weights = NULL;
     if (status != QUERN_OK) return in_step(plan, step, status);
     step->memory = stage.memory;
     *again = stage.again;

@@ -189,7 +189,6 @@ quern_status qn_plan_bare(struct quern_table *schema, struct qn_plan **out)
 void qn_plan_close(struct qn_plan *plan)
 {
     if (plan == NULL) return;
-    for (uint32_t i = 0; i < plan->n_steps; i++) qn_free(plan->steps[i].matrix);
     for (uint32_t i = 0; i < plan->n_layers; i++) {
         struct qn_layer *layer = &plan->layers[i];
         for (uint32_t k = 0; k < layer->n_encodings; k++)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How often a fit walks over its rows. The plan says it from what its steps ask for: in each round one
  * walk takes moments, extremes and distinct values together; order statistics, which need the counts,
- * take one more (two where columns are float32 and float64), a matrix of all rows one for each step that
- * wants it, and so do rows that a step draws, and which classes a target has is looked up once before their moments. That is how it is for
- * dense rows in memory, and what the plan says, for a model's file must not tell where its rows lay. Over a
- * file in chunks order statistics take more walks (host/stats/quantiles.h); of a sparse table all that a
- * round asks for is taken in one. */
+ * take one more (two where columns are float32 and float64); each step that looks at every row one, and so
+ * do rows that a step draws; and which classes a target has is looked up once before their moments. That is
+ * how it is for dense rows in memory, and what the plan says, for a model's file must not tell where its
+ * rows lay. Over a file in chunks order statistics take more walks (host/stats/quantiles.h), and so may steps
+ * that look at whole columns, some at a time; of a sparse table all that a round asks for is taken in one. */
 #include "host/pipeline/plan_passes.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static const struct {
     {QN_NEED_MOMENTS, "moments"},       {QN_NEED_WEIGHTED, "weighted_moments"},
     {QN_NEED_SAMPLE, "sample"},         {QN_NEED_CLASSES, "class_moments"},
     {QN_NEED_EXTREMES, "extremes"},     {QN_NEED_CATEGORIES, "categories"},
-    {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_MATRIX, "rows"},
+    {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_ROWS, "rows"},
     {QN_NEED_POWERS, "powers"},         {QN_NEED_DRAWN, "drawn_rows"},
     {QN_PASS_LABELS, "target_classes"},
 };
@@ -43,7 +43,7 @@ static quern_status add(struct qn_plan *plan, uint32_t kinds)
 struct asked {
     uint32_t flags;     /* of a walk over all columns together */
     uint32_t quantiles; /* bit QN_W_F32 and bit QN_W_F64: of columns that are looked at so */
-    uint32_t matrices, draws;
+    uint32_t readings, draws;
 };
 
 /* The distinct values of a column of the table are counted once and kept; those of later layers' columns
@@ -78,7 +78,7 @@ static struct asked ask_all(struct qn_plan *plan)
             look_at(plan, &step->probes[k], step->needs[k].flags, &a);
         if (step->needs == NULL || step->n_probes == 0) continue;
         int draws = (step->needs[0].flags & QN_NEED_DRAWN) != 0;
-        a.matrices += !draws && (step->needs[0].flags & QN_NEED_MATRIX) != 0;
+        a.readings += !draws && (step->needs[0].flags & QN_NEED_ROWS) != 0;
         a.draws += (uint32_t)draws;
     }
     return a;
@@ -102,7 +102,7 @@ quern_status qn_plan_note_passes(struct qn_plan *plan)
     for (uint32_t work = QN_W_F32; work <= QN_W_F64; work++)
         if (a.quantiles >> work & 1u) QN_TRY(add(plan, QN_NEED_QUANTILES));
     for (uint32_t i = 0; i < a.draws; i++) QN_TRY(add(plan, QN_NEED_DRAWN));
-    for (uint32_t i = 0; i < a.matrices; i++) QN_TRY(add(plan, QN_NEED_MATRIX));
+    for (uint32_t i = 0; i < a.readings; i++) QN_TRY(add(plan, QN_NEED_ROWS));
     return QUERN_OK;
 }
 

@@ -98,19 +98,19 @@ static void a_sorted_column_knows_how_many_are_how_near(void **unused)
     }
 }
 
-static void threads_cannot_be_seen_in_an_estimate(void **unused)
+static void threads_and_groups_of_columns_cannot_be_seen_in_an_estimate(void **unused)
 {
     enum { ROWS = 9001, COLUMNS = 3 };
     static double x[ROWS * COLUMNS], y[ROWS], digamma[ROWS + 1];
     static uint32_t codes[ROWS];
     static const unsigned char discrete[COLUMNS] = {0, 1, 0};
     static const double scales[COLUMNS] = {1.5, 1, 0.25};
-    double nats[2][2][COLUMNS];
+    double nats[2][2][COLUMNS], group[COLUMNS - 1];
     uint64_t state = 9;
     (void)unused;
     for (uint32_t i = 0; i < ROWS; i++) {
-        for (uint32_t c = 0; c < COLUMNS; c++) x[i * COLUMNS + c] = number(c % 2, i, &state);
-        y[i] = x[i * COLUMNS] + ref_normal(&state);
+        for (uint32_t c = 0; c < COLUMNS; c++) x[c * ROWS + i] = number(c % 2, i, &state);
+        y[i] = x[i] + ref_normal(&state);
         codes[i] = y[i] > 0;
     }
     qn_digamma_table(ROWS, digamma);
@@ -118,8 +118,9 @@ static void threads_cannot_be_seen_in_an_estimate(void **unused)
         struct qn_threads *threads;
         assert_int_equal(qn_threads_open(several ? 3 : 1, &threads), QUERN_OK);
         for (uint32_t numbers = 0; numbers < 2; numbers++) {
-            struct qn_information q = {.matrix = x,
+            struct qn_information q = {.values = x,
                                        .columns = COLUMNS,
+                                       .all = COLUMNS,
                                        .rows = ROWS,
                                        .discrete = discrete,
                                        .target = numbers ? y : NULL,
@@ -132,6 +133,15 @@ static void threads_cannot_be_seen_in_an_estimate(void **unused)
                                        .seed = 1,
                                        .nats = nats[several][numbers]};
             assert_int_equal(qn_cpu_information(threads, &q), QUERN_OK);
+            struct qn_information last = q;
+            last.first = 1;
+            last.columns = COLUMNS - 1;
+            last.values += ROWS;
+            last.discrete++;
+            last.scales++;
+            last.nats = group;
+            assert_int_equal(qn_cpu_information(threads, &last), QUERN_OK);
+            assert_memory_equal(group, q.nats + 1, sizeof group);
         }
         qn_threads_close(threads);
     }
@@ -164,7 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plane_knows_the_distance_of_every_neighbour),
         cmocka_unit_test(a_sorted_column_knows_how_many_are_how_near),
-        cmocka_unit_test(threads_cannot_be_seen_in_an_estimate),
+        cmocka_unit_test(threads_and_groups_of_columns_cannot_be_seen_in_an_estimate),
         cmocka_unit_test(digamma_of_whole_numbers_is_right_to_the_last_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

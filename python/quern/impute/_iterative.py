@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IterativeImputer."""
+import functools
 import json
+import numbers
 import warnings
 
 import numpy as np
@@ -24,6 +26,27 @@ from ._knn import _Spec
 from ._simple import SimpleImputer
 
 HEAD = ("target", "intercept", "alpha", "lambda", "rounds")  # of a row of sequence_
+PART = 1 << 20  # cells that are looked at together
+
+
+class _Marks:
+    """The missing cells of X, which are a quarter of its memory and made only if they are asked for."""
+
+    def __init__(self, X, marker):
+        self._X, self._marker = X, marker
+
+    @functools.cached_property
+    def cells(self):
+        return _get_mask(self._X, self._marker)
+
+    @functools.cached_property
+    def counts(self):
+        """How many each column has."""
+        X, found = self._X, np.zeros(self._X.shape[1], np.int64)
+        step = max(1, PART // max(1, X.shape[1]))
+        for first in range(0, X.shape[0], step):
+            found += np.count_nonzero(_get_mask(X[first : first + step], self._marker), axis=0)
+        return found
 
 
 @described
@@ -144,7 +167,16 @@ class IterativeImputer(Imputer):
                 found[name] = float(limits[0])
         if self.initial_strategy == "constant" and self.fill_value is not None:
             found["fill_value"] = float(self.fill_value)
+        if self._library_marks():
+            found["missing_values"] = float(self.missing_values)
         return found
+
+    def _library_marks(self):
+        """Whether the library compares cells with the marker: a number that is one in every float type."""
+        marker = self.missing_values
+        if not isinstance(marker, numbers.Real) or not abs(marker) <= 2048:
+            return False
+        return float(np.float16(marker)) == marker
 
     def _fit_by_library(self, X):
         """Learns the sequence; returns what the rows become."""
@@ -231,7 +263,7 @@ class IterativeImputer(Imputer):
     def _start(self, X, reset):
         """X, what it begins as, where cells are to be imputed, and where they are missing."""
         X = self._checked(X, reset)
-        marks = _get_mask(X, self.missing_values)
+        marks = _Marks(X, self.missing_values)
         if self.initial_imputer_ is None:
             self.initial_imputer_ = SimpleImputer(
                 missing_values=self.missing_values, strategy=self.initial_strategy,
@@ -239,12 +271,13 @@ class IterativeImputer(Imputer):
                 keep_empty_features=self.keep_empty_features).set_output(transform="default")
             self.initial_imputer_.fit(X)
         if reset:
-            self._is_empty_feature = marks.all(axis=0)
+            self._is_empty_feature = marks.counts == X.shape[0]
         return X, marks
 
     def _begin(self, X, marks):
         """The kept columns as given and as they begin, in Fortran's order, and what is missing there."""
         filled = np.asfortranarray(self.initial_imputer_.transform(X))
+        marks = marks.cells
         if self.keep_empty_features:
             X, marks = X.copy(), marks.copy()
             marks[:, self._is_empty_feature] = False
@@ -255,7 +288,7 @@ class IterativeImputer(Imputer):
     def _with_marks(self, filled, marks):
         if not self.add_indicator:
             return filled
-        return np.hstack((filled, marks[:, self.indicator_.features_]))
+        return np.hstack((filled, marks.cells[:, self.indicator_.features_]))
 
     @staticmethod
     def _validate_limit(limit, limit_type, n_features, is_empty_feature, keep_empty_feature):
@@ -282,7 +315,6 @@ class IterativeImputer(Imputer):
 
     # -- fitting --
 
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit_transform(self, X, y=None, **params):
         """Learn the regressions and fill the rows that they are learned of.
 
@@ -313,28 +345,7 @@ class IterativeImputer(Imputer):
         sklearn.exceptions.ConvergenceWarning
             The rounds ended before changes were below the tolerance.
         """
-        _raise_for_params(params, self, "fit")
-        routed = process_routing(self, "fit", **params)
-        self.random_state_ = getattr(self, "random_state_", check_random_state(self.random_state))
-        self._estimator = BayesianRidge() if self.estimator is None else clone(self.estimator)
-        self.imputation_sequence_, self.initial_imputer_, self.n_iter_ = [], None, 0
-        X, marks = self._start(X, True)
-        self._set_indicator(marks.sum(axis=0), X)
-        kept = np.ones(X.shape[1], bool) if self.keep_empty_features else ~self._is_empty_feature
-        imputed = marks & (kept & ~(self._is_empty_feature & self.keep_empty_features))
-        if self.max_iter == 0 or np.all(imputed[:, kept]) or np.count_nonzero(kept) == 1:
-            return self._with_marks(self.initial_imputer_.transform(X), marks)
-        self._set_limits(X.shape[1])
-        why = self._by_library(np.count_nonzero(kept)) or ("parameters are routed" if params else "")
-        if why:
-            _config.note(type(self).__name__, why)
-            return self._with_marks(self._rounds(*self._begin(X, marks), routed.estimator.fit), marks)
-        self.n_features_with_missing_ = int(np.count_nonzero(imputed.any(axis=0)) if self.skip_complete
-                                            else np.count_nonzero(kept))
-        given = self._marked(X, marks)
-        self.initial_imputer_._left_out(X)  # which warns
-        model = self._fit_by_library(given)
-        return self._with_marks(self._filled(model, given, X.dtype), marks)
+        return self._learn(X, params, True)
 
     def fit(self, X, y=None, **fit_params):
         """Learn the regressions.
@@ -365,15 +376,41 @@ class IterativeImputer(Imputer):
         sklearn.exceptions.ConvergenceWarning
             The rounds ended before changes were below the tolerance.
         """
-        self.fit_transform(X, **fit_params)
+        self._learn(X, fit_params, False)
         return self
 
+    @_fit_context(prefer_skip_nested_validation=False)
+    def _learn(self, X, params, fill):
+        """Learns; what the rows become, if they are to be filled."""
+        _raise_for_params(params, self, "fit")
+        routed = process_routing(self, "fit", **params)
+        self.random_state_ = getattr(self, "random_state_", check_random_state(self.random_state))
+        self._estimator = BayesianRidge() if self.estimator is None else clone(self.estimator)
+        self.imputation_sequence_, self.initial_imputer_, self.n_iter_ = [], None, 0
+        X, marks = self._start(X, True)
+        self._set_indicator(marks.counts, X)
+        kept = np.ones(X.shape[1], bool) if self.keep_empty_features else ~self._is_empty_feature
+        imputed = np.where(self._is_empty_feature, 0, marks.counts)
+        if self.max_iter == 0 or np.count_nonzero(kept) <= 1:
+            return self._with_marks(self.initial_imputer_.transform(X), marks) if fill else None
+        self._set_limits(X.shape[1])
+        why = self._by_library(np.count_nonzero(kept)) or ("parameters are routed" if params else "")
+        if why:
+            _config.note(type(self).__name__, why)
+            return self._with_marks(self._rounds(*self._begin(X, marks), routed.estimator.fit), marks)
+        self.n_features_with_missing_ = int(np.count_nonzero(imputed) if self.skip_complete
+                                            else np.count_nonzero(kept))
+        given = self._marked(X, marks)
+        self.initial_imputer_._left_out(X)  # which warns
+        model = self._fit_by_library(given)
+        return self._with_marks(self._filled(model, given, X.dtype), marks) if fill else None
+
     def _marked(self, X, marks):
-        """X with NaN for what is missing."""
+        """X as the library reads it, with NaN for what is missing if it cannot tell."""
         given = library_floats(X)
-        if is_scalar_nan(self.missing_values):
+        if is_scalar_nan(self.missing_values) or self._library_marks():
             return given
-        return np.where(marks, given.dtype.type(np.nan), given)
+        return np.where(marks.cells, given.dtype.type(np.nan), given)
 
     def _filled(self, model, given, dtype):
         try:
