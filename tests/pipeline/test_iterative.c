@@ -3,6 +3,7 @@
  * instruction sets, batches and single rows agree; broken models are refused. And the eigenvectors that its
  * regressions are made of. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,11 @@ static struct runs make(void)
     return (struct runs){scaled_spec, sample_alone(), ROWS, COLUMNS};
 }
 
+static struct runs make_plain(void)
+{
+    return (struct runs){plain_spec, sample_alone(), ROWS, COLUMNS};
+}
+
 static void drop(struct runs *r)
 {
     free((void *)(uintptr_t)r->x);
@@ -151,6 +157,7 @@ static void drop(struct runs *r)
 static void devices_and_threads_agree(void **state)
 {
     runs_devices_agree((size_t)*state, make, drop);
+    runs_devices_agree((size_t)*state, make_plain, drop);
 }
 
 static void instruction_sets_agree(void **state)
@@ -160,6 +167,116 @@ static void instruction_sets_agree(void **state)
     runs_instruction_sets_agree(&r);
     drop(&r);
 }
+
+/* ---- where the cells lie ---- */
+
+enum place { MATRIX, WIDER_MATRIX, COLUMNS_OF_IT, BITMAPS, BEHIND_A_STEP, MARKED, PUSHED, PLACES };
+static const double MARKER = -999;
+
+/* One value of a matrix, and what its memory is. */
+struct cells {
+    quern_type type;
+    size_t bytes;
+    char *memory;
+    uint8_t *valid; /* [column][ROWS / 8 + 1] */
+    int64_t row, column;
+    quern_table *table;
+};
+
+static void put(const struct cells *c, int i, double value)
+{
+    char *at = c->memory + i / COLUMNS * c->row + i % COLUMNS * c->column;
+    float f32 = (float)value;
+    memcpy(at, c->bytes == 4 ? (const void *)&f32 : (const void *)&value, c->bytes);
+}
+
+static struct cells lay_out(const double *x, quern_type type, enum place place)
+{
+    struct cells c = {.type = type, .bytes = type == QUERN_FLOAT32 ? 4 : 8};
+    int apart = place == COLUMNS_OF_IT || place == BITMAPS;
+    c.memory = calloc((size_t)ROWS * (COLUMNS + 2), c.bytes);
+    c.valid = calloc(COLUMNS, ROWS / 8 + 1);
+    assert_non_null(c.memory);
+    assert_non_null(c.valid);
+    c.row = (int64_t)c.bytes * (apart ? 1 : place == WIDER_MATRIX ? COLUMNS + 2 : COLUMNS);
+    c.column = (int64_t)c.bytes * (apart ? ROWS : 1);
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        double missing = place == MARKED ? MARKER : place == BITMAPS ? 12345 : (double)NAN;
+        put(&c, i, isnan(x[i]) ? missing : x[i]);
+        if (!isnan(x[i]))
+            c.valid[i % COLUMNS * (ROWS / 8 + 1) + i / COLUMNS / 8] |=
+                (uint8_t)(1u << i / COLUMNS % 8);
+    }
+    if (!apart) {
+        OK(quern_table_from_matrix(c.memory, type, ROWS, COLUMNS, c.row, NULL, &c.table));
+        return c;
+    }
+    quern_column columns[COLUMNS] = {{0}};
+    for (int k = 0; k < COLUMNS; k++) {
+        columns[k].type = type;
+        columns[k].data = c.memory + k * c.column;
+        if (place == BITMAPS) columns[k].validity = c.valid + k * (ROWS / 8 + 1);
+    }
+    OK(quern_table_create(columns, COLUMNS, ROWS, &c.table));
+    return c;
+}
+
+static quern_model *fit_there(quern_context *cx, const struct cells *c, enum place place)
+{
+    static const char *const specs[] = {
+        "\"IterativeImputer\"", "{\"Clipper\": {\"lower\": -1e9}}, \"IterativeImputer\"",
+        "{\"IterativeImputer\": {\"missing_values\": -999}}"};
+    char spec[256];
+    quern_pipeline *pipeline;
+    quern_model *model;
+    quern_fit *fit;
+    (void)snprintf(spec, sizeof spec,
+                   "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [%s]}]}",
+                   specs[place == BEHIND_A_STEP ? 1 : place == MARKED ? 2 : 0]);
+    pipeline = fixture_pipeline(spec);
+    if (place != PUSHED) {
+        OK(quern_pipeline_fit(cx, pipeline, c->table, &model));
+    } else {
+        OK(quern_fit_begin(cx, pipeline, &fit));
+        OK(quern_fit_push(fit, c->table));
+        OK(quern_fit_finish(fit, &model));
+    }
+    quern_pipeline_free(pipeline);
+    return model;
+}
+
+/* A table in the caller's memory is read there, what a step made of it is kept: nobody can tell. */
+static void where_the_cells_lie_cannot_be_seen(void **state)
+{
+    quern_type type = *(const quern_type *)*state;
+    double *x = sample_alone();
+    for (int i = 0; i < ROWS * COLUMNS && type == QUERN_FLOAT32; i++) x[i] = (double)(float)x[i];
+    quern_context *cx = runs_context("cpu", 3);
+    quern_matrix want = {0};
+    for (enum place place = MATRIX; place < PLACES; place++) {
+        struct cells c = lay_out(x, type, place);
+        quern_model *model = fit_there(cx, &c, place);
+        quern_matrix got = {0};
+        OK(quern_model_transform(cx, model, c.table, &got, NULL));
+        for (uint64_t i = 0; i < ROWS && place != MATRIX; i++)
+            assert_memory_equal((const char *)got.data + (int64_t)i * got.row_stride,
+                                (const char *)want.data + (int64_t)i * want.row_stride,
+                                COLUMNS * c.bytes);
+        if (place == MATRIX)
+            want = got;
+        else
+            quern_matrix_free(&got);
+        quern_model_free(model);
+        quern_table_free(c.table);
+        free(c.memory);
+        free(c.valid);
+    }
+    quern_matrix_free(&want);
+    OK(quern_context_close(cx));
+    free(x);
+}
+
+/* ---- */
 
 static void single_rows_are_served_as_in_batches(void **state)
 {
@@ -246,6 +363,7 @@ static void bounds_that_contradict_each_other_are_refused(void **state)
 
 int main(void)
 {
+    static quern_type f32 = QUERN_FLOAT32, f64 = QUERN_FLOAT64;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_symmetric_matrix_is_its_eigenvectors_and_values),
         cmocka_unit_test(more_columns_than_rows_have_eigenvectors_too),
@@ -254,6 +372,10 @@ int main(void)
         {"devices_and_threads_agree@opencl:0", devices_and_threads_agree, NULL, NULL, (void *)1},
         {"devices_and_threads_agree@cuda:0", devices_and_threads_agree, NULL, NULL, (void *)2},
         cmocka_unit_test(instruction_sets_agree),
+        {"where_the_cells_lie_cannot_be_seen: float32", where_the_cells_lie_cannot_be_seen, NULL,
+         NULL, &f32},
+        {"where_the_cells_lie_cannot_be_seen: float64", where_the_cells_lie_cannot_be_seen, NULL,
+         NULL, &f64},
         cmocka_unit_test(single_rows_are_served_as_in_batches),
         cmocka_unit_test(a_fit_can_be_cancelled_between_regressions),
         cmocka_unit_test(a_sequence_that_names_no_column_is_refused),
