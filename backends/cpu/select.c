@@ -6,9 +6,10 @@
 
 #include "backends/cpu/order.h"
 
-/* Collected values of one round, at most, or this share of the data: lanes take turns beyond it. */
-static const uint64_t ROUND_BYTES = 64u << 20;
-enum { ROUND_SHARE = 4 };
+/* Collected values of one round, at most, and this share of the data: lanes take turns beyond it. With the
+ * room that grows with them a fit stays below a tenth of the data and 64 MB. */
+static const uint64_t ROUND_BYTES = 24u << 20;
+enum { ROUND_SHARE = 16 };
 
 int qn_select_scratch(struct select_job *job, struct select_desk *desk, size_t bytes)
 {
@@ -196,8 +197,7 @@ static int next_round(struct select_job *job)
     uint64_t data = 0, used = 0, budget;
     int any = 0;
     for (uint32_t i = 0; i < job->n_strips; i++) data += qn_strip_row_bytes(batch, &job->strips[i]);
-    budget = data * batch->rows / ROUND_SHARE;
-    if (budget < ROUND_BYTES) budget = ROUND_BYTES;
+    budget = ROUND_BYTES + data * batch->rows / ROUND_SHARE;
     for (uint32_t l = 0; l < batch->n_lanes; l++) {
         const struct lane_plan *plan = &job->plans[l];
         uint64_t bytes = plan->expected * qn_select_size(plan);

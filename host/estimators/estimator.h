@@ -77,6 +77,7 @@ enum {
      * extremes; other statistics are still of all rows, but extremes may be any finite numbers where all
      * values are finite. Every port of the stage says so, or none. */
     QN_NEED_DRAWN = 2048,
+    QN_NEED_MODE = 8192, /* of numbers: qn_found.mode */
     QN_NEED_POWERS = 4096 /* the curve of powers (kernels/powers.h), at qn_need.powers */
 };
 enum { QN_SAMPLE_ROWS = 8192 };
@@ -108,9 +109,9 @@ struct qn_found {
     struct qn_extremes drawn;               /* QN_NEED_DRAWN: of those rows */
     const double *quantile;                 /* n_quantiles of them */
     const struct qn_categories *categories; /* of the port's values; lives as long as the fit */
+    double mode; /* QN_NEED_MODE: the least of the most frequent values, NaN without any */
     /* Sparse tables: `count` and all statistics have the zeros that are not stored. */
     int sparse;
-    double mode;     /* instead of categories: the most frequent value, NaN without any */
     uint64_t stored; /* values that are stored and not missing */
     /* The moments of the rows of each class, by the sorted values of the target. */
     const struct qn_node *classes; /* lives as long as the fit */

@@ -90,24 +90,11 @@ static quern_status imputer_need(struct qn_stage *stage)
         QN_TRY(
             qn_marker_port(stage, &stage->in[i], own_dtype(&stage->in[i], dtype), &stage->out[i]));
         need->flags = s == MEAN            ? QN_NEED_MOMENTS
-                      : s == MOST_FREQUENT ? QN_NEED_CATEGORIES
+                      : s == MOST_FREQUENT ? QN_NEED_MODE
                                            : QN_NEED_EXTREMES;
         if (s == MEDIAN) qn_need_median(need, dtype);
     }
     return QUERN_OK;
-}
-
-static double number_mode(const struct qn_categories *set)
-{
-    uint64_t most = 0;
-    double value = NAN;
-    for (uint32_t i = 0; i < qn_categories_count(set); i++)
-        if (qn_categories_rows(set, i) > most) {
-            most = qn_categories_rows(set, i);
-            value = qn_type_is_float(qn_categories_type(set)) ? qn_categories_f64(set, i)
-                                                              : (double)qn_categories_i64(set, i);
-        }
-    return value;
 }
 
 /* The constant as a number for a number port. */
@@ -156,8 +143,7 @@ static quern_status learn_number(struct qn_stage *stage, uint32_t i, quern_type 
     }
     *stat = s == MEAN     ? f->moments.hi + f->moments.lo
             : s == MEDIAN ? f->quantile[0]
-            : f->sparse   ? f->mode
-                          : number_mode(f->categories);
+                          : f->mode;
     if (!isfinite(*stat))
         return qn_error(QUERN_INVALID, "SimpleImputer: column \"%s\" has infinite values",
                         stage->in[i].name);

@@ -71,22 +71,10 @@ static quern_status iterative_need(struct qn_stage *stage)
         QN_TRY(qn_row_imputer_port(stage, &stage->in[i], type, &stage->out[i]));
         need->flags = QN_NEED_ROWS | QN_NEED_EXTREMES;
         if (qn_param_is(e, "initial_strategy", "mean")) need->flags |= QN_NEED_MOMENTS;
-        if (qn_param_is(e, "initial_strategy", "most_frequent")) need->flags |= QN_NEED_CATEGORIES;
+        if (qn_param_is(e, "initial_strategy", "most_frequent")) need->flags |= QN_NEED_MODE;
         if (qn_param_is(e, "initial_strategy", "median")) qn_need_median(need, type);
     }
     return QUERN_OK;
-}
-
-static double most_frequent(const struct qn_categories *set)
-{
-    uint64_t most = 0;
-    double value = NAN;
-    for (uint32_t i = 0; i < qn_categories_count(set); i++)
-        if (qn_categories_rows(set, i) > most) {
-            most = qn_categories_rows(set, i);
-            value = qn_categories_f64(set, i);
-        }
-    return value;
 }
 
 /* What SimpleImputer would fill the column with. */
@@ -104,7 +92,7 @@ static double initial_of(const struct qn_stage *stage, uint32_t i)
     if (f->extremes.count == 0) return 0;
     if (qn_param_is(e, "initial_strategy", "mean")) return f->moments.hi + f->moments.lo;
     if (qn_param_is(e, "initial_strategy", "median")) return f->quantile[0];
-    return most_frequent(f->categories);
+    return f->mode;
 }
 
 static quern_status iterative_learn(struct qn_stage *stage)

@@ -16,9 +16,11 @@ struct qn_distinct {
     int any;
 };
 
-static int asks(const struct qn_plan_step *step, uint32_t k)
+/* Modes of a table in memory are found by sorting (host/pipeline/modes.c). */
+static int asks(const struct qn_fit_state *s, const struct qn_plan_step *step, uint32_t k)
 {
-    return step->needs != NULL && (step->needs[k].flags & QN_NEED_CATEGORIES) != 0;
+    uint32_t flags = QN_NEED_CATEGORIES | (s->whole ? 0u : QN_NEED_MODE);
+    return step->needs != NULL && (step->needs[k].flags & flags) != 0;
 }
 
 /* The column whose rows tell a port's values, or UINT32_MAX (code columns: their table column). */
@@ -59,7 +61,7 @@ quern_status qn_distinct_open(struct qn_fit_state *s, struct qn_distinct **out)
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
-            if (!asks(step, k)) continue;
+            if (!asks(s, step, k)) continue;
             const struct qn_port *port = &step->probes[k];
             uint32_t column = column_of(s, port);
             if (column == UINT32_MAX)
@@ -299,6 +301,19 @@ static quern_status finish_sets(struct qn_distinct *d, struct qn_categories **se
     return QUERN_OK;
 }
 
+static double mode_of(const struct qn_categories *set)
+{
+    uint64_t most = 0;
+    double mode = NAN;
+    for (uint32_t i = 0; i < qn_categories_count(set); i++)
+        if (qn_categories_rows(set, i) > most) {
+            most = qn_categories_rows(set, i);
+            mode = qn_type_is_float(qn_categories_type(set)) ? qn_categories_f64(set, i)
+                                                             : (double)qn_categories_i64(set, i);
+        }
+    return mode;
+}
+
 quern_status qn_distinct_finish(struct qn_distinct *d)
 {
     struct qn_fit_state *s = d->s;
@@ -308,7 +323,7 @@ quern_status qn_distinct_finish(struct qn_distinct *d)
     for (uint32_t i = 0; i < s->plan->n_steps; i++) {
         struct qn_plan_step *step = &s->plan->steps[i];
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) {
-            if (!asks(step, k)) continue;
+            if (!asks(s, step, k)) continue;
             const struct qn_port *port = &step->probes[k];
             uint32_t column = column_of(s, port);
             struct qn_categories *set =
@@ -316,6 +331,7 @@ quern_status qn_distinct_finish(struct qn_distinct *d)
             struct qn_found *f = &step->found[k];
             QN_TRY(port->raw ? derive_raw(s, port, set, &f->categories)
                              : derive_number(s, port, set, &f->categories));
+            if (step->needs[k].flags & QN_NEED_MODE) f->mode = mode_of(f->categories);
             if (!f->has_moments && !f->has_extremes)
                 f->count = s->plan->rows - qn_categories_missing(f->categories);
         }

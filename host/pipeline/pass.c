@@ -590,7 +590,8 @@ quern_status qn_fit_pass(struct qn_fit_state *s)
     QN_GO(select_part(&p, QN_W_F64));
     QN_GO(qn_fit_drawn(s));
     QN_GO(qn_fit_targets(s));
-    status = qn_fit_rows_begin(s);
+    QN_GO(qn_fit_rows_begin(s));
+    status = qn_fit_modes(s);
 cleanup:
     qn_distinct_close(distinct);
     qn_moments_free(p.sums);

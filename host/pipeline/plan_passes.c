@@ -21,6 +21,7 @@ static const struct {
     {QN_NEED_EXTREMES, "extremes"},     {QN_NEED_CATEGORIES, "categories"},
     {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_ROWS, "rows"},
     {QN_NEED_POWERS, "powers"},         {QN_NEED_DRAWN, "drawn_rows"},
+    {QN_NEED_MODE, "modes"},
     {QN_PASS_LABELS, "target_classes"},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
@@ -43,7 +44,7 @@ static quern_status add(struct qn_plan *plan, uint32_t kinds)
 struct asked {
     uint32_t flags;     /* of a walk over all columns together */
     uint32_t quantiles; /* bit QN_W_F32 and bit QN_W_F64: of columns that are looked at so */
-    uint32_t readings, draws;
+    uint32_t readings, draws, modes; /* steps */
 };
 
 /* The distinct values of a column of the table are counted once and kept; those of later layers' columns
@@ -77,6 +78,9 @@ static struct asked ask_all(struct qn_plan *plan)
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++)
             look_at(plan, &step->probes[k], step->needs[k].flags, &a);
         if (step->needs == NULL || step->n_probes == 0) continue;
+        uint32_t flags = 0;
+        for (uint32_t k = 0; k < step->n_probes; k++) flags |= step->needs[k].flags;
+        a.modes += (flags & QN_NEED_MODE) != 0;
         int draws = (step->needs[0].flags & QN_NEED_DRAWN) != 0;
         a.readings += !draws && (step->needs[0].flags & QN_NEED_ROWS) != 0;
         a.draws += (uint32_t)draws;
@@ -102,6 +106,7 @@ quern_status qn_plan_note_passes(struct qn_plan *plan)
     for (uint32_t work = QN_W_F32; work <= QN_W_F64; work++)
         if (a.quantiles >> work & 1u) QN_TRY(add(plan, QN_NEED_QUANTILES));
     for (uint32_t i = 0; i < a.draws; i++) QN_TRY(add(plan, QN_NEED_DRAWN));
+    for (uint32_t i = 0; i < a.modes; i++) QN_TRY(add(plan, QN_NEED_MODE));
     for (uint32_t i = 0; i < a.readings; i++) QN_TRY(add(plan, QN_NEED_ROWS));
     return QUERN_OK;
 }

@@ -19,11 +19,15 @@ struct qn_rows_read {
     struct qn_fit_state *s;
     struct qn_plan_step *step;
     const struct qn_frame *drawn; /* its rows are few and on the host; NULL: all */
+    int walked;
 };
 
-static int wants_rows(const struct qn_plan_step *step)
+static int wants_rows(const struct qn_fit_state *s, const struct qn_plan_step *step)
 {
-    return step->needs != NULL && step->n_probes != 0 && (step->needs[0].flags & QN_NEED_ROWS);
+    uint32_t flags = 0;
+    for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++)
+        flags |= step->needs[k].flags;
+    return (flags & QN_NEED_ROWS) != 0 || (s->whole && (flags & QN_NEED_MODE) != 0);
 }
 
 /* ---- weights ---- */
@@ -195,7 +199,8 @@ static quern_status walk(void *user, uint32_t first, uint32_t n_ports, qn_rows_f
     quern_status status;
     if (r->drawn != NULL) g.x.device = NULL;
     /* columns one after the other are one pass, of a table in memory */
-    if (r->drawn == NULL && (first == 0 || !r->s->whole)) qn_context_ledger(g.x.cx)->passes++;
+    if (r->drawn == NULL && (!r->walked || !r->s->whole)) qn_context_ledger(g.x.cx)->passes++;
+    r->walked = 1;
     QN_GO(open_reading(&g, first));
     status = r->drawn != NULL ? read_frame(&g, NULL, r->drawn) : read_all(&g);
 cleanup:
@@ -258,7 +263,8 @@ static quern_status open_step(struct qn_fit_state *s, struct qn_plan_step *step,
         .step = step,
         .drawn = drawn ? qn_drawn_frame(s, step) : NULL};
     step->source = &r->source;
-    if (s->plan->weighted && !drawn && s->weights == NULL) QN_TRY(qn_fit_weights(s, &s->weights));
+    if (s->plan->weighted && !drawn && s->weights == NULL && (step->needs[0].flags & QN_NEED_ROWS))
+        QN_TRY(qn_fit_weights(s, &s->weights));
     step->weights = drawn ? NULL : s->weights;
     return QUERN_OK;
 }
@@ -268,7 +274,7 @@ quern_status qn_fit_rows_begin(struct qn_fit_state *s)
     if (s->reads == NULL) s->reads = qn_zalloc(s->plan->n_steps, sizeof *s->reads);
     if (s->reads == NULL) return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < s->plan->n_steps; i++)
-        if (wants_rows(&s->plan->steps[i]))
+        if (wants_rows(s, &s->plan->steps[i]))
             QN_TRY(open_step(s, &s->plan->steps[i], &s->reads[i]));
     return QUERN_OK;
 }

@@ -335,7 +335,7 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
     if (need->flags & QN_NEED_PAIRS) QN_TRY(pairs(p, i, threads, f));
     if (need->flags & QN_NEED_EXTREMES) QN_TRY(extremes(p, i, threads, f));
     if (need->flags & QN_NEED_QUANTILES) QN_TRY(quantiles(p, i, threads, need, f));
-    if (need->flags & QN_NEED_CATEGORIES) QN_TRY(mode(p, i, threads, f));
+    if (need->flags & QN_NEED_MODE) QN_TRY(mode(p, i, threads, f));
     return QUERN_OK;
 }
 

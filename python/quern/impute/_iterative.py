@@ -19,6 +19,7 @@ from sklearn.utils.metadata_routing import (MetadataRouter, MethodMapping, _rais
 from sklearn.utils.validation import FLOAT_DTYPES, _num_samples, check_is_fitted
 
 from .. import _config, _core
+from .._memory import empty
 from ..base import (as_given, described, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
 from ._base import Imputer
@@ -42,11 +43,17 @@ class _Marks:
     @functools.cached_property
     def counts(self):
         """How many each column has."""
-        X, found = self._X, np.zeros(self._X.shape[1], np.int64)
-        step = max(1, PART // max(1, X.shape[1]))
-        for first in range(0, X.shape[0], step):
-            found += np.count_nonzero(_get_mask(X[first : first + step], self._marker), axis=0)
+        found = np.zeros(self._X.shape[1], np.int64)
+        for _, cells in self.parts():
+            found += np.count_nonzero(cells, axis=0)
         return found
+
+    def parts(self):
+        """Some rows and their marks, one after the other."""
+        step = max(1, PART // max(1, self._X.shape[1]))
+        for first in range(0, self._X.shape[0], step):
+            rows = slice(first, first + step)
+            yield rows, _get_mask(self._X[rows], self._marker)
 
 
 @described
@@ -288,7 +295,22 @@ class IterativeImputer(Imputer):
     def _with_marks(self, filled, marks):
         if not self.add_indicator:
             return filled
-        return np.hstack((filled, marks.cells[:, self.indicator_.features_]))
+        out = self._room(*filled.shape, filled.dtype)
+        out[:, : filled.shape[1]] = filled
+        return self._marked_beside(out, marks)
+
+    def _room(self, rows, columns, dtype):
+        """An output with room for indicators, if there are any."""
+        more = len(self.indicator_.features_) if self.add_indicator else 0
+        return empty((rows, columns + more), dtype)
+
+    def _marked_beside(self, out, marks):
+        """The output's last columns become indicators."""
+        if self.add_indicator:
+            features = self.indicator_.features_
+            for rows, cells in marks.parts():
+                out[rows, out.shape[1] - len(features):] = cells[:, features]
+        return out
 
     @staticmethod
     def _validate_limit(limit, limit_type, n_features, is_empty_feature, keep_empty_feature):
@@ -403,7 +425,7 @@ class IterativeImputer(Imputer):
         given = self._marked(X, marks)
         self.initial_imputer_._left_out(X)  # which warns
         model = self._fit_by_library(given)
-        return self._with_marks(self._filled(model, given, X.dtype), marks) if fill else None
+        return self._marked_beside(self._filled(model, given, X.dtype), marks) if fill else None
 
     def _marked(self, X, marks):
         """X as the library reads it, with NaN for what is missing if it cannot tell."""
@@ -413,11 +435,14 @@ class IterativeImputer(Imputer):
         return np.where(marks.cells, given.dtype.type(np.nan), given)
 
     def _filled(self, model, given, dtype):
+        """The columns that stay, and room for indicators."""
+        stay = given.shape[1] - (0 if self.keep_empty_features else np.count_nonzero(self._is_empty_feature))
+        out = self._room(len(given), stay, given.dtype)
         try:
-            out = np.asarray(model.transform(self._context(), table_of(given)))
+            model.transform(self._context(), table_of(given), out=out[:, :stay])
         except ValueError as error:
             refuse_non_finite(error, given, self)
-        return as_given(out.reshape(given.shape[0], -1), dtype)
+        return as_given(out, dtype)
 
     # -- rounds in Python, for what the library has not --
 
@@ -547,7 +572,7 @@ class IterativeImputer(Imputer):
             model = self._remembered(self._key(), given.dtype.name, lambda: self._model(given))
         if model is not None:
             self.initial_imputer_._left_out(X)  # which warns
-            return self._with_marks(self._filled(model, given, X.dtype), marks)
+            return self._marked_beside(self._filled(model, given, X.dtype), marks)
         _config.note(type(self).__name__, "its regressions are called from Python")
         kept, filled, missing = self._begin(X, marks)
         for feature, neighbours, estimator in self.imputation_sequence_:

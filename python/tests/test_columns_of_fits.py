@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fits that look at whole columns take some at a time: nobody can tell which came together."""
+import numpy as np
+import pytest
+from sklearn.impute import SimpleImputer as Reference
+
+from quern.feature_selection import SelectKBest, mutual_info_classif
+from quern.impute import IterativeImputer, SimpleImputer
+from quern.preprocessing import KBinsDiscretizer, SplineTransformer
+
+ROWS, COLUMNS = 300_000, 9  # of float64: 16 MB are less than all
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return np.random.default_rng(3).normal(size=(ROWS, COLUMNS))
+
+
+@pytest.mark.parametrize("make, learned", [
+    (lambda: KBinsDiscretizer(n_bins=4, subsample=None, quantile_method="inverted_cdf"), "bin_edges_"),
+    (lambda: KBinsDiscretizer(n_bins=3, strategy="kmeans", subsample=None), "bin_edges_"),
+    (lambda: SplineTransformer(knots="quantile", degree=1), "bsplines_"),
+])
+def test_columns_together_learn_what_each_learns_alone(rows, make, learned):
+    weights = np.random.default_rng(4).random(ROWS)
+    together = getattr(make().fit(rows, sample_weight=weights), learned)
+    for column in (0, 5, 6, 8):
+        alone = getattr(make().fit(rows[:, [column]], sample_weight=weights), learned)[0]
+        one = together[column]
+        if learned == "bsplines_":
+            one, alone = one.t, alone.t
+        assert one.tobytes() == alone.tobytes()
+
+
+def test_drawn_rows_are_looked_at_by_column(rows):
+    make = lambda: KBinsDiscretizer(n_bins=3, strategy="kmeans", subsample=20_000, random_state=1)
+    together = make().fit(rows)
+    alone = make().fit(rows[:, [7]])
+    assert together.bin_edges_[7].tobytes() == alone.bin_edges_[0].tobytes()
+
+
+def test_information_of_groups_of_columns_is_that_of_all():
+    """More columns than are held at a time: each gets its own score."""
+    x = np.random.default_rng(5).normal(size=(120_000, 20))
+    y = (x[:, 3] + x[:, 19] > 0).astype(int)
+    scores = SelectKBest(mutual_info_classif, k=2).fit(x, y).scores_
+    assert set(np.argsort(scores)[-2:]) == {3, 19}
+
+
+# -- the most frequent values --
+
+KINDS = {
+    "few": lambda r, shape: r.integers(-3, 4, shape).astype(float),
+    "few hundred": lambda r, shape: r.integers(0, 400, shape).astype(float),
+    "many": lambda r, shape: np.where(r.random(shape) < 0.001, 0.25, r.normal(size=shape)),
+    "all different": lambda r, shape: r.permutation(shape[0] * shape[1]).reshape(shape).astype(float),
+    "zeros of both signs": lambda r, shape: r.choice([-0.0, 0.0, 1.0], size=shape),
+}
+
+
+@pytest.mark.parametrize("missing", [0, 0.1, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_most_frequent_value_is_scikit_learns(kind, dtype, missing):
+    r = np.random.default_rng(6)
+    x = KINDS[kind](r, (3000, 4)).astype(dtype)
+    x[r.random(x.shape) < missing] = np.nan
+    for order in "CF":
+        given = np.asarray(x, order=order)
+        found = SimpleImputer(strategy="most_frequent").fit(given).statistics_
+        wanted = Reference(strategy="most_frequent").fit(given).statistics_
+        np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("kind", ["few", "many"])
+def test_many_rows_have_the_same_most_frequent_values(kind):
+    """Several groups of columns, whole numbers too, and what an IterativeImputer begins with."""
+    x = KINDS[kind](np.random.default_rng(7), (ROWS, COLUMNS))
+    wanted = Reference(strategy="most_frequent").fit(x).statistics_
+    np.testing.assert_array_equal(SimpleImputer(strategy="most_frequent").fit(x).statistics_, wanted)
+    whole = np.rint(x).astype(np.int64)
+    np.testing.assert_array_equal(
+        SimpleImputer(strategy="most_frequent", missing_values=-99).fit(whole).statistics_,
+        Reference(strategy="most_frequent", missing_values=-99).fit(whole).statistics_)
+    begun = IterativeImputer(initial_strategy="most_frequent", max_iter=1).fit(x[:2000])
+    np.testing.assert_array_equal(
+        begun.initial_imputer_.statistics_, Reference(strategy="most_frequent").fit(x[:2000]).statistics_)
