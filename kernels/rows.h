@@ -116,7 +116,7 @@ struct qn_prediction {
 /* Mutual information of each column and the target, in nats (backends/cpu/information.c). The columns are a
  * group of those that there are. */
 struct qn_information {
-    const double *values; /* [columns][rows], finite */
+    const double *values;          /* [columns][rows], finite */
     qn_u32 columns, first, all;    /* in the group; the number of its first; in all */
     qn_u64 rows;                   /* less than 2^32 */
     const unsigned char *discrete; /* for each column of the group */

@@ -6,8 +6,8 @@ static void FILLED(floats)(const char *at, const double *shift, uint32_t n, doub
 {
     uint32_t k = 0;
     for (; k + 8 <= n; k += 8)
-        OCTET(out + k) = __builtin_convertvector(FLOATS(at + k * sizeof(float)), octet) -
-                         OCTET(shift + k);
+        OCTET(out + k) =
+            __builtin_convertvector(FLOATS(at + k * sizeof(float)), octet) - OCTET(shift + k);
     for (float x; k < n; k++) {
         memcpy(&x, at + k * sizeof x, sizeof x);
         out[k] = (double)x - shift[k];
@@ -25,12 +25,12 @@ static void FILLED(doubles)(const char *at, const double *shift, uint32_t n, dou
     }
 }
 
-#define FILLED_COLUMN(type)                                                          \
-    for (uint32_t i = 0; i < n; i++) {                                               \
-        type x;                                                                      \
-        memcpy(&x, at + (rows != NULL ? rows[i] : first + i) * c->stride, sizeof x); \
-        out[i * width] = (double)x - c->shift;                                       \
-    }                                                                                \
+#define FILLED_COLUMN(type)                                                                        \
+    for (uint32_t i = 0; i < n; i++) {                                                             \
+        type x;                                                                                    \
+        memcpy(&x, at + (rows != NULL ? rows[i] : first + i) * c->stride, sizeof x);               \
+        out[i * width] = (double)x - c->shift;                                                     \
+    }                                                                                              \
     break
 
 /* One column of n rows. */

@@ -187,7 +187,7 @@ static QN_ALWAYS_INLINE void ask_for(const struct runs *w, uint64_t row)
 
 /* Up to eight rows of a run from number `at` on, packed, rows of zeros after them. */
 static uint32_t take_eight(const struct runs *w, const uint32_t *rows, uint64_t first, uint32_t at,
-                          uint32_t n, double *packed)
+                           uint32_t n, double *packed)
 {
     uint32_t some = n - at < 8 ? n - at : 8;
     for (uint32_t i = at + AHEAD; rows != NULL && i < at + AHEAD + 8 && i < n; i++)
@@ -251,8 +251,7 @@ static void predict_task(void *user, uint32_t worker, uint64_t task)
     uint32_t n = rows_of_run(w, worker, w->first + task, &rows, &first);
     for (uint32_t at = 0; at < n; at += 8) {
         uint32_t some = take_eight(w, rows, first, at, n, packed);
-        w->kernels->predict(q, rows + at, some, packed, w->width, sums,
-                            sums + q->filled->columns);
+        w->kernels->predict(q, rows + at, some, packed, w->width, sums, sums + q->filled->columns);
     }
 }
 

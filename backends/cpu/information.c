@@ -238,7 +238,8 @@ static void ready_task(void *user, uint32_t worker, uint64_t task)
     (void)worker;
     take_column(w, s->column, s->numbers);
     if (!q->discrete[s->column])
-        prepare(w, q->first + s->column, q->scales != NULL ? q->scales[s->column] : 1.0, s->numbers);
+        prepare(w, q->first + s->column, q->scales != NULL ? q->scales[s->column] : 1.0,
+                s->numbers);
     sort_axis(w, s->numbers, s->room, &s->axis);
     if (is_pair(w, s))
         plant(w, s);

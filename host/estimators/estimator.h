@@ -77,7 +77,7 @@ enum {
      * extremes; other statistics are still of all rows, but extremes may be any finite numbers where all
      * values are finite. Every port of the stage says so, or none. */
     QN_NEED_DRAWN = 2048,
-    QN_NEED_MODE = 8192, /* of numbers: qn_found.mode */
+    QN_NEED_MODE = 8192,  /* of numbers: qn_found.mode */
     QN_NEED_POWERS = 4096 /* the curve of powers (kernels/powers.h), at qn_need.powers */
 };
 enum { QN_SAMPLE_ROWS = 8192 };
@@ -179,7 +179,7 @@ struct qn_stage {
     int again;    /* learn: 1 if `need` is to be asked once more, before emit */
     const struct qn_rows_source *source; /* learn, QN_NEED_ROWS */
     const double *weights;               /* … of its rows, where they have any */
-    const uint32_t *codes; /* learn, QN_NEED_CODES: below n_classes, by value */
+    const uint32_t *codes;               /* learn, QN_NEED_CODES: below n_classes, by value */
     uint32_t n_classes;
     const double *numbers;    /* learn, QN_NEED_NUMBERS: finite */
     quern_type learned;       /* invert: FLOAT32 or FLOAT64, as NumPy would hold the attributes */

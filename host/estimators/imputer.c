@@ -141,9 +141,7 @@ static quern_status learn_number(struct qn_stage *stage, uint32_t i, quern_type 
         *stat = keep ? 0 : NAN;
         return QUERN_OK;
     }
-    *stat = s == MEAN     ? f->moments.hi + f->moments.lo
-            : s == MEDIAN ? f->quantile[0]
-                          : f->mode;
+    *stat = s == MEAN ? f->moments.hi + f->moments.lo : s == MEDIAN ? f->quantile[0] : f->mode;
     if (!isfinite(*stat))
         return qn_error(QUERN_INVALID, "SimpleImputer: column \"%s\" has infinite values",
                         stage->in[i].name);

@@ -16,10 +16,10 @@ struct fit {
     struct qn_stage *stage;
     uint32_t n, n_order; /* columns that stay; those that are regressed in a round */
     uint64_t rows;
-    uint32_t *columns;                /* of the input */
-    struct qn_filled filled;          /* of those that stay */
-    struct qn_filled_column *column;  /* … theirs; `gathered`: not the caller's memory but: */
-    void *gathered;                   /* float or double [rows][n] */
+    uint32_t *columns;               /* of the input */
+    struct qn_filled filled;         /* of those that stay */
+    struct qn_filled_column *column; /* … theirs; `gathered`: not the caller's memory but: */
+    void *gathered;                  /* float or double [rows][n] */
     struct qn_stand_ins stand_ins;
     uint32_t *order;
     double *products, *sums;                       /* over all rows */
@@ -56,9 +56,9 @@ static quern_status open_memory(struct fit *f)
 
 static void close_fit(struct fit *f)
 {
-    void *all[] = {f->columns,   f->column, f->gathered, f->order,        f->products,
-                   f->sums,      f->part,   f->small,    f->part_sums,    f->with_y,
-                   f->means,     f->changes, f->sequence, f->coefficients, f->progress};
+    void *all[] = {f->columns, f->column,  f->gathered, f->order,        f->products,
+                   f->sums,    f->part,    f->small,    f->part_sums,    f->with_y,
+                   f->means,   f->changes, f->sequence, f->coefficients, f->progress};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) qn_free(all[i]);
     qn_stand_ins_free(&f->stand_ins);
 }
@@ -82,7 +82,10 @@ static quern_status lay_out(struct fit *f, const double *empty, int f32)
     size_t cells, bytes = f32 ? sizeof(float) : sizeof(double);
     quern_status status = QUERN_OK;
     f->column = qn_zalloc(f->n, sizeof *f->column);
-    if (all == NULL || f->column == NULL) QN_GO(qn_stage_memory(f->stage));
+    if (all == NULL || f->column == NULL) {
+        status = qn_stage_memory(f->stage);
+        goto cleanup;
+    }
     int there = source->in_place(source->user, all);
     if (!there && !qn_mul_size((size_t)f->rows, f->n, &cells))
         f->gathered = qn_alloc_aligned(cells, bytes);
@@ -92,10 +95,9 @@ static quern_status lay_out(struct fit *f, const double *empty, int f32)
         if (there)
             f->column[k] = all[f->columns[k]];
         else
-            f->column[k] =
-                (struct qn_filled_column){.data = (char *)f->gathered + k * bytes,
-                                          .stride = (int64_t)(f->n * bytes),
-                                          .type = f32 ? QN_T_F32 : QN_T_F64};
+            f->column[k] = (struct qn_filled_column){.data = (char *)f->gathered + k * bytes,
+                                                     .stride = (int64_t)(f->n * bytes),
+                                                     .type = f32 ? QN_T_F32 : QN_T_F64};
         if (empty[f->columns[k]] != 0) f->column[k].data = NULL; /* moved, its value is 0 */
     }
 cleanup:
@@ -119,8 +121,7 @@ static quern_status read_rows(void *user, const double *rows, uint64_t first, ui
                 r->sum[k] += x;
                 r->count[k] += 1;
                 if (fabs(x) > r->largest) r->largest = fabs(x);
-            } else if (r->empty[f->columns[k]] == 0 &&
-                       !qn_stand_ins_add(&f->stand_ins, row, k)) {
+            } else if (r->empty[f->columns[k]] == 0 && !qn_stand_ins_add(&f->stand_ins, row, k)) {
                 return qn_error(QUERN_INVALID, "IterativeImputer: the table changed meanwhile");
             }
         }
@@ -157,7 +158,10 @@ static quern_status open_rows(struct fit *f, const double *initial, const int64_
     uint64_t *gaps = qn_zalloc(f->n, sizeof *gaps);
     r.sum = qn_zalloc(f->n, sizeof *r.sum);
     r.count = qn_zalloc(f->n, sizeof *r.count);
-    if (gaps == NULL || r.sum == NULL || r.count == NULL) QN_GO(qn_stage_memory(f->stage));
+    if (gaps == NULL || r.sum == NULL || r.count == NULL) {
+        status = qn_stage_memory(f->stage);
+        goto cleanup;
+    }
     QN_GO(qn_stage_dtype(f->stage, 1, &type));
     r.f32 = type == QUERN_FLOAT32;
     for (uint32_t k = 0; k < f->n; k++)
@@ -340,10 +344,8 @@ static quern_status one_round(struct fit *f, double *change)
 static quern_status all_rounds(struct fit *f)
 {
     double change = INFINITY, most = qn_param_f64(f->stage->estimator, "max_iter");
-    struct qn_gram rq = {.filled = &f->filled,
-                         .rows = {.n = f->rows},
-                         .products = f->products,
-                         .sums = f->sums};
+    struct qn_gram rq = {
+        .filled = &f->filled, .rows = {.n = f->rows}, .products = f->products, .sums = f->sums};
     QN_TRY(f->stage->gram(f->stage->plan, &rq));
     make_order(f);
     while ((double)f->n_rounds < most && !(change < f->tolerance)) QN_TRY(one_round(f, &change));
@@ -373,7 +375,10 @@ quern_status qn_iterative_fit(struct qn_stage *stage, const double *initial, con
     const double *empty = qn_attrs_find(stage->attrs, "empty_")->f64;
     struct fit f = {.stage = stage, .rows = stage->rows};
     f.columns = qn_alloc(stage->n_in, sizeof *f.columns);
-    if (f.columns == NULL) QN_GO(qn_stage_memory(stage));
+    if (f.columns == NULL) {
+        status = qn_stage_memory(stage);
+        goto cleanup;
+    }
     for (uint32_t i = 0; i < stage->n_in; i++)
         if (!isnan(initial[i])) f.columns[f.n++] = i;
     if (f.n > 1 && qn_param_f64(stage->estimator, "max_iter") > 0) {

@@ -57,8 +57,7 @@ static quern_status keep(void *user, const double *rows, uint64_t first, uint64_
 static quern_status knn_learn(struct qn_stage *stage)
 {
     const struct qn_rows_source *source = stage->source;
-    struct keeping k = {stage,
-                        qn_attrs_matrix(stage->attrs, "fit_X_", stage->rows, stage->n_in)};
+    struct keeping k = {stage, qn_attrs_matrix(stage->attrs, "fit_X_", stage->rows, stage->n_in)};
     if (k.rows == NULL) return qn_stage_memory(stage);
     return source->walk(source->user, 0, stage->n_in, keep, &k);
 }

@@ -142,19 +142,20 @@ static void linspace(double *t, uint32_t width, uint32_t n, const double *start,
         }
 }
 
-/* The ends of column c: of rows that weigh something, where rows have weights. 0 without a value. */
+/* The ends of column c: of rows that weigh something, where rows have weights and the column is given. 0
+ * without a value. */
 static void ends_of(const struct qn_stage *stage, uint32_t c, const double *column, double *start,
                     double *stop)
 {
     const struct qn_found *f = &stage->found[c];
     double min = INFINITY, max = -INFINITY;
-    for (uint64_t row = 0; stage->weights != NULL && row < f->rows; row++) {
+    for (uint64_t row = 0; column != NULL && row < f->rows; row++) {
         double value = column[row] + 0.0;
         if (stage->weights[row] == 0) continue;
         if (value < min) min = value;
         if (value > max) max = value;
     }
-    if (stage->weights == NULL && f->count != 0) {
+    if (column == NULL && f->count != 0) {
         min = f->extremes.min;
         max = f->extremes.max;
     }
@@ -170,7 +171,7 @@ static quern_status quantile_knots(const struct qn_stage *stage, uint32_t c, con
     quern_status status = QUERN_OK;
     struct qn_weighed w = {0};
     uint32_t width = stage->n_in;
-    if (stage->weights == NULL) {
+    if (column == NULL) {
         for (uint32_t k = 0; k < n; k++) base[(size_t)k * width + c] = f->quantile[k];
         return QUERN_OK;
     }

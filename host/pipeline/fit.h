@@ -69,7 +69,7 @@ struct qn_fit_state {
     struct qn_draws *draws; /* of this round (host/pipeline/drawn.c), or NULL */
     uint32_t *codes;        /* of all rows' targets, where a step wants them */
     double *numbers;
-    double *weights; /* … rows, where a step looks at each */
+    double *weights;            /* … rows, where a step looks at each */
     struct qn_rows_read *reads; /* [step], of this round (host/pipeline/rows.c), or NULL */
 };
 quern_status qn_fit_pass(struct qn_fit_state *);

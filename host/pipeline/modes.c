@@ -15,7 +15,7 @@ struct columns {
     uint64_t rows;
     uint32_t n;
     int f32;
-    void *values, *sorted; /* [n][rows]; sorted has room for one */
+    void *values, *sorted;  /* [n][rows]; sorted has room for one */
     unsigned char *counted; /* [n] */
     struct qn_found *found;
     const double *run; /* [n_run][n], rows from `first` on, on their way to `values` */

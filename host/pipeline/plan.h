@@ -57,10 +57,11 @@ struct qn_plan_step {
     struct qn_found *found;
     const struct qn_port *probes; /* the ports to take statistics of: its own, or others */
     uint32_t n_probes;
-    struct qn_draw draw;   /* which rows they are of, where they say QN_NEED_DRAWN */
-    void *memory;          /* what the estimator keeps while it learns in several rounds */
-    const struct qn_rows_source *source; /* of the probes' rows, where that was asked for; the fit's */
-    const double *weights;               /* of these rows, where they have any; the fit's */
+    struct qn_draw draw; /* which rows they are of, where they say QN_NEED_DRAWN */
+    void *memory;        /* what the estimator keeps while it learns in several rounds */
+    const struct qn_rows_source
+        *source;           /* of the probes' rows, where that was asked for; the fit's */
+    const double *weights; /* of these rows, where they have any; the fit's */
     const uint32_t *codes; /* of all rows' targets, where that was asked for; the fit's */
     uint32_t n_classes;
     const double *numbers;

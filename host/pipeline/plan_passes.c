@@ -16,13 +16,12 @@ static const struct {
     uint32_t flag;
     const char *name;
 } KINDS[] = {
-    {QN_NEED_MOMENTS, "moments"},       {QN_NEED_WEIGHTED, "weighted_moments"},
-    {QN_NEED_SAMPLE, "sample"},         {QN_NEED_CLASSES, "class_moments"},
-    {QN_NEED_EXTREMES, "extremes"},     {QN_NEED_CATEGORIES, "categories"},
-    {QN_NEED_QUANTILES, "quantiles"},   {QN_NEED_ROWS, "rows"},
-    {QN_NEED_POWERS, "powers"},         {QN_NEED_DRAWN, "drawn_rows"},
-    {QN_NEED_MODE, "modes"},
-    {QN_PASS_LABELS, "target_classes"},
+    {QN_NEED_MOMENTS, "moments"},     {QN_NEED_WEIGHTED, "weighted_moments"},
+    {QN_NEED_SAMPLE, "sample"},       {QN_NEED_CLASSES, "class_moments"},
+    {QN_NEED_EXTREMES, "extremes"},   {QN_NEED_CATEGORIES, "categories"},
+    {QN_NEED_QUANTILES, "quantiles"}, {QN_NEED_ROWS, "rows"},
+    {QN_NEED_POWERS, "powers"},       {QN_NEED_DRAWN, "drawn_rows"},
+    {QN_NEED_MODE, "modes"},          {QN_PASS_LABELS, "target_classes"},
 };
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 

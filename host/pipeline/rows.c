@@ -69,7 +69,7 @@ struct reading {
     struct qn_lane *lanes, *run_lanes;
     struct qn_slot *slots;
     uint32_t *seen;
-    double *values; /* [room][n] */
+    double *values;      /* [room][n] */
     struct qn_span span; /* the same on the device */
     uint32_t queue;
 };
@@ -133,8 +133,8 @@ static quern_status run_on_device(struct reading *g, struct qn_run_request *rq,
     struct qn_device *device = g->x.device;
     uint64_t row = g->n * sizeof(double), bytes = rq->batch.rows * row;
     if (g->span.view.raw == NULL)
-        QN_TRY(qn_pool_take(device->pool, device->queue_numbers[g->queue], g->room * row,
-                            &g->span));
+        QN_TRY(
+            qn_pool_take(device->pool, device->queue_numbers[g->queue], g->room * row, &g->span));
     rq->out_base = g->span.view;
     QN_TRY(qn_op_run(device, g->x.cx->threads, g->queue, rq, outcome));
     struct qn_view from = {g->span.view.raw, g->span.view.offset, bytes};
@@ -250,18 +250,18 @@ static quern_status open_step(struct qn_fit_state *s, struct qn_plan_step *step,
                               struct qn_rows_read *r)
 {
     int drawn = (step->needs[0].flags & QN_NEED_DRAWN) != 0;
-    uint64_t rows = drawn ? step->draw.n : s->feed->rows, held = s->whole ? WHOLE_BYTES : CHUNKS_BYTES;
+    uint64_t rows = drawn ? step->draw.n : s->feed->rows,
+             held = s->whole ? WHOLE_BYTES : CHUNKS_BYTES;
     uint64_t columns = held / sizeof(double) / (rows != 0 ? rows : 1);
     if (columns > step->n_probes) columns = step->n_probes;
-    *r = (struct qn_rows_read){
-        .source = {.user = r,
-                   .rows = rows,
-                   .at_once = columns != 0 ? (uint32_t)columns : 1,
-                   .walk = walk,
-                   .in_place = in_place},
-        .s = s,
-        .step = step,
-        .drawn = drawn ? qn_drawn_frame(s, step) : NULL};
+    *r = (struct qn_rows_read){.source = {.user = r,
+                                          .rows = rows,
+                                          .at_once = columns != 0 ? (uint32_t)columns : 1,
+                                          .walk = walk,
+                                          .in_place = in_place},
+                               .s = s,
+                               .step = step,
+                               .drawn = drawn ? qn_drawn_frame(s, step) : NULL};
     step->source = &r->source;
     if (s->plan->weighted && !drawn && s->weights == NULL && (step->needs[0].flags & QN_NEED_ROWS))
         QN_TRY(qn_fit_weights(s, &s->weights));

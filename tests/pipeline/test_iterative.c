@@ -223,16 +223,18 @@ static struct cells lay_out(const double *x, quern_type type, enum place place)
 
 static quern_model *fit_there(quern_context *cx, const struct cells *c, enum place place)
 {
-    static const char *const specs[] = {
-        "\"IterativeImputer\"", "{\"Clipper\": {\"lower\": -1e9}}, \"IterativeImputer\"",
-        "{\"IterativeImputer\": {\"missing_values\": -999}}"};
+    static const char *const specs[] = {"\"IterativeImputer\"",
+                                        "{\"Clipper\": {\"lower\": -1e9}}, \"IterativeImputer\"",
+                                        "{\"IterativeImputer\": {\"missing_values\": -999}}"};
     char spec[256];
     quern_pipeline *pipeline;
     quern_model *model;
     quern_fit *fit;
     (void)snprintf(spec, sizeof spec,
                    "{\"quern\": 1, \"steps\": [{\"columns\": \"*\", \"apply\": [%s]}]}",
-                   specs[place == BEHIND_A_STEP ? 1 : place == MARKED ? 2 : 0]);
+                   specs[place == BEHIND_A_STEP ? 1
+                         : place == MARKED      ? 2
+                                                : 0]);
     pipeline = fixture_pipeline(spec);
     if (place != PUSHED) {
         OK(quern_pipeline_fit(cx, pipeline, c->table, &model));

@@ -45,9 +45,10 @@ static void put(char *at, uint32_t type, int value)
     const double f64 = value;
     const float f32 = (float)value;
     const int64_t whole = value; /* its first bytes are those of the smaller ones */
-    memcpy(at, type == QN_T_F64   ? (const void *)&f64
-               : type == QN_T_F32 ? (const void *)&f32
-                                  : (const void *)&whole,
+    memcpy(at,
+           type == QN_T_F64   ? (const void *)&f64
+           : type == QN_T_F32 ? (const void *)&f32
+                              : (const void *)&whole,
            type == QN_T_F64   ? 8
            : type == QN_T_F32 ? 4
                               : (type == QN_T_I64                       ? 8
@@ -139,10 +140,8 @@ static void check_gram(const struct sample *s, struct qn_threads *threads, uint3
     uint32_t n = s->columns;
     double *got = malloc((size_t)n * n * SIZE), *sums = malloc(n * SIZE),
            *want = calloc((size_t)n * (n + 1), SIZE);
-    struct qn_gram q = {.filled = &s->filled,
-                        .rows = {.n = s->rows},
-                        .products = got,
-                        .sums = sums};
+    struct qn_gram q = {
+        .filled = &s->filled, .rows = {.n = s->rows}, .products = got, .sums = sums};
     assert_true(got != NULL && sums != NULL && want != NULL);
     if (column != UINT32_MAX) q.rows = qn_stand_ins_rows(&s->stand_ins, column);
     for (uint32_t row = 0; row < s->rows; row++) {
@@ -204,7 +203,7 @@ static void check_prediction(struct sample *s, struct qn_threads *threads, uint3
 static void sums_and_predictions_are_those_of_the_matrix(void **state)
 {
     static const uint32_t shapes[][3] = {/* rows, columns, missing of a hundred */
-                                         {1, 2, 100}, {7, 3, 50},    {70, 9, 20},
+                                         {1, 2, 100}, {7, 3, 50},     {70, 9, 20},
                                          {513, 8, 2}, {9001, 17, 60}, {66000, 5, 97}};
     enum layout layout = *(const enum layout *)*state;
     for (uint32_t several = 0; several < 2; several++) {
@@ -261,11 +260,11 @@ static void what_was_not_said_to_be_missing_is_noticed(void **state)
 int main(void)
 {
     static enum layout layouts[N_LAYOUTS] = {MATRIX_F32, MATRIX_F64, UNALIGNED,
-                                           WIDE_ROWS,  TURNED,     TYPES};
-#define LAYOUT(name, at)                                                                        \
-    {                                                                                           \
-        "sums_and_predictions_are_those_of_the_matrix: " name,                                  \
-            sums_and_predictions_are_those_of_the_matrix, NULL, NULL, &layouts[at]              \
+                                             WIDE_ROWS,  TURNED,     TYPES};
+#define LAYOUT(name, at)                                                                           \
+    {                                                                                              \
+        "sums_and_predictions_are_those_of_the_matrix: " name,                                     \
+            sums_and_predictions_are_those_of_the_matrix, NULL, NULL, &layouts[at]                 \
     }
     const struct CMUnitTest tests[] = {
         LAYOUT("float rows", 0),

@@ -61,8 +61,8 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """X, checked, through the model; not copied: in place."""
         given = library_floats(X)
         by_rows = sparse.issparse(given) or rows_first(given)
-        if by_rows and not sparse.issparse(given):
-            given = np.ascontiguousarray(given)
+        if by_rows and not sparse.issparse(given) and given.strides[1] != given.itemsize:
+            given = np.ascontiguousarray(given)  # else its rows are read where they lie
         model = self._model(given.dtype, X.shape[1], by_rows)
         try:
             if sparse.issparse(X):
