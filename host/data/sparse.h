@@ -5,6 +5,7 @@
 #ifndef QN_SPARSE_H
 #define QN_SPARSE_H
 
+#include "host/core/threads.h"
 #include "host/data/table.h"
 
 /* Entries grouped by one side of the matrix (the major one); each has its place on the other side (the
@@ -39,6 +40,10 @@ void qn_sparse_close(struct qn_sparse_table *);
 quern_status qn_compressed_transpose(const struct qn_compressed *, const uint32_t *majors,
                                      uint64_t n_majors, uint64_t n_minor,
                                      struct qn_compressed *out);
+/* The entries of some minors alone, sorted; the others have none. stored: how many each minor has. */
+quern_status qn_compressed_pick(const struct qn_compressed *, struct qn_threads *,
+                                const uint8_t *wanted, const uint64_t *stored, uint64_t n_minor,
+                                struct qn_compressed *out);
 /* Makes minors ascend. */
 quern_status qn_compressed_sort(struct qn_compressed *, uint64_t n_minor);
 void qn_compressed_free(struct qn_compressed *); /* what it owns; zeroed ones are accepted */

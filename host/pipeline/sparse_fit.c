@@ -13,7 +13,11 @@
 #include "host/stats/pairs.h"
 #include "host/stats/quantiles.h"
 
-enum { LARGE_COLUMN = 1 << 18 };
+enum {
+    LARGE_COLUMN = 1 << 18,
+    GROUP_BYTES = 32 << 20, /* of entries by columns that are held at a time, and */
+    GROUP_SHARE = 16        /* this share of all */
+};
 
 /* A port that wants statistics. */
 struct want {
@@ -45,6 +49,8 @@ struct pass {
     uint32_t failed;
     struct qn_failure *failures; /* per worker, with the want's number: */
     uint32_t *failed_at;
+    uint32_t first, end;    /* the wants whose columns are there */
+    struct qn_twister draw; /* of the step whose columns draw */
 };
 
 /* ---- one column ---- */
@@ -344,6 +350,7 @@ static quern_status column(const struct pass *p, uint32_t i, struct qn_threads *
 static void column_task(void *user, uint32_t worker, uint64_t i)
 {
     struct pass *p = user;
+    i += p->first;
     if (p->wants[i].stored > LARGE_COLUMN) return; /* those take all threads, one after another */
     quern_status status = column(p, (uint32_t)i, NULL);
     if (status == QUERN_OK || i >= p->failed_at[worker]) return;
@@ -355,15 +362,12 @@ static quern_status columns(struct pass *p)
 {
     struct quern_context *cx = p->s->x.cx;
     uint32_t workers = qn_threads_size(cx->threads), first = 0;
-    p->failures = qn_arena_alloc(&p->arena, workers, sizeof *p->failures);
-    p->failed_at = qn_arena_alloc(&p->arena, workers, sizeof *p->failed_at);
-    if (p->failures == NULL || p->failed_at == NULL) return qn_error_memory_while("fitting");
     for (uint32_t w = 0; w < workers; w++) p->failed_at[w] = UINT32_MAX;
-    qn_threads_run(cx->threads, p->n, column_task, p);
+    qn_threads_run(cx->threads, p->end - p->first, column_task, p);
     for (uint32_t w = 1; w < workers; w++)
         if (p->failed_at[w] < p->failed_at[first]) first = w;
     if (p->failed_at[first] != UINT32_MAX) return qn_error_put(&p->failures[first]);
-    for (uint32_t i = 0; i < p->n; i++) {
+    for (uint32_t i = p->first; i < p->end; i++) {
         if (p->wants[i].stored <= LARGE_COLUMN) continue;
         if (qn_context_cancelled(cx)) return qn_context_stopped("the fit");
         QN_TRY(column(p, i, cx->threads));
@@ -380,7 +384,11 @@ static quern_status gather(struct pass *p)
     struct qn_port *ports = qn_arena_alloc(&p->arena, room, sizeof *ports);
     p->wants = qn_arena_alloc(&p->arena, room, sizeof *p->wants);
     p->lanes = qn_arena_alloc(&p->arena, room, sizeof *p->lanes);
-    if (ports == NULL || p->wants == NULL || p->lanes == NULL)
+    uint32_t workers = qn_threads_size(p->s->x.cx->threads);
+    p->failures = qn_arena_alloc(&p->arena, workers, sizeof *p->failures);
+    p->failed_at = qn_arena_alloc(&p->arena, workers, sizeof *p->failed_at);
+    if (ports == NULL || p->wants == NULL || p->lanes == NULL || p->failures == NULL ||
+        p->failed_at == NULL)
         return qn_error_memory_while("fitting");
     for (uint32_t i = 0; i < plan->n_steps; i++) {
         struct qn_plan_step *step = &plan->steps[i];
@@ -400,13 +408,38 @@ static quern_status gather(struct pass *p)
     return QUERN_OK;
 }
 
-/* The present layer's values by columns, and how to tell their types. */
-static quern_status columns_of(struct qn_fit_state *s, struct qn_compressed *out,
-                               const quern_type **types)
+/* Of a table that is compressed by rows: the columns of as many wants as are held at a time. */
+static quern_status next_columns(struct pass *p, struct qn_compressed *out)
 {
+    const struct quern_table *table = p->s->feed->table;
+    const struct qn_sparse_table *t = table->sparse;
+    const uint64_t *stored = p->s->plan->stored;
+    uint64_t each = t->entries.stride + sizeof(uint32_t), bytes = 0,
+             most = GROUP_BYTES + t->nnz * each / GROUP_SHARE;
+    uint8_t *wanted = qn_zalloc(table->n_columns, 1);
+    if (wanted == NULL) return qn_error_memory_while("fitting");
+    for (; p->end < p->n; p->end++) {
+        uint32_t column = p->program.lanes[p->wants[p->end].lane].source;
+        if (!wanted[column]) bytes += stored[column] * each;
+        if (bytes > most && p->end != p->first) break;
+        wanted[column] = 1;
+    }
+    quern_status status =
+        qn_compressed_pick(&t->entries, p->s->x.cx->threads, wanted, stored, table->n_columns, out);
+    qn_free(wanted);
+    return status;
+}
+
+/* The present layer's values by columns, and how to tell their types: those of the next wants, mostly of
+ * all. */
+static quern_status columns_of(struct pass *p, struct qn_compressed *out, const quern_type **types)
+{
+    struct qn_fit_state *s = p->s;
     const struct quern_table *table = s->feed->table;
     uint32_t layer = s->plan->n_layers - 1;
     *types = NULL;
+    if (layer == 0 && table->sparse->layout == QUERN_SPARSE_CSR) return next_columns(p, out);
+    p->end = p->n;
     if (layer == 0) return qn_sparse_by_columns(table, out);
     struct qn_arena arena = {0};
     struct qn_sparse_frame frame = {0};
@@ -425,7 +458,7 @@ static quern_status columns_of(struct qn_fit_state *s, struct qn_compressed *out
 
 static void place_lanes(struct pass *p, const struct qn_compressed *c, const quern_type *types)
 {
-    for (uint32_t i = 0; i < p->n; i++) {
+    for (uint32_t i = p->first; i < p->end; i++) {
         const struct qn_program_lane *lane = &p->program.lanes[p->wants[i].lane];
         quern_type type = types != NULL ? types[lane->source] : p->s->feed->table->sparse->type;
         uint64_t from = c->ptr[lane->source];
@@ -487,15 +520,15 @@ static quern_status draw_entries(struct pass *p, struct want *w, const struct qn
 /* A step's columns draw one after another, with one generator. */
 static quern_status draw_columns(struct pass *p)
 {
-    struct qn_twister t;
+    struct qn_twister *t = &p->draw;
     uint32_t *state = p->s->feed->table->random;
-    for (uint32_t i = 0; i < p->n; i++) {
+    for (uint32_t i = p->first; i < p->end; i++) {
         struct want *w = &p->wants[i];
         const struct qn_draw *draw = &w->step->draw;
         if (!(w->step->needs[w->index].flags & QN_NEED_DRAWN)) continue;
-        if (i == 0 || w->step != p->wants[i - 1].step) QN_TRY(qn_draw_begin(draw, state, &t));
-        QN_TRY(draw_entries(p, w, &p->lanes[i], &t));
-        if (i + 1 == p->n || w->step != p->wants[i + 1].step) qn_draw_end(draw, state, &t);
+        if (i == 0 || w->step != p->wants[i - 1].step) QN_TRY(qn_draw_begin(draw, state, t));
+        QN_TRY(draw_entries(p, w, &p->lanes[i], t));
+        if (i + 1 == p->n || w->step != p->wants[i + 1].step) qn_draw_end(draw, state, t);
     }
     return QUERN_OK;
 }
@@ -562,10 +595,14 @@ quern_status qn_sparse_pass(struct qn_fit_state *s)
     QN_GO(weigh(&p));
     QN_GO(tell_classes(&p));
     QN_GO(read_targets(&p));
-    QN_GO(columns_of(s, &values, &types));
-    place_lanes(&p, &values, types);
-    QN_GO(draw_columns(&p));
-    QN_GO(columns(&p));
+    for (; p.first < p.n; p.first = p.end) {
+        if (qn_context_cancelled(s->x.cx)) QN_GO(qn_context_stopped("the fit"));
+        QN_GO(columns_of(&p, &values, &types));
+        place_lanes(&p, &values, types);
+        QN_GO(draw_columns(&p));
+        QN_GO(columns(&p));
+        qn_compressed_free(&values);
+    }
     QN_GO(qn_context_decide(s->x.cx, s->x.step, "sparse", "host", "host", ""));
 cleanup:
     qn_weights_free(&p.weights);

@@ -2,11 +2,13 @@
 """Fits that look at whole columns take some at a time: nobody can tell which came together."""
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.impute import SimpleImputer as Reference
 
 from quern.feature_selection import SelectKBest, mutual_info_classif
 from quern.impute import IterativeImputer, SimpleImputer
-from quern.preprocessing import KBinsDiscretizer, SplineTransformer
+from quern.preprocessing import (KBinsDiscretizer, MaxAbsScaler, QuantileTransformer, RobustScaler,
+                                 SplineTransformer, StandardScaler)
 
 ROWS, COLUMNS = 300_000, 9  # of float64: 16 MB are less than all
 
@@ -85,3 +87,30 @@ def test_many_rows_have_the_same_most_frequent_values(kind):
     begun = IterativeImputer(initial_strategy="most_frequent", max_iter=1).fit(x[:2000])
     np.testing.assert_array_equal(
         begun.initial_imputer_.statistics_, Reference(strategy="most_frequent").fit(x[:2000]).statistics_)
+
+
+# -- sparse rows --
+
+@pytest.fixture(scope="module")
+def entries():
+    """More than are held by columns at a time: 54 MB."""
+    r = np.random.default_rng(8)
+    x = np.where(r.random((150_000, 90)) < 0.33, r.integers(-9, 10, (150_000, 90)), 0).astype(np.float64)
+    x[r.random(x.shape) < 0.01] = np.nan
+    return sparse.csr_array(x)
+
+
+@pytest.mark.parametrize("make, learned", [
+    (lambda: StandardScaler(with_mean=False), ("scale_", "var_", "n_samples_seen_")),
+    (lambda: MaxAbsScaler(), ("max_abs_",)),
+    (lambda: RobustScaler(with_centering=False), ("scale_",)),
+    (lambda: SimpleImputer(strategy="median"), ("statistics_",)),
+    (lambda: SimpleImputer(strategy="most_frequent"), ("statistics_",)),
+    (lambda: QuantileTransformer(n_quantiles=50, subsample=20_000, random_state=2), ("quantiles_",)),
+])
+def test_rows_and_columns_of_a_sparse_matrix_teach_the_same(entries, make, learned):
+    if learned == ("quantiles_",):  # it takes no negative values
+        entries = abs(entries)
+    by_rows, by_columns = make().fit(entries), make().fit(entries.tocsc())
+    for name in learned:
+        assert np.asarray(getattr(by_rows, name)).tobytes() == np.asarray(getattr(by_columns, name)).tobytes()

@@ -147,9 +147,11 @@ class SimpleImputer(Imputer):
         if not in_fit and self._fit_dtype.kind == "O":
             dtype = self._fit_dtype
         nan = is_nan(self.missing_values)
+        by_rows = in_fit and not callable(self.strategy)  # then nobody looks at columns here
+        forms = ("csc", "csr") if by_rows else "csc"
         try:
             X = self._validated(X, nan and (not in_fit or self._fit_sees_infinities()),
-                                reset=in_fit, accept_sparse="csc", dtype=dtype, copy=False,
+                                reset=in_fit, accept_sparse=forms, dtype=dtype, copy=False,
                                 force_writeable=None if in_fit or self.copy else True,
                                 ensure_all_finite="allow-nan" if nan else True)
         except ValueError as error:
