@@ -186,7 +186,9 @@ quern_status qn_fit_modes(struct qn_fit_state *s)
         struct qn_plan_step *step = &s->plan->steps[i];
         int any = 0;
         for (uint32_t k = 0; step->needs != NULL && k < step->n_probes; k++) any |= asks(step, k);
-        if (any) QN_TRY(step_modes(s, step));
+        if (!any) continue;
+        QN_TRY(step_modes(s, step));
+        QN_TRY(qn_context_decide(s->x.cx, s->x.step, "modes", "host", "host", ""));
     }
     return QUERN_OK;
 }
