@@ -374,11 +374,14 @@ class Estimator(DeviceRow, BaseEstimator):
                 _valid_params[key] = made
         return made
 
-    def _validated(self, X, lazily, reset, **options):
+    def _validated(self, X, lazily, reset, whole=False, **options):
         """validate_data. lazily: whether the library finds what `ensure_all_finite` refuses on its own
         way through the data; then arrays of floats are not gone through for that beforehand, and the
-        caller gives the library's error to refuse_non_finite."""
+        caller gives the library's error to refuse_non_finite. whole: whether the caller takes whole numbers
+        as they are, where `dtype` would make them floats: the library reads them so, and nothing is copied."""
         self._native.features = None
+        if whole and is_whole_matrix(X) and options.get("dtype") in (FLOAT_DTYPES, _FLOATS):
+            options = {**options, "dtype": "numeric", "force_writeable": None}  # outputs are other arrays
         if lazily and not heard(self) and is_plain_matrix(X):  # listeners hear of a fit after its checks
             if reset:
                 self._native.features = {word: self.__dict__[word] for word in _FEATURES
@@ -405,6 +408,7 @@ class Estimator(DeviceRow, BaseEstimator):
         return self._native.ran
 
 
+_FLOATS = (np.float64, np.float32)
 _FEATURES = ("n_features_in_", "feature_names_in_")
 _CONSTANTS = frozenset((bool, int, float, str, type, type(None)))
 _valid_params = {}  # pipelines (or None yet) of classes with parameters that scikit-learn has found valid
@@ -462,6 +466,17 @@ def learned(model):
     """The attributes of a model of one estimator, without their place."""
     return {key.removeprefix("steps/0/0/"): np.asarray(value)
             for key, value in model.tensors().items()}
+
+
+def is_whole_matrix(X):
+    """Whether it is a matrix of whole numbers, of a type of the library."""
+    return (type(X) is np.ndarray and X.ndim == 2 and X.dtype.char in "bhilqBHILQ"
+            and X.dtype.isnative)
+
+
+def float_dtype(X):
+    """What the numbers of X are computed in: its dtype, or float64."""
+    return X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
 
 
 def is_plain_matrix(X):

@@ -14,8 +14,8 @@ from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
 from .._memory import empty
 from .._sparse import as_scipy
-from ..base import (Estimator, described, is_plain_matrix, learned, library_floats, model_of,
-                    refuse_non_finite, table_of)
+from ..base import (Estimator, described, float_dtype, is_plain_matrix, learned, library_floats,
+                    model_of, refuse_non_finite, table_of)
 from ._one_hot import OneHotEncoder
 
 _WEIGHABLE = ("averaged_inverted_cdf", "inverted_cdf")  # quantile methods that know weights
@@ -247,10 +247,10 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         check_is_fitted(self)
         floats = (np.float64, np.float32)
         dtype = floats if self.dtype is None or is_plain_matrix(X) else self.dtype
-        X = self._validated(X, True, False, dtype=dtype)
+        X = self._validated(X, True, False, True, dtype=dtype)
         model = self._remembered(self._fused_key(), X.dtype.name, lambda: model_of(
             self, X.dtype.name, self.n_features_in_, self._tensors_for(None), True))
-        out_dtype = X.dtype if self.dtype is None else np.dtype(self.dtype)
+        out_dtype = float_dtype(X) if self.dtype is None else np.dtype(self.dtype)
         try:
             if self.encode == "onehot":
                 made = model.transform(self._context(), table_of(X), sparse=True)

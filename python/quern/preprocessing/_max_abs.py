@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import FLOAT_DTYPES
 
 from .._host import fit_context
-from ..base import described
+from ..base import described, float_dtype
 from ._scalers import Scaler, zero_is_one
 
 
@@ -115,10 +115,10 @@ class MaxAbsScaler(Scaler):
     @fit_context
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, first, not goes_on, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
-        largest, scale = (found[name].astype(X.dtype) for name in ("max_abs_", "scale_"))
+        largest, scale = (found[name].astype(float_dtype(X)) for name in ("max_abs_", "scale_"))
         if not whole:
             largest = np.maximum(self.max_abs_, largest)
             scale = zero_is_one(largest)

@@ -5,7 +5,7 @@ from scipy import sparse
 from sklearn.utils.validation import FLOAT_DTYPES
 
 from .._host import fit_context
-from ..base import described
+from ..base import described, float_dtype
 from ._scalers import Scaler, zero_is_one
 
 
@@ -129,9 +129,9 @@ class MinMaxScaler(Scaler):
             raise TypeError("MinMaxScaler does not support sparse input. "
                             "Consider using MaxAbsScaler instead.")
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, not goes_on, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
-        vectors = {name: found[name].astype(X.dtype) for name in self._learned}
+        vectors = {name: found[name].astype(float_dtype(X)) for name in self._learned}
         if not whole:
             vectors = self._merged(vectors)
         self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)

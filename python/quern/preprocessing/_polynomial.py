@@ -13,7 +13,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, _check_feature_names_in, chec
 from .._host import validate_data
 from .._memory import empty
 from .._sparse import as_configured
-from ..base import Estimator, described, model_of, refuse_non_finite, table_of
+from ..base import Estimator, described, float_dtype, model_of, refuse_non_finite, table_of
 from ._products import of_columns, of_sparse
 
 
@@ -201,7 +201,7 @@ class PolynomialFeatures(TransformerMixin, Estimator):
             There was no fit.
         """
         check_is_fitted(self)
-        X = self._validated(X, self._sees_all(), reset=False, dtype=FLOAT_DTYPES,
+        X = self._validated(X, self._sees_all(), False, True, dtype=FLOAT_DTYPES,
                             accept_sparse=("csr", "csc"))
         if sparse.issparse(X):
             return as_configured(of_sparse(X, self._min_degree, self._max_degree, self.interaction_only,
@@ -209,7 +209,7 @@ class PolynomialFeatures(TransformerMixin, Estimator):
         if X.dtype == np.float16:
             out = of_columns(X, self._products(), self.n_output_features_)
             return np.asfortranarray(out) if self.order == "F" else out
-        out = empty((X.shape[0], self.n_output_features_), X.dtype)
+        out = empty((X.shape[0], self.n_output_features_), float_dtype(X))
         if out.size == 0:
             return out
         model = self._remembered(self._fused_key(), (X.dtype.name, X.shape[1]),

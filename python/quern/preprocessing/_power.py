@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .._host import fit_context
-from ..base import described, model_of
+from ..base import described, float_dtype, model_of
 from ._scalers import Scaler
 from ._standard import StandardScaler
 
@@ -138,7 +138,7 @@ class PowerTransformer(Scaler):
         TypeError
             X is sparse.
         """
-        X = self._validated(X, True, True, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, True, True, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         try:
             found, _ = self._learn(X)
         except ValueError as error:
@@ -146,7 +146,7 @@ class PowerTransformer(Scaler):
                 if words in str(error):
                     raise ValueError(sentence) from error
             raise
-        self._take(found, X.dtype, X.shape[0])
+        self._take(found, float_dtype(X), X.shape[0])
         self._remember()
         return self
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 from .._draw import fit_drawn, known_seed
 from .._host import check_array, fit_context
 from .._memory import empty
-from ..base import (Estimator, as_given, described, is_plain_matrix, learned, library_floats,
+from ..base import (Estimator, as_given, described, float_dtype, is_plain_matrix, learned, library_floats,
                     model_of, refuse_non_finite, table_of)
 
 _BOUND = 1e-7  # what is nearer to an end of the range than this is at the end
@@ -106,7 +106,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if self.subsample is not None and self.n_quantiles > self.subsample:
             raise ValueError("The number of quantiles cannot be greater than the number of samples used. "
                              f"Got {self.n_quantiles} quantiles and {self.subsample} samples.")
-        X = self._validated(X, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         self._refuse_negative(X)
         rows = X.shape[0]
@@ -190,7 +190,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             numbers, or is sparse and has negative values.
         """
         check_is_fitted(self)
-        X = self._validated(X, True, False, accept_sparse="csc", copy=False, dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, False, True, accept_sparse="csc", copy=False, dtype=FLOAT_DTYPES,
                             force_writeable=not self.copy, ensure_all_finite="allow-nan")
         self._refuse_negative(X)
         return self._run(X, False)
@@ -230,15 +230,15 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         given = library_floats(X)
         model = self._model(given)
         call = model.inverse_transform if back else model.transform
-        out = empty(X.shape, given.dtype)
+        out = empty(X.shape, float_dtype(given))
         try:
             call(self._context(), table_of(given), out=out)
         except ValueError as error:
             refuse_non_finite(error, X, self)
-        if not self.copy:
+        if not self.copy and X.dtype.kind == "f":
             X[...] = out
             return X
-        return as_given(out, X.dtype)
+        return as_given(out, float_dtype(X))
 
     def _run_sparse(self, X, back):
         for j in range(X.shape[1]):

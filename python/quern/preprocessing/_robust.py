@@ -5,7 +5,7 @@ from scipy import sparse
 from sklearn.utils.validation import FLOAT_DTYPES
 
 from .._host import fit_context
-from ..base import described
+from ..base import described, float_dtype
 from ._scalers import Scaler
 
 
@@ -106,7 +106,7 @@ class RobustScaler(Scaler):
             A parameter is not one of those above, `quantile_range` is not, or X has infinities, no row or
             no column, cells that are no numbers, or is sparse while `with_centering` is True.
         """
-        X = self._validated(X, True, True, accept_sparse=("csc", "csr"), dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, True, accept_sparse=("csc", "csr"), dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:
@@ -115,7 +115,7 @@ class RobustScaler(Scaler):
             raise ValueError("Cannot center sparse matrices: use `with_centering=False`"
                              " instead. See docstring for motivation and alternatives.")
         found, _ = self._learn(X)
-        self._take(found, X.dtype, X.shape[0])
+        self._take(found, float_dtype(X), X.shape[0])
         self._remember()
         return self
 

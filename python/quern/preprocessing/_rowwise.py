@@ -73,6 +73,8 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
             model.transform(self._context(), table_of(given), out=out)
         except ValueError as error:
             refuse_non_finite(error, X, self, allow_nan=False)
+        if X.dtype.kind in "iu" and out.dtype.kind == "f":  # whole numbers have become floats
+            return out
         if copy:
             return as_given(out, X.dtype)
         X[...] = out
@@ -161,7 +163,7 @@ class Normalizer(Stateless):
             return out
         copy = copy if copy is not None else self.copy
         given = X
-        X = self._validated(X, True, reset=False, accept_sparse="csr", force_writeable=not copy,
+        X = self._validated(X, True, False, True, accept_sparse="csr", force_writeable=not copy,
                             copy=False, dtype=FLOAT_DTYPES)
         out = self._run(X, copy)
         self._serve_like(given, out, exactly=X.shape[0])

@@ -11,7 +11,7 @@ from .._host import check_array
 from .._memory import empty
 from .._serve import ROWS
 from .._sparse import from_sparse, to_sparse, write_back
-from ..base import (Estimator, as_given, is_plain_matrix, learned, library_floats, model_of,
+from ..base import (Estimator, as_given, float_dtype, is_plain_matrix, learned, library_floats, model_of,
                     refuse_non_finite, table_of)
 
 
@@ -19,15 +19,15 @@ def refuse_room(out, X):
     """An `out` that cannot take what X becomes."""
     if sparse.issparse(X):
         raise ValueError("out is for dense X")
-    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != X.dtype:
-        raise ValueError(f"out must be an array of shape {X.shape} and dtype {X.dtype}")
+    if not isinstance(out, np.ndarray) or out.shape != X.shape or out.dtype != float_dtype(X):
+        raise ValueError(f"out must be an array of shape {X.shape} and dtype {float_dtype(X)}")
     if not out.flags.writeable:
         raise ValueError("out is read-only")
 
 
 def has_room(out, given):
     """Whether the library can write there while it reads what is given."""
-    return (type(out) is np.ndarray and out.dtype == given.dtype and out.flags.c_contiguous
+    return (type(out) is np.ndarray and out.dtype == float_dtype(given) and out.flags.c_contiguous
             and not np.may_share_memory(out, given))
 
 
@@ -271,7 +271,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return out
 
     def _checked(self, X, copy, **options):
-        return self._validated(X, self._works(), reset=False, accept_sparse=self._sparse_formats,
+        return self._validated(X, self._works(), reset=False, whole=True, accept_sparse=self._sparse_formats,
                                copy=False, dtype=FLOAT_DTYPES, force_writeable=not copy,
                                ensure_all_finite="allow-nan", **options)
 
@@ -284,7 +284,7 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """X, checked, through the model, into `out` if there is one."""
         if out is not None:
             refuse_room(out, X)
-        elif not copy:
+        elif not copy and X.dtype.kind == "f":
             out = X
         if inverse and sparse.issparse(X):
             return self._multiplied(X, copy)
@@ -297,12 +297,12 @@ class Scaler(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 made = to_sparse(call(self._context(), table, sparse=True), X)
                 return made if copy else write_back(made, X)
             direct = out is not None and has_room(out, given)
-            made = out if direct else empty(X.shape, given.dtype)
+            made = out if direct else empty(X.shape, float_dtype(given))
             call(self._context(), table, out=made)
         except ValueError as error:
             refuse_non_finite(error, X, self)
         if out is None:
-            return as_given(made, X.dtype)
+            return as_given(made, float_dtype(X))
         if not direct:
             out[...] = made
         return out

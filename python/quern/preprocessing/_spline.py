@@ -13,8 +13,8 @@ from .. import _core
 from .._host import check_array, fit_context
 from .._memory import empty
 from .._sparse import as_configured, as_scipy
-from ..base import (Estimator, described, learned, library_floats, model_of, refuse_non_finite,
-                    table_of)
+from ..base import (Estimator, described, float_dtype, is_whole_matrix, learned, library_floats,
+                    model_of, refuse_non_finite, table_of)
 
 _MOST = 31  # the library's greatest degree
 
@@ -164,7 +164,7 @@ class SplineTransformer(TransformerMixin, Estimator):
             return np.asarray(np.nanpercentile(X, 100 * np.linspace(0, 1, n), axis=0), np.float64)
         if X.shape[0] == 1:  # the library wants two
             X, weights = np.repeat(X, 2, axis=0), None if weights is None else np.repeat(weights, 2)
-        given = library_floats(X) if X.dtype.kind == "f" else np.asarray(X, np.float64)
+        given = library_floats(X) if X.dtype.kind == "f" or is_whole_matrix(X) else np.asarray(X, np.float64)
         words = {"n_knots": int(n), "knots": self.knots, "degree": 0, "handle_missing": self.handle_missing}
         pipeline = _core.Pipeline(json.dumps(
             {"quern": 1, "steps": [{"columns": "*", "apply": [{"SplineTransformer": words}]}]}))
@@ -287,14 +287,15 @@ class SplineTransformer(TransformerMixin, Estimator):
         knots = self._knots_of()
         if knots is None:
             return self._by_scipy(X, dtype)
-        given = X if X.dtype in (np.float64, np.float32) else np.asarray(X, np.float64)
+        readable = X.dtype in (np.float64, np.float32) or is_whole_matrix(X)
+        given = X if readable else np.asarray(X, np.float64)
         key = (super()._fused_key(), knots.tobytes())
         model = self._remembered(key, given.dtype.name, lambda: model_of(
             self, given.dtype.name, self.n_features_in_, {"knots_": knots.ravel()}, True))
         try:
             if self.sparse_output:
                 return as_scipy(model.transform(self._context(), table_of(given), sparse=True), np.float64)
-            out = empty((X.shape[0], self._output_width(X.shape[1])), given.dtype)
+            out = empty((X.shape[0], self._output_width(X.shape[1])), float_dtype(given))
             if out.size:
                 model.transform(self._context(), table_of(given), out=out)
         except ValueError as error:
