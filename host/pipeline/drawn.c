@@ -352,7 +352,8 @@ static quern_status learn_step(struct qn_fit_state *s, uint32_t i)
     QN_GO(take_rows(&d));
     QN_GO(learn_part(&d, &d.parts[0], QN_W_F32));
     QN_GO(learn_part(&d, &d.parts[1], QN_W_F64));
-    s->draws->frames[i] = d.drawn; /* whoever looks at each row finds them there */
+    if ((d.step->needs[0].flags & QN_NEED_ROWS) == 0) goto cleanup;
+    s->draws->frames[i] = d.drawn; /* who looks at each row finds them there */
     d.drawn = (struct qn_frame){0};
 cleanup:
     qn_frame_free(&s->x, &d.drawn);

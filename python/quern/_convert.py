@@ -192,7 +192,7 @@ class Plan:
             elif kind in "iufb":
                 common = library_dtype(np.result_type(self.categories.dtype, values.dtype))
                 if common is not None:
-                    return common.name, np.ascontiguousarray(values, common)
+                    return common.name, values.astype(common, copy=False)
         elif self.texts is not None and kind in "USO" and (own == "S") == (kind == "S"):
             cells = texts(values)
             if cells is not None and (not self.texts.kinds or cells.kinds <= self.texts.kinds):

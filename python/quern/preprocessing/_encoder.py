@@ -313,7 +313,7 @@ def fit_column(column, none_is_value):
     if kind in "iufb":
         dtype = library_dtype(column.dtype)
         if dtype is not None:
-            return dtype.name, np.ascontiguousarray(column, dtype)
+            return dtype.name, column.astype(dtype, copy=False)
     elif kind in "USO":
         found = texts(column)
         if found is not None and not (none_is_value and "none" in found.kinds):
