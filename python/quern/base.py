@@ -380,7 +380,8 @@ class Estimator(DeviceRow, BaseEstimator):
         caller gives the library's error to refuse_non_finite. whole: whether the caller takes whole numbers
         as they are, where `dtype` would make them floats: the library reads them so, and nothing is copied."""
         self._native.features = None
-        if whole and is_whole_matrix(X) and options.get("dtype") in (FLOAT_DTYPES, _FLOATS):
+        if (whole and is_whole_matrix(X) and options.get("dtype") in (FLOAT_DTYPES, _FLOATS)
+                and not heard(self)):  # who listens to a fit is shown what scikit-learn would show
             options = {**options, "dtype": "numeric", "force_writeable": None}  # outputs are other arrays
         if lazily and not heard(self) and is_plain_matrix(X):  # listeners hear of a fit after its checks
             if reset:
