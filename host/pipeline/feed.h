@@ -9,7 +9,7 @@
 struct qn_feed {
     const struct quern_table *table; /* in memory, or NULL: */
     struct qn_csv_stream *stream;
-    uint64_t chunk; /* rows per chunk, a multiple of QN_GROUP_ROWS; 0: all at once */
+    uint64_t chunk; /* rows per chunk, of a fit a multiple of QN_GROUP_ROWS; 0: all at once */
     uint64_t rows;
     int stepwise; /* handle a table in memory as if it came in chunks */
     /* while a pass goes on */

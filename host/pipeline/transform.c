@@ -6,8 +6,8 @@
 #include "host/core/checked.h"
 #include "host/memory/output.h"
 
-/* Host memory that the layers of a chunk may take before the chunk is made smaller. */
-enum { LAYER_BYTES = 64 << 20, LARGE_OUTPUT = 8 << 20 };
+/* Host memory that the layers of a chunk may take before the chunk is made smaller, to no fewer rows than that. */
+enum { LAYER_BYTES = 64 << 20, LEAST_ROWS = 1024, LARGE_OUTPUT = 8 << 20 };
 
 struct run {
     struct qn_exec x;
@@ -219,7 +219,7 @@ static uint64_t host_chunk_rows(const struct run *r)
     for (uint32_t k = 0; k + 1 < r->x.plan->n_layers; k++)
         if (r->x.plan->layers[k + 1].n_inputs > widest) widest = r->x.plan->layers[k + 1].n_inputs;
     uint64_t rows = LAYER_BYTES / (8 * (widest != 0 ? widest : 1));
-    return rows < QN_GROUP_ROWS ? QN_GROUP_ROWS : rows / QN_GROUP_ROWS * QN_GROUP_ROWS;
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows / LEAST_ROWS * LEAST_ROWS;
 }
 
 static quern_status on_host(struct run *r, const struct quern_table *table,

@@ -7,7 +7,7 @@ from sklearn.impute import SimpleImputer as Reference
 
 from quern.feature_selection import SelectKBest, mutual_info_classif
 from quern.impute import IterativeImputer, SimpleImputer
-from quern.preprocessing import (KBinsDiscretizer, MaxAbsScaler, QuantileTransformer, RobustScaler,
+from quern.preprocessing import (KBinsDiscretizer, KernelCenterer, MaxAbsScaler, QuantileTransformer, RobustScaler,
                                  SplineTransformer, StandardScaler)
 
 ROWS, COLUMNS = 300_000, 9  # of float64: 16 MB are less than all
@@ -114,3 +114,14 @@ def test_rows_and_columns_of_a_sparse_matrix_teach_the_same(entries, make, learn
     by_rows, by_columns = make().fit(entries), make().fit(entries.tocsc())
     for name in learned:
         assert np.asarray(getattr(by_rows, name)).tobytes() == np.asarray(getattr(by_columns, name)).tobytes()
+
+
+# -- wide rows --
+
+@pytest.mark.parametrize("order", "CF")
+def test_wide_rows_are_transformed_in_chunks_that_nobody_sees(order):
+    """Two layers of 2500 columns: some thousand rows at a time."""
+    kernel = np.asarray(np.random.default_rng(9).random((2500, 2500), np.float32), order=order)
+    centerer = KernelCenterer().fit(kernel)
+    parts = [centerer.transform(np.asarray(kernel[at : at + 500], order=order)) for at in range(0, 2500, 500)]
+    assert centerer.transform(kernel).tobytes() == np.vstack(parts).tobytes()
