@@ -63,6 +63,7 @@ struct qn_rows_op {
 
 /* Rows are summed in runs of so many, each in its order, and the runs in theirs. */
 #define QN_GRAM_ROWS 4096u
+#define QN_GRAM_RUNS(rows) ((rows) / QN_GRAM_ROWS + ((rows) % QN_GRAM_ROWS != 0))
 
 /* Where a column's cells lie. */
 struct qn_filled_column {
@@ -84,6 +85,10 @@ struct qn_filled {
     const unsigned char *low, *high; /* of each stand-in: its column; high NULL: it is 0 */
     double *value;
 };
+
+/* The column of stand-in number `at`, of anything with low and high. */
+#define QN_STAND_IN_COLUMN(s, at)                                                                  \
+    ((s)->low[at] | ((s)->high != 0 ? (qn_u32)(s)->high[at] << 8 : 0u))
 
 /* Some rows of it. */
 struct qn_listed {

@@ -71,7 +71,7 @@ static void FILLED(gather)(const struct filled *w, const uint32_t *rows, uint64_
     for (uint32_t i = 0; i < n; i++) {
         uint64_t row = rows != NULL ? rows[i] : first + i, end = stand_in(f, row + 1);
         for (uint64_t at = stand_in(f, row); at < end; at++)
-            out[i * width + stand_in_column(f, at)] = f->value[at];
+            out[i * width + QN_STAND_IN_COLUMN(f, at)] = f->value[at];
     }
 }
 

@@ -32,11 +32,6 @@ static inline uint64_t stand_in(const struct qn_filled *f, uint64_t row)
     return f->origin[row >> 16] + f->start[row];
 }
 
-static inline uint32_t stand_in_column(const struct qn_filled *f, uint64_t at)
-{
-    return f->low[at] | (f->high != NULL ? (uint32_t)f->high[at] << 8 : 0);
-}
-
 #define QN_BODY "backends/cpu/gram_body.h"
 #include "backends/cpu/isa_each.h"
 
@@ -107,11 +102,6 @@ static quern_status run_waves(struct runs *w, struct qn_threads *threads, qn_tas
     return QUERN_OK;
 }
 
-static uint64_t runs_of(uint64_t rows)
-{
-    return rows / QN_GRAM_ROWS + (rows % QN_GRAM_ROWS != 0);
-}
-
 /* The type of the matrix whose rows the columns are. */
 static uint32_t matrix_of(const struct qn_filled *f)
 {
@@ -131,7 +121,7 @@ static quern_status open_runs(struct runs *w, struct qn_threads *threads, const 
     size_t workers = threads != NULL ? qn_threads_size(threads) : 1;
     w->filled = (struct filled){.filled = f, .type = matrix_of(f)};
     w->rows = *rows;
-    w->n = runs_of(rows->n);
+    w->n = QN_GRAM_RUNS(rows->n);
     w->width = (f->columns + 7) & ~7u;
     w->kernels = kernels_of_isa();
     w->filled.shift = qn_alloc(f->columns, sizeof *w->filled.shift);

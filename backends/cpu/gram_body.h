@@ -51,7 +51,7 @@ static void GRAM(predict)(const struct qn_prediction *q, const uint32_t *rows, u
     const struct qn_filled *f = q->filled;
     for (uint32_t i = 0; i < n; i++, x += width) {
         uint64_t at = stand_in(f, rows[i]);
-        while (stand_in_column(f, at) != q->target) at++;
+        while (QN_STAND_IN_COLUMN(f, at) != q->target) at++;
         double old = x[q->target], now = GRAM(dot)(q->coefficients, x, f->columns) + q->intercept;
         if (now < q->least) now = q->least;
         if (now > q->most) now = q->most;

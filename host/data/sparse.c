@@ -238,8 +238,6 @@ static struct qn_compressed borrowed(const struct qn_compressed *c)
 quern_status qn_sparse_by_columns(const struct quern_table *table, struct qn_compressed *out)
 {
     const struct qn_sparse_table *s = table->sparse;
-    if (s->layout == QUERN_SPARSE_CSR) /* rows are visited in order, whatever theirs is */
-        return qn_compressed_transpose(&s->entries, NULL, table->rows, table->n_columns, out);
     if (s->entries.sorted) {
         *out = borrowed(&s->entries);
         return QUERN_OK;

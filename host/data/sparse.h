@@ -48,7 +48,8 @@ quern_status qn_compressed_pick(const struct qn_compressed *, struct qn_threads 
 quern_status qn_compressed_sort(struct qn_compressed *, uint64_t n_minor);
 void qn_compressed_free(struct qn_compressed *); /* what it owns; zeroed ones are accepted */
 
-/* The table's values by columns, each column's in the order of rows. Borrows where it can. */
+/* A CSC table's values by columns, each column's in the order of rows (of CSR: qn_compressed_pick). Borrows
+ * where it can. */
 quern_status qn_sparse_by_columns(const struct quern_table *, struct qn_compressed *out);
 /* By rows, over the table's columns at[0 … n-1] (UINT32_MAX: a column without entries), sorted. */
 quern_status qn_sparse_by_rows(const struct quern_table *, const uint32_t *at, uint32_t n,

@@ -143,8 +143,7 @@ static quern_status move(struct reading *r, const double *initial)
     f->tolerance = qn_param_f64(f->stage->estimator, "tol") * r->largest;
     if (!qn_stand_ins_end(&f->stand_ins, r->sum))
         return qn_error(QUERN_INVALID, "IterativeImputer: the table changed meanwhile");
-    f->filled.column = f->column;
-    qn_stand_ins_fill(&f->stand_ins, &f->filled);
+    f->filled = qn_stand_ins_over(&f->stand_ins, f->column);
     return QUERN_OK;
 }
 

@@ -69,7 +69,7 @@ static quern_status draw_step(struct qn_fit_state *s, const struct qn_plan_step 
     uint32_t rows = (uint32_t)s->feed->rows, n = (uint32_t)draw->n;
     if (!draw->replace) return qn_draw_without(t, rows, n, drawn);
     if (!s->plan->weighted) return qn_draw_with(t, rows, n, drawn);
-    if (s->weights == NULL) QN_TRY(qn_fit_weights(s, &s->weights));
+    QN_TRY(qn_fit_weights(s));
     return qn_draw_weighted(t, s->weights, rows, n, drawn);
 }
 

@@ -79,8 +79,8 @@ quern_status qn_fit_rows_begin(struct qn_fit_state *);
 void qn_fit_rows_end(struct qn_fit_state *);
 /* … and the most frequent values, of a table in memory (host/pipeline/modes.c). */
 quern_status qn_fit_modes(struct qn_fit_state *);
-/* The weights of all rows, which come in chunks; the caller frees them, on failure too. */
-quern_status qn_fit_weights(struct qn_fit_state *, double **out);
+/* The weights of all rows, which come in chunks: read once, kept as the state's. */
+quern_status qn_fit_weights(struct qn_fit_state *);
 /* … and those that depend on some rows alone (host/pipeline/drawn.c). Which rows is found while others are
  * taken: begin before the pass; end, in any case, when the round has been learned from. */
 quern_status qn_draws_begin(struct qn_fit_state *);

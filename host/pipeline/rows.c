@@ -32,13 +32,15 @@ static int wants_rows(const struct qn_fit_state *s, const struct qn_plan_step *s
 
 /* ---- weights ---- */
 
-quern_status qn_fit_weights(struct qn_fit_state *s, double **out)
+quern_status qn_fit_weights(struct qn_fit_state *s)
 {
     struct qn_feed *feed = s->feed;
     struct qn_weights w = {0};
     quern_status status = QUERN_OK;
-    *out = qn_alloc((size_t)feed->rows, sizeof **out);
-    if (*out == NULL) return qn_error_memory("weights of rows", feed->rows * sizeof **out);
+    if (s->weights != NULL) return QUERN_OK;
+    s->weights = qn_alloc((size_t)feed->rows, sizeof *s->weights);
+    if (s->weights == NULL)
+        return qn_error_memory("weights of rows", feed->rows * sizeof *s->weights);
     if (!s->whole) qn_context_ledger(s->x.cx)->passes++;
     QN_GO(qn_feed_rewind(feed));
     for (;;) {
@@ -47,7 +49,7 @@ quern_status qn_fit_weights(struct qn_fit_state *s, double **out)
         QN_GO(qn_feed_next(feed, &table, &first_row));
         if (table == NULL) break;
         QN_GO(qn_weights_of(s->plan->spec, table, first_row, &w));
-        memcpy(*out + first_row, w.values, (size_t)table->rows * sizeof **out);
+        memcpy(s->weights + first_row, w.values, (size_t)table->rows * sizeof *s->weights);
     }
     status = qn_weights_check(&w);
 cleanup:
@@ -263,8 +265,8 @@ static quern_status open_step(struct qn_fit_state *s, struct qn_plan_step *step,
                                .step = step,
                                .drawn = drawn ? qn_drawn_frame(s, step) : NULL};
     step->source = &r->source;
-    if (s->plan->weighted && !drawn && s->weights == NULL && (step->needs[0].flags & QN_NEED_ROWS))
-        QN_TRY(qn_fit_weights(s, &s->weights));
+    if (s->plan->weighted && !drawn && (step->needs[0].flags & QN_NEED_ROWS))
+        QN_TRY(qn_fit_weights(s));
     step->weights = drawn ? NULL : s->weights;
     return QUERN_OK;
 }

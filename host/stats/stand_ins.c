@@ -7,11 +7,6 @@
 
 enum { PART = 16, MOST_COLUMNS = 1 << 16 };
 
-static uint64_t runs_of(uint64_t n)
-{
-    return n / QN_GRAM_ROWS + (n % QN_GRAM_ROWS != 0);
-}
-
 static quern_status no_memory(const struct qn_stand_ins *s)
 {
     return qn_error_memory("the stand-ins for missing cells", s->total * 9 + s->rows * 4);
@@ -34,7 +29,7 @@ static quern_status lay_out(struct qn_stand_ins *s, const uint64_t *missing, siz
         s->run_at[k] = all_runs;
         s->total += missing[k]; /* 2^16 columns of 2^32 at most */
         gapped += missing[k] != 0;
-        all_runs += runs_of(missing[k]);
+        all_runs += QN_GRAM_RUNS(missing[k]);
     }
     *runs = (size_t)all_runs;
     return qn_mul_size((size_t)gapped, (size_t)s->words, bits) ? no_memory(s) : QUERN_OK;
@@ -98,8 +93,7 @@ int qn_stand_ins_add(struct qn_stand_ins *s, uint64_t row, uint32_t column)
 int qn_stand_ins_end(struct qn_stand_ins *s, const double *initial)
 {
     if (s->n != s->total) return 0;
-    for (uint64_t i = 0; i < s->n; i++)
-        s->value[i] = initial[s->low[i] | (s->high != NULL ? (uint32_t)s->high[i] << 8 : 0)];
+    for (uint64_t i = 0; i < s->n; i++) s->value[i] = initial[QN_STAND_IN_COLUMN(s, i)];
     return 1;
 }
 
@@ -110,13 +104,15 @@ struct qn_listed qn_stand_ins_rows(const struct qn_stand_ins *s, uint32_t column
                               .n = s->missing[column]};
 }
 
-void qn_stand_ins_fill(const struct qn_stand_ins *s, struct qn_filled *f)
+struct qn_filled qn_stand_ins_over(const struct qn_stand_ins *s,
+                                   const struct qn_filled_column *column)
 {
-    f->columns = s->columns;
-    f->rows = s->rows;
-    f->origin = s->origin;
-    f->start = s->start;
-    f->low = s->low;
-    f->high = s->high;
-    f->value = s->value;
+    return (struct qn_filled){.columns = s->columns,
+                              .rows = s->rows,
+                              .column = column,
+                              .origin = s->origin,
+                              .start = s->start,
+                              .low = s->low,
+                              .high = s->high,
+                              .value = s->value};
 }

@@ -36,7 +36,7 @@ int qn_stand_ins_end(struct qn_stand_ins *, const double *initial);
 
 /* The rows where a column is missing. */
 struct qn_listed qn_stand_ins_rows(const struct qn_stand_ins *, uint32_t column);
-/* What struct qn_filled says of them. */
-void qn_stand_ins_fill(const struct qn_stand_ins *, struct qn_filled *);
+/* Columns with their missing cells filled; borrows both. */
+struct qn_filled qn_stand_ins_over(const struct qn_stand_ins *, const struct qn_filled_column *);
 
 #endif

@@ -80,7 +80,7 @@ class VarianceThreshold(Selector):
             The threshold is negative; no column's variance is greater; or X has infinities, no row or no
             column, or cells that are no numbers.
         """
-        X = self._validated(X, True, True, True, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, whole=True, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         table = from_sparse(X) if sparse.issparse(X) else table_of(X)
         try:

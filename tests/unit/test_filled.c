@@ -107,8 +107,7 @@ static void fill(struct sample *s, uint32_t missing_of_a_hundred, uint64_t seed)
     }
     qn_stand_ins_row(&s->stand_ins, s->rows);
     assert_true(qn_stand_ins_end(&s->stand_ins, initial));
-    s->filled.column = s->column;
-    qn_stand_ins_fill(&s->stand_ins, &s->filled);
+    s->filled = qn_stand_ins_over(&s->stand_ins, s->column);
     free(counts);
     free(initial);
 }

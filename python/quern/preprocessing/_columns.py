@@ -40,7 +40,7 @@ class Columns(TransformerMixin, Estimator):
         return "allow-nan"
 
     def _checked(self, X, in_fit):
-        return self._validated(X, True, in_fit, True, dtype=self._dtypes, ensure_all_finite=self._finite())
+        return self._validated(X, True, in_fit, whole=True, dtype=self._dtypes, ensure_all_finite=self._finite())
 
     def _found(self, X, pipeline=None):
         """The model that the library learns of X."""

@@ -81,7 +81,7 @@ class CyclicalFeatures(Columns):
             X is sparse.
         """
         given = np.ravel([v for v in np.ravel(self.max_values) if v is not None])
-        X = self._validated(X, given.size == 0, True, True, dtype=self._dtypes, ensure_all_finite="allow-nan")
+        X = self._validated(X, given.size == 0, True, whole=True, dtype=self._dtypes, ensure_all_finite="allow-nan")
         numbers_of(self.max_values, "max_values", X.shape[1])
         self.max_values_ = learned(self._found(X))["max_values_"]
         return self

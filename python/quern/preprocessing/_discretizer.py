@@ -247,7 +247,7 @@ class KBinsDiscretizer(TransformerMixin, Estimator):
         check_is_fitted(self)
         floats = (np.float64, np.float32)
         dtype = floats if self.dtype is None or is_plain_matrix(X) else self.dtype
-        X = self._validated(X, True, False, True, dtype=dtype)
+        X = self._validated(X, True, False, whole=True, dtype=dtype)
         model = self._remembered(self._fused_key(), X.dtype.name, lambda: model_of(
             self, X.dtype.name, self.n_features_in_, self._tensors_for(None), True))
         out_dtype = float_dtype(X) if self.dtype is None else np.dtype(self.dtype)

@@ -6,7 +6,7 @@ from sklearn.utils.validation import FLOAT_DTYPES, check_is_fitted
 
 from .._host import fit_context, validate_data
 from ..base import Estimator, as_given, described, learned, library_floats, model_of, refuse_non_finite, table_of
-from ._rowwise import rows_first
+from ._rowwise import packed_rows, rows_first
 
 
 @described
@@ -111,7 +111,7 @@ class KernelCenterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimato
         given = library_floats(K)
         by_rows = rows_first(given)
         if by_rows:
-            given = np.ascontiguousarray(given)
+            given = packed_rows(given)
         model = self._remembered(self._fused_key(), (given.dtype.name, by_rows), lambda: model_of(
             self, given.dtype.name, K.shape[1], self._tensors_for(None), by_rows))
         try:

@@ -115,7 +115,7 @@ class MaxAbsScaler(Scaler):
     @fit_context
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, not goes_on, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, first, whole=not goes_on, accept_sparse=("csr", "csc"), dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         largest, scale = (found[name].astype(float_dtype(X)) for name in ("max_abs_", "scale_"))

@@ -117,7 +117,7 @@ class MeanNormalizationScaler(Scaler):
     @fit_context
     def _partial_fit(self, X, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, not goes_on, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, whole=not goes_on, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         vectors = {name: found[name] for name in (*self._learned, "n_samples_seen_")}
         self.__dict__.update(vectors if whole else self._merged(vectors))

@@ -129,7 +129,7 @@ class MinMaxScaler(Scaler):
             raise TypeError("MinMaxScaler does not support sparse input. "
                             "Consider using MaxAbsScaler instead.")
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, True, first, not goes_on, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, first, whole=not goes_on, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         found, whole = self._learn(X, None, goes_on, first)
         vectors = {name: found[name].astype(float_dtype(X)) for name in self._learned}
         if not whole:

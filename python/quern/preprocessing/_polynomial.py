@@ -201,7 +201,7 @@ class PolynomialFeatures(TransformerMixin, Estimator):
             There was no fit.
         """
         check_is_fitted(self)
-        X = self._validated(X, self._sees_all(), False, True, dtype=FLOAT_DTYPES,
+        X = self._validated(X, self._sees_all(), False, whole=True, dtype=FLOAT_DTYPES,
                             accept_sparse=("csr", "csc"))
         if sparse.issparse(X):
             return as_configured(of_sparse(X, self._min_degree, self._max_degree, self.interaction_only,

@@ -138,7 +138,7 @@ class PowerTransformer(Scaler):
         TypeError
             X is sparse.
         """
-        X = self._validated(X, True, True, True, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
+        X = self._validated(X, True, True, whole=True, dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         try:
             found, _ = self._learn(X)
         except ValueError as error:

@@ -106,7 +106,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if self.subsample is not None and self.n_quantiles > self.subsample:
             raise ValueError("The number of quantiles cannot be greater than the number of samples used. "
                              f"Got {self.n_quantiles} quantiles and {self.subsample} samples.")
-        X = self._validated(X, True, True, True, accept_sparse="csc", dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, whole=True, accept_sparse="csc", dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         self._refuse_negative(X)
         rows = X.shape[0]
@@ -190,7 +190,7 @@ class QuantileTransformer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             numbers, or is sparse and has negative values.
         """
         check_is_fitted(self)
-        X = self._validated(X, True, False, True, accept_sparse="csc", copy=False, dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, False, whole=True, accept_sparse="csc", copy=False, dtype=FLOAT_DTYPES,
                             force_writeable=not self.copy, ensure_all_finite="allow-nan")
         self._refuse_negative(X)
         return self._run(X, False)

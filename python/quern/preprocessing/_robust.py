@@ -106,7 +106,7 @@ class RobustScaler(Scaler):
             A parameter is not one of those above, `quantile_range` is not, or X has infinities, no row or
             no column, cells that are no numbers, or is sparse while `with_centering` is True.
         """
-        X = self._validated(X, True, True, True, accept_sparse=("csc", "csr"), dtype=FLOAT_DTYPES,
+        X = self._validated(X, True, True, whole=True, accept_sparse=("csc", "csr"), dtype=FLOAT_DTYPES,
                             ensure_all_finite="allow-nan")
         low, high = self.quantile_range
         if not 0 <= low <= high <= 100:

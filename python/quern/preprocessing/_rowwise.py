@@ -20,6 +20,11 @@ def rows_first(X):
     return X.flags.c_contiguous or abs(X.strides[1]) < abs(X.strides[0])
 
 
+def packed_rows(X):
+    """X, a copy only if the values of its rows do not lie side by side."""
+    return X if X.strides[1] == X.itemsize else np.ascontiguousarray(X)
+
+
 class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """What the two have in common: a model follows from parameters, columns and dtype."""
 
@@ -61,8 +66,8 @@ class Stateless(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """X, checked, through the model; not copied: in place."""
         given = library_floats(X)
         by_rows = sparse.issparse(given) or rows_first(given)
-        if by_rows and not sparse.issparse(given) and given.strides[1] != given.itemsize:
-            given = np.ascontiguousarray(given)  # else its rows are read where they lie
+        if by_rows and not sparse.issparse(given):
+            given = packed_rows(given)
         model = self._model(given.dtype, X.shape[1], by_rows)
         try:
             if sparse.issparse(X):
@@ -163,7 +168,7 @@ class Normalizer(Stateless):
             return out
         copy = copy if copy is not None else self.copy
         given = X
-        X = self._validated(X, True, False, True, accept_sparse="csr", force_writeable=not copy,
+        X = self._validated(X, True, False, whole=True, accept_sparse="csr", force_writeable=not copy,
                             copy=False, dtype=FLOAT_DTYPES)
         out = self._run(X, copy)
         self._serve_like(given, out, exactly=X.shape[0])

@@ -178,7 +178,7 @@ class StandardScaler(CallbackSupportMixin, Scaler):
     @fit_context
     def _partial_fit(self, X, y, sample_weight, goes_on):
         first = not hasattr(self, "n_samples_seen_")
-        X = self._validated(X, sample_weight is None, first, not goes_on, accept_sparse=("csr", "csc"),
+        X = self._validated(X, sample_weight is None, first, whole=not goes_on, accept_sparse=("csr", "csc"),
                             dtype=FLOAT_DTYPES, ensure_all_finite="allow-nan")
         tell = {"estimator": self, "X": X, "y": y, "metadata": {"sample_weight": sample_weight}}
         callbacks = self._init_callback_context() if CALLBACKS and heard(self) else None
